@@ -1,0 +1,3 @@
+//! The command `timewait`.
+
+fn main() {}
