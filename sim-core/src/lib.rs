@@ -10,3 +10,7 @@ pub mod seq;
 pub mod time;
 
 pub mod tcp;
+
+pub mod demux;
+pub mod listener;
+pub mod timewait;
