@@ -68,6 +68,7 @@ counters! {
     TcpExtTCPSpuriousRtxHostQueues: "A retransmission was not needed: the segment was still queued locally.",
     TcpTimeoutRehash: "A timeout changed the flow's hash.",
     TcpDuplicateDataRehash: "Duplicate data changed the flow's hash.",
+    TcpExtTCPRenoReorder: "Duplicate ACKs beyond what was in flight.",
     TcpExtTCPOFOQueue: "Segments queued out of order.",
     TcpExtTCPOFOMerge: "Segments that overlapped the out-of-order queue.",
     TcpExtTCPDSACKOldSent: "D-SACK sent for an old segment.",

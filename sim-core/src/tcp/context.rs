@@ -50,6 +50,38 @@ pub struct Cx<'a> {
     pub shared: &'a mut Shared,
 }
 
+impl Cx<'_> {
+    /// Jiffies so far.
+    pub(crate) fn ticks(&self) -> u32 {
+        self.cfg.timers.ticks(self.now)
+    }
+    /// The millisecond clock that timestamps are made of.
+    pub(crate) fn millis(&self) -> u32 {
+        self.now.as_millis() as u32
+    }
+    /// The microsecond clock of round-trip times, modulo 2³².
+    pub(crate) fn micros(&self) -> u32 {
+        (self.now.0 / 1_000) as u32
+    }
+    /// Whole seconds, never 0: 0 stands for "no stamp".
+    pub(crate) fn seconds(&self) -> u32 {
+        (self.now.0 / Span::from_secs(1).0) as u32 + 1
+    }
+}
+
+/// Limits replies to segments that could be part of an ACK loop: one in `tcp_invalid_ratelimit` for each socket
+/// (`__tcp_oow_rate_limited`). `last` is the tick of the last one allowed; answers whether to hold this one back.
+pub(crate) fn oow_limited(cx: &Cx<'_>, last: &mut u32) -> bool {
+    let now = cx.ticks();
+    let elapsed = now.wrapping_sub(*last) as i32;
+    let limit = cx.cfg.timers.to_ticks(cx.cfg.invalid_ratelimit) as i32;
+    if *last != 0 && (0..limit).contains(&elapsed) {
+        return true;
+    }
+    *last = now.max(1);
+    false
+}
+
 /// What a keyed hash of the 4-tuple yields; the driver makes it, for there is no generator in here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Secrets {

@@ -2,9 +2,10 @@
 //!
 //! The driver owns one [`Outbox`] and reuses it, so a step allocates nothing.
 
-use super::{Segment, State};
+use super::{Flags, Segment, State};
 use crate::counter::Counter;
 use crate::errno::Errno;
+use crate::timewait::TimeWait;
 
 /// Something the application is woken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +108,8 @@ pub struct Outbox {
     pub counters: Vec<Counter>,
     /// The result of the application call, if the input was one: a count of bytes, or an error.
     pub answer: Result<u32, Errno>,
+    /// The mini-socket that takes the endpoint's place; [`super::Next`] carries it out.
+    pub(super) successor: Option<TimeWait>,
 }
 
 impl Default for Outbox {
@@ -117,6 +120,7 @@ impl Default for Outbox {
             facts: Vec::new(),
             counters: Vec::new(),
             answer: Ok(0),
+            successor: None,
         }
     }
 }
@@ -129,6 +133,7 @@ impl Outbox {
         self.facts.clear();
         self.counters.clear();
         self.answer = Ok(0);
+        self.successor = None;
     }
     pub(crate) fn count(&mut self, counter: Counter) {
         self.counters.push(counter);
@@ -136,4 +141,19 @@ impl Outbox {
     pub(crate) fn refuse(&mut self, why: Why) {
         self.facts.push(Fact::Refused { why });
     }
+}
+
+/// A RST in answer to a segment for which there is no socket, or none that can use it (`tcp_v4_send_reset`).
+pub(crate) fn reply_with_reset(seg: &Segment, out: &mut Outbox) {
+    if seg.flags.has(Flags::RST) {
+        return;
+    }
+    let reset = if seg.flags.has(Flags::ACK) {
+        Segment { seq: seg.ack, flags: Flags::RST, ..Segment::default() }
+    } else {
+        Segment { ack: seg.end(), flags: Flags::RST_ACK, ..Segment::default() }
+    };
+    out.count(Counter::TcpOutSegs);
+    out.count(Counter::TcpOutRsts);
+    out.segments.push(reset);
 }
