@@ -10,3 +10,12 @@ pub mod seq;
 pub mod time;
 
 pub mod tcp;
+
+pub mod conntrack;
+
+pub mod profile;
+pub mod scenario;
+
+pub mod record;
+
+pub mod engine;
