@@ -18,4 +18,6 @@ pub mod scenario;
 
 pub mod record;
 
+pub mod host;
+
 pub mod engine;

@@ -1,5 +1,8 @@
 //! The event loop and the world it drives.
 
+pub mod event;
+pub mod queue;
+
 use crate::record::Summary;
 use crate::scenario::Scenario;
 use crate::time::Time;
