@@ -5,11 +5,16 @@
 pub mod counter;
 pub mod errno;
 pub mod ids;
+pub mod log;
 pub mod rng;
 pub mod seq;
 pub mod time;
 
 pub mod tcp;
+
+pub mod demux;
+pub mod listener;
+pub mod timewait;
 
 pub mod conntrack;
 
@@ -19,5 +24,8 @@ pub mod scenario;
 pub mod record;
 
 pub mod host;
+pub mod net;
+
+pub mod traffic;
 
 pub mod engine;

@@ -175,6 +175,12 @@ impl Ports {
         &self.dests
     }
 
+    /// The source and the destination of a pair.
+    pub fn pair(&self, id: DestId) -> (Addr, SockAddr) {
+        let dest = &self.dests[id.0 as usize];
+        (dest.from, dest.to)
+    }
+
     /// One pair.
     pub fn dest_mut(&mut self, id: DestId) -> &mut Dest {
         &mut self.dests[id.0 as usize]
