@@ -15,18 +15,14 @@ pub enum Event {
     Request(HostId, Key),
     /// The next connection (or, with a pool, request) of a source is wanted.
     Arrival(TrafficId),
-    /// A client application's own timer.
-    Client(TrafficId, Key),
-    /// A server application's own timer.
-    Server(HostId, Key),
-    /// A failed attempt, or a worker, starts again.
-    Again(TrafficId, Key),
+    /// An application's own timer.
+    App(Key),
+    /// A client starts, or starts again.
+    Start(Key),
     /// The application behind a listener may accept.
     Accept(HostId, u16),
     /// Conntrack's garbage collection.
     Gc(HostId),
-    /// A row of the time series.
-    Sample,
 }
 
 #[cfg(test)]

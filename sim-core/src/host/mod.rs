@@ -10,13 +10,16 @@ pub mod memory;
 pub mod ports;
 mod secrets;
 mod sockets;
+mod track;
 
 use std::collections::VecDeque;
 
 pub use connect::Wanted;
 pub use effects::{Effects, Move, Packet, Wake};
 pub use sockets::Flow;
+pub use track::Tracking;
 
+use crate::conntrack::Conntrack;
 use crate::counter::Counter;
 use crate::errno::Errno;
 use crate::ids::{Addr, HostId, Key, Tuple};
@@ -41,6 +44,10 @@ pub struct ListenSocket {
     ready: VecDeque<Key>,
     /// accept() found no descriptor; tried again when one is closed.
     starved: bool,
+    /// For an application that takes its time: not before this.
+    pub next_accept: Time,
+    /// For an application that takes its time: its next accept() is queued.
+    pub accept_queued: bool,
     /// Accept queue.
     pub accept_queue: Gauge,
     /// SYN queue.
@@ -84,6 +91,8 @@ pub struct Host {
     pub stats: HostSummary,
     /// What its limits refused.
     pub refusals: Refusals,
+    /// Its connection tracker, if it has one.
+    pub tracking: Option<Tracking>,
     addresses: Vec<Addr>,
     open_files_max: u32,
     exhausted: Errno,
@@ -104,6 +113,10 @@ impl Host {
             listeners: Vec::new(),
             stats: HostSummary { states: vec![Gauge::default(); State::ALL.len()], ..HostSummary::default() },
             refusals: Refusals::default(),
+            tracking: spec.conntrack.as_ref().map(|cfg| {
+                let seed = Stream::new(seed, Purpose::Conntrack, u32::from(id.0)).bits64();
+                Tracking::new(Conntrack::new(cfg.clone(), seed))
+            }),
             addresses: spec.addresses.clone(),
             open_files_max: spec.open_files,
             exhausted: spec.ports.exhausted,
@@ -126,6 +139,8 @@ impl Host {
             listener: Listener::new(spec.backlog, self.cfg.somaxconn),
             ready: VecDeque::new(),
             starved: false,
+            next_accept: Time::ZERO,
+            accept_queued: false,
             accept_queue: Gauge::default(),
             syn_queue: Gauge::default(),
             accept_refused: Tally::default(),

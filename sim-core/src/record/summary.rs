@@ -68,11 +68,9 @@ impl Tally {
         match (self.count, other.count) {
             (_, 0) => self,
             (0, _) => other,
-            (a, b) => Tally {
-                count: a + b,
-                first: self.first.min(other.first),
-                last: self.last.max(other.last),
-            },
+            (a, b) => {
+                Tally { count: a + b, first: self.first.min(other.first), last: self.last.max(other.last) }
+            }
         }
     }
 }

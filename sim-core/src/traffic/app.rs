@@ -64,6 +64,8 @@ pub struct App {
     served: u32,
     connected: bool,
     timer: Option<(Time, What)>,
+    /// The moment for which the world has queued a wake-up.
+    pub armed: Time,
     status: Status,
 }
 
@@ -97,6 +99,7 @@ impl App {
             served: 0,
             connected: false,
             timer: None,
+            armed: Time::NEVER,
             status: Status::Running,
         }
     }
@@ -118,6 +121,11 @@ impl App {
     /// What became of it in the last step.
     pub fn status(&self) -> Status {
         self.status
+    }
+
+    /// Whether connect() has been called and has neither succeeded nor failed.
+    pub fn is_connecting(&self) -> bool {
+        self.socket.is_some() && !self.connected
     }
 
     /// The client's socket is connecting.
