@@ -5,6 +5,7 @@ use super::sockets::{SockRef, Socket, Sockets};
 use super::{Effects, Flow, Host, Move};
 use crate::errno::{Call, Errno};
 use crate::ids::{Addr, Key, SockAddr, Tuple};
+use crate::tcp::config::TwReuse;
 use crate::tcp::{ConnectParams, Cx, Endpoint, Inherited, State, TcpConfig};
 use crate::time::Time;
 
@@ -22,10 +23,15 @@ pub enum Wanted {
     },
 }
 
+/// What `tcp_tw_reuse` = 2 means by the loopback.
+fn is_loopback(local: Addr, remote: Addr) -> bool {
+    local.is_loopback() || remote.is_loopback()
+}
+
 /// What connect() may inherit from the mini-socket on a tuple, if it may take the tuple over.
 fn heritage(sockets: &Sockets, cfg: &TcpConfig, now: Time, tuple: Tuple, fixed: bool) -> Option<Inherited> {
     let Some(&SockRef::Mini(key)) = sockets.tuples.get(&tuple) else { return None };
-    let loopback = tuple.local.addr.is_loopback() || tuple.remote.addr.is_loopback();
+    let loopback = is_loopback(tuple.local.addr, tuple.remote.addr);
     sockets.mini.get(key)?.machine.reusable_by_connect(cfg, now, loopback, fixed)
 }
 
@@ -90,7 +96,12 @@ impl Host {
             let tuple = Tuple { local: SockAddr { addr: from, port }, remote: to };
             heritage(sockets, cfg, now, tuple, false).is_some()
         };
-        let port = ports.choose(now, dest, may_take_over);
+        let reuse = match cfg.tw_reuse {
+            TwReuse::Off => false,
+            TwReuse::On => true,
+            TwReuse::Loopback => is_loopback(from, to.addr),
+        };
+        let port = ports.choose(now, dest, reuse, may_take_over);
         if port.is_none() {
             let first = ports.dest_mut(dest).refused.count == 0;
             let held_by = if first { holders(sockets, dest) } else { Vec::new() };

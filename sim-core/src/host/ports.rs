@@ -96,6 +96,15 @@ pub struct Ports {
     rng: Stream,
 }
 
+/// What to do about mini-sockets in a search.
+#[derive(Debug)]
+struct Takeover<F> {
+    /// Whether any may be taken over.
+    reuse: bool,
+    /// Whether the one on a port may.
+    ask: F,
+}
+
 /// One pass of a search: upward from `start` to `end`, then the part that the walk reaches after wrapping.
 #[derive(Clone, Copy, Debug)]
 struct Pass {
@@ -252,15 +261,22 @@ impl Ports {
 
     /// The port that connect() chooses, or `None` if there is none.
     ///
-    /// `takeover(port)` says whether the mini-socket on that port may be taken over (`tcp_twsk_unique`); it is asked in
-    /// the order in which the kernel would walk.
-    pub fn choose(&mut self, now: Time, id: DestId, takeover: impl FnMut(u16) -> bool) -> Option<u16> {
+    /// `reuse` says whether mini-sockets may be taken over at all; if so, `takeover(port)` says whether the one on that
+    /// port may (`tcp_twsk_unique`); it is asked in the order in which the kernel would walk.
+    pub fn choose(
+        &mut self,
+        now: Time,
+        id: DestId,
+        reuse: bool,
+        mut takeover: impl FnMut(u16) -> bool,
+    ) -> Option<u16> {
+        let takeover = Takeover { reuse, ask: &mut takeover };
         match self.config.choice {
             PortChoice::LinuxDoubleHash { perturb } => self.choose_linux(now, id, perturb, takeover),
             PortChoice::Random => {
                 let (low, high) = (u32::from(self.config.low), u32::from(self.config.high));
                 let start = low + self.rng.below(u64::from(high - low) + 1) as u32;
-                self.search(id, Pass::whole(low, high, start), takeover)
+                self.search(id, Pass::whole(low, high, start), &mut { takeover })
             }
         }
     }
@@ -270,7 +286,7 @@ impl Ports {
         now: Time,
         id: DestId,
         perturb: u32,
-        mut takeover: impl FnMut(u16) -> bool,
+        mut takeover: Takeover<impl FnMut(u16) -> bool>,
     ) -> Option<u16> {
         if self.perturb.is_empty() {
             self.perturb = (0..perturb).map(|_| self.rng.bits32()).collect();
@@ -307,12 +323,15 @@ impl Ports {
     }
 
     /// Finds the first usable port of a pass.
-    fn search(&self, id: DestId, pass: Pass, mut takeover: impl FnMut(u16) -> bool) -> Option<u16> {
+    fn search(
+        &self,
+        id: DestId,
+        pass: Pass,
+        takeover: &mut Takeover<impl FnMut(u16) -> bool>,
+    ) -> Option<u16> {
         let dest = &self.dests[id.0 as usize];
-        let upward = self.scan(dest, pass.start, pass.end, pass.mask, &mut takeover);
-        upward.or_else(|| {
-            pass.wrapped.and_then(|(from, to)| self.scan(dest, from, to, pass.mask, &mut takeover))
-        })
+        let upward = self.scan(dest, pass.start, pass.end, pass.mask, takeover);
+        upward.or_else(|| pass.wrapped.and_then(|(from, to)| self.scan(dest, from, to, pass.mask, takeover)))
     }
 
     /// The first port of `from..=to` under the mask that is free, or whose mini-socket may be taken over.
@@ -322,11 +341,13 @@ impl Ports {
         from: u32,
         to: u32,
         mask: u64,
-        takeover: &mut impl FnMut(u16) -> bool,
+        takeover: &mut Takeover<impl FnMut(u16) -> bool>,
     ) -> Option<u16> {
+        let offered = if takeover.reuse { u64::MAX } else { 0 };
         for word in from as usize / 64..=to as usize / 64 {
             let base = word as u32 * 64;
-            let mut candidates = (!dest.taken.0[word] | dest.mini.0[word]) & !self.blocked.0[word] & mask;
+            let mut candidates =
+                (!dest.taken.0[word] | (dest.mini.0[word] & offered)) & !self.blocked.0[word] & mask;
             if base < from {
                 candidates &= u64::MAX << (from - base);
             }
@@ -336,7 +357,7 @@ impl Ports {
             while candidates != 0 {
                 let bit = candidates.trailing_zeros();
                 let port = (base + bit) as u16;
-                if dest.taken.0[word] >> bit & 1 == 0 || takeover(port) {
+                if dest.taken.0[word] >> bit & 1 == 0 || (takeover.ask)(port) {
                     return Some(port);
                 }
                 candidates &= candidates - 1;

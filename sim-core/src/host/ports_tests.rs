@@ -18,7 +18,7 @@ fn ports(low: u16, high: u16) -> Ports {
 /// Chooses and takes until no port is left.
 fn drain(ports: &mut Ports, dest: DestId) -> Vec<u16> {
     let mut got = Vec::new();
-    while let Some(port) = ports.choose(Time::ZERO, dest, |_| false) {
+    while let Some(port) = ports.choose(Time::ZERO, dest, false, |_| false) {
         ports.take(Time::ZERO, port, Owner::Auto, dest);
         got.push(port);
     }
@@ -54,7 +54,7 @@ fn an_odd_range_is_used_up_across_calls() {
     let dest = p.dest(Addr(1), TO);
     let mut taken = 0;
     for second in 0..400 {
-        if let Some(port) = p.choose(Time(second * 1_000_000_000), dest, |_| false) {
+        if let Some(port) = p.choose(Time(second * 1_000_000_000), dest, false, |_| false) {
             p.take(Time::ZERO, port, Owner::Auto, dest);
             taken += 1;
         }
@@ -89,7 +89,7 @@ fn a_mini_socket_is_offered_for_takeover_in_walk_order() {
         p.mark_mini(port, dest);
     }
     let mut asked = Vec::new();
-    let got = p.choose(Time::ZERO, dest, |port| {
+    let got = p.choose(Time::ZERO, dest, true, |port| {
         asked.push(port);
         port % 2 == 1
     });

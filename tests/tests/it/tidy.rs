@@ -140,11 +140,7 @@ fn files_fit_in_one_sitting() {
 
 #[test]
 fn nothing_is_left_unfinished_or_ignored() {
-    let banned = [
-        ("todo", "finish it"),
-        ("unimplemented", "finish it"),
-        ("dbg", "remove it"),
-    ];
+    let banned = [("todo", "finish it"), ("unimplemented", "finish it"), ("dbg", "remove it")];
     for folder in ["sim-core/src", "scenarios/src", "reports/src", "sim-cli/src", "tests/src"] {
         let mut found = offenders(folder, &banned);
         for (name, text) in sources(folder) {
