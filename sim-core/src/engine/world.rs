@@ -331,21 +331,24 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 }
 
-/// The hosts, with the phase of the timer wheel drawn: they share one clock, as the hosts of one machine do.
+/// The hosts, with what nobody can know in advance drawn: the phase of the timer wheel, which all share as the hosts of
+/// one machine do, and with it the moment of conntrack's first collection.
 fn build_hosts(scenario: &Scenario) -> Vec<Host> {
     let mut rng = Stream::new(scenario.seed, Purpose::TimerPhase, 0);
-    let drawn = Span(rng.below(1 << 42));
-    let phased = |model: TimerModel| match model {
-        TimerModel::Exact => TimerModel::Exact,
-        TimerModel::Wheel { hz, phase: _ } => TimerModel::Wheel { hz, phase: drawn },
-    };
+    let phase = Span(rng.below(1 << 42));
     let hosts = scenario.hosts.iter().enumerate();
     hosts
         .map(|(i, spec)| {
             let mut spec = spec.clone();
-            spec.tcp.timers = phased(spec.tcp.timers);
+            let first_gc = Span(rng.below(Span::from_secs(60).0));
+            if let TimerModel::Wheel { hz, .. } = spec.tcp.timers {
+                spec.tcp.timers = TimerModel::Wheel { hz, phase };
+                if let Some(conntrack) = &mut spec.conntrack {
+                    conntrack.first_gc = first_gc;
+                }
+            }
             if let Some(conntrack) = &mut spec.conntrack {
-                conntrack.timers = phased(conntrack.timers);
+                conntrack.timers = spec.tcp.timers;
             }
             Host::new(HostId(i as u16), &spec, scenario.seed)
         })
