@@ -38,8 +38,8 @@ impl Addr {
 
 impl core::fmt::Display for Addr {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let [a, b, c, d] = self.0.to_be_bytes();
-        write!(f, "{a}.{b}.{c}.{d}")
+        let octets = self.0.to_be_bytes();
+        write!(f, "{}.{}.{}.{}", octets[0], octets[1], octets[2], octets[3])
     }
 }
 
@@ -142,6 +142,11 @@ impl<T> Slab<T> {
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(key.slot);
         Some(value)
+    }
+
+    /// The live values, in order of their slots.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|entry| entry.value.as_ref())
     }
 
     /// How many values are live.

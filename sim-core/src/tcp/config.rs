@@ -123,7 +123,8 @@ impl TimerModel {
     }
     /// When a timer armed at `now` for `delay` fires.
     pub fn expiry(self, now: Time, delay: Span) -> Time {
-        const LEVEL_BITS: u32 = 6;
+        // A level has 64 slots, and each level's granule is 8 times the one below.
+        const LEVEL_LAST: u64 = 63;
         const CLOCK_SHIFT: u32 = 3;
         let TimerModel::Wheel { hz, phase } = self else { return now + delay };
         if delay == Span::MAX {
@@ -135,10 +136,9 @@ impl TimerModel {
         let expires = jiffies + delay.0.div_ceil(tick);
         let delta = expires - jiffies;
         let mut level = 0;
-        while level < 8 && delta >= 63 << (CLOCK_SHIFT * level) {
+        while level < 8 && delta >= LEVEL_LAST << (CLOCK_SHIFT * level) {
             level += 1;
         }
-        debug_assert!(LEVEL_BITS == 6, "63 above is one less than the slots of a level");
         let shift = CLOCK_SHIFT * level;
         let bucket = ((expires >> shift) + 1) << shift;
         Time((bucket * tick).saturating_sub(phase.0))

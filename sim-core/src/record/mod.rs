@@ -1,0 +1,13 @@
+//! What happened, as data: facts with times and ids, and the folds that make sense of them.
+
+mod digest;
+mod histogram;
+mod summary;
+
+pub use digest::Digest;
+pub use histogram::Histogram;
+pub use summary::{
+    ErrorTally, Gauge, HostSummary, LimitSummary, LogSummary, Series, Summary, Tally, TrafficSummary,
+};
+
+pub use crate::log::LogLine;

@@ -1,0 +1,242 @@
+//! What a run came to: the fold that the answer, the tables, the plots and the verdicts are made from.
+
+use std::collections::BTreeMap;
+
+use super::{Digest, Histogram, LogLine};
+use crate::counter::Counters;
+use crate::errno::{Call, Errno};
+use crate::scenario::{Limit, Metric, Outcome};
+use crate::tcp::State;
+use crate::time::{Span, Time};
+
+/// A number with its highest value and when that was first reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauge {
+    /// The value now; in a summary, at the end.
+    pub now: u64,
+    /// The highest value ever.
+    pub peak: u64,
+    /// When the highest value was first reached.
+    pub peak_at: Time,
+}
+
+impl Gauge {
+    /// Sets the value.
+    pub fn set(&mut self, at: Time, value: u64) {
+        self.now = value;
+        if value > self.peak {
+            self.peak = value;
+            self.peak_at = at;
+        }
+    }
+    /// Adds one.
+    pub fn up(&mut self, at: Time) {
+        self.set(at, self.now + 1);
+    }
+    /// Takes one away.
+    pub fn down(&mut self) {
+        debug_assert!(self.now > 0, "a population cannot be negative");
+        self.now -= 1;
+    }
+}
+
+/// How often something happened, first and last when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How often.
+    pub count: u64,
+    /// First when; meaningful if `count` is not zero.
+    pub first: Time,
+    /// Last when; meaningful if `count` is not zero.
+    pub last: Time,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub fn add(&mut self, at: Time) {
+        if self.count == 0 {
+            self.first = at;
+        }
+        self.count += 1;
+        self.last = at;
+    }
+}
+
+impl Tally {
+    /// Both tallies as one.
+    pub fn merged(self, other: Tally) -> Tally {
+        match (self.count, other.count) {
+            (_, 0) => self,
+            (0, _) => other,
+            (a, b) => {
+                Tally { count: a + b, first: self.first.min(other.first), last: self.last.max(other.last) }
+            }
+        }
+    }
+}
+
+/// An error that applications saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorTally {
+    /// The call that returned it.
+    pub call: Call,
+    /// The error.
+    pub errno: Errno,
+    /// How often and when.
+    pub tally: Tally,
+}
+
+/// What a traffic source came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrafficSummary {
+    /// Attempts, retries included.
+    pub attempted: Tally,
+    /// Attempts whose connect() succeeded.
+    pub connected: Tally,
+    /// Connections on which every request was answered.
+    pub completed: Tally,
+    /// Requests answered in full.
+    pub answered: u64,
+    /// Attempts that ended in an error, at connect() or later.
+    pub failed: Tally,
+    /// The errors, by call and errno, in that order.
+    pub errors: Vec<ErrorTally>,
+    /// The first success after the first failure.
+    pub recovered: Option<Time>,
+    /// Time from connect() to its success.
+    pub connect_latency: Histogram,
+    /// Attempts neither connected nor failed at the end of the run.
+    pub pending: u64,
+}
+
+impl TrafficSummary {
+    /// Books a failure.
+    pub fn fail(&mut self, at: Time, call: Call, errno: Errno) {
+        self.failed.add(at);
+        let place = self.errors.binary_search_by_key(&(call, errno), |e| (e.call, e.errno));
+        let index = place.unwrap_or_else(|index| {
+            self.errors.insert(index, ErrorTally { call, errno, tally: Tally::default() });
+            index
+        });
+        self.errors[index].tally.add(at);
+    }
+
+    /// How often an outcome came.
+    pub fn outcome(&self, outcome: Outcome) -> Tally {
+        match outcome {
+            Outcome::Attempted => self.attempted,
+            Outcome::Connected => self.connected,
+            Outcome::Completed => self.completed,
+            Outcome::Failed => self.failed,
+            Outcome::Error(errno) => {
+                let of = self.errors.iter().filter(|e| e.errno == errno && e.tally.count > 0);
+                of.fold(Tally::default(), |sum, e| sum.merged(e.tally))
+            }
+        }
+    }
+}
+
+/// What a host came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostSummary {
+    /// Sockets by state, mini-sockets and requests included, LISTEN too. Indexed as [`State::ALL`].
+    pub states: Vec<Gauge>,
+    /// Open descriptors.
+    pub open_files: Gauge,
+    /// Orphans: full sockets without a descriptor.
+    pub orphans: Gauge,
+    /// Mini-sockets (`tw` in sockstat): TIME_WAIT and orphan FIN_WAIT2.
+    pub mini_sockets: Gauge,
+    /// Conntrack entries; all zero on a host that does not track.
+    pub conntrack: Gauge,
+    /// Kernel memory of sockets, mini-sockets, requests, bind buckets, files and conntrack entries, bytes.
+    pub memory: Gauge,
+    /// Kernel counters.
+    pub counters: Counters,
+}
+
+impl HostSummary {
+    /// The gauge of a state.
+    pub fn state(&self, state: State) -> Gauge {
+        self.states.get(state as usize).copied().unwrap_or_default()
+    }
+}
+
+/// What became of something finite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitSummary {
+    /// The limit.
+    pub limit: Limit,
+    /// How much there is.
+    pub capacity: u64,
+    /// How much was used.
+    pub used: Gauge,
+    /// How often it refused something. For [`Limit::Ports`] a failed connect(), for [`Limit::Conntrack`] a dropped packet,
+    /// for [`Limit::AcceptQueue`] a dropped SYN or ACK, for [`Limit::TwBuckets`] a TIME_WAIT not kept.
+    pub refused: Tally,
+    /// Who held it at the first refusal: sockets by state, most first. Empty where that says nothing.
+    pub held_by: Vec<(State, u64)>,
+}
+
+/// A kernel log line that was printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSummary {
+    /// The line.
+    pub line: LogLine,
+    /// How often the kernel would have printed it (after its rate limit).
+    pub printed: Tally,
+}
+
+/// The time series: one row each sampling interval, the first at time zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Series {
+    /// Distance between rows.
+    pub interval: Span,
+    /// Values by metric, each as long as there are rows.
+    pub columns: BTreeMap<Metric, Vec<u64>>,
+    /// Number of rows.
+    pub rows: usize,
+}
+
+impl Series {
+    /// When a row was taken.
+    pub fn time(&self, row: usize) -> Time {
+        Time::ZERO + self.interval.times(row as u64)
+    }
+    /// The values of a metric, if it was followed.
+    pub fn get(&self, metric: Metric) -> Option<&[u64]> {
+        self.columns.get(&metric).map(Vec::as_slice)
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Digest of everything that happened.
+    pub digest: Digest,
+    /// Simulated time at the end.
+    pub ended: Time,
+    /// Events processed.
+    pub events: u64,
+    /// Segments sent.
+    pub segments: u64,
+    /// Segments lost on links.
+    pub lost: u64,
+    /// By traffic source, in the scenario's order.
+    pub traffic: Vec<TrafficSummary>,
+    /// By host, in the scenario's order.
+    pub hosts: Vec<HostSummary>,
+    /// Limits that exist in the scenario, in order of [`Limit`].
+    pub limits: Vec<LimitSummary>,
+    /// Kernel log lines by host index.
+    pub logs: Vec<(usize, LogSummary)>,
+    /// Time series.
+    pub series: Series,
+}
+
+impl Summary {
+    /// The limit that refused first, if any did. Ties go to the earlier in order of [`Limit`].
+    pub fn bound_first(&self) -> Option<&LimitSummary> {
+        self.limits.iter().filter(|l| l.refused.count > 0).min_by_key(|l| l.refused.first)
+    }
+}

@@ -1,0 +1,423 @@
+//! The checked scenario: plain data from which a world is built.
+//!
+//! Past this point nothing is optional, misspelt or without a unit; whoever makes a [`Scenario`] has checked it.
+//! Times are nanoseconds, sizes bytes, probabilities ratios.
+
+use crate::conntrack::ConntrackConfig;
+use crate::errno::Errno;
+use crate::ids::{Addr, HostId, SockAddr, TrafficId};
+use crate::log::LogLine;
+use crate::profile::Stack;
+use crate::rng::Ratio;
+use crate::tcp::{State, TcpConfig};
+use crate::time::{Span, Time};
+
+/// A whole scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// One line: what happens.
+    pub title: String,
+    /// One or two sentences: what it shows.
+    pub teaches: String,
+    /// Length of the simulation.
+    pub duration: Span,
+    /// Seed of every random stream.
+    pub seed: u64,
+    /// Sampling interval of the time series.
+    pub sample: Span,
+    /// Hosts and routers.
+    pub hosts: Vec<Host>,
+    /// Links between neighbours.
+    pub links: Vec<Link>,
+    /// Traffic sources.
+    pub traffic: Vec<Traffic>,
+    /// Expectations on the outcome.
+    pub expect: Vec<Expectation>,
+}
+
+/// A host or a router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Name in the file.
+    pub name: String,
+    /// Addresses; a pure router may have none.
+    pub addresses: Vec<Addr>,
+    /// Which stack's defaults it began with.
+    pub stack: Stack,
+    /// Parameters of its TCP.
+    pub tcp: TcpConfig,
+    /// Ephemeral ports.
+    pub ports: PortConfig,
+    /// Descriptors an application may have open (RLIMIT_NOFILE less those open from the start).
+    pub open_files: u32,
+    /// Listening sockets.
+    pub listen: Vec<Listen>,
+    /// Connection tracking, if it is on.
+    pub conntrack: Option<ConntrackConfig>,
+}
+
+/// How a stack picks an ephemeral port for connect().
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortChoice {
+    /// RFC 6056 §3.3.4 as Linux does it: even offsets first, a perturbation table of this size.
+    LinuxDoubleHash {
+        /// Entries of the table (256 before 5.18, 65536 after).
+        perturb: u32,
+    },
+    /// A random start, then upward (FreeBSD, macOS, Windows).
+    Random,
+}
+
+/// Ephemeral ports of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortConfig {
+    /// Lowest port, inclusive (`ip_local_port_range`).
+    pub low: u16,
+    /// Highest port, inclusive.
+    pub high: u16,
+    /// Ranges never chosen automatically, inclusive (`ip_local_reserved_ports`).
+    pub reserved: Vec<(u16, u16)>,
+    /// How the port is picked.
+    pub choice: PortChoice,
+    /// What connect() reports when none is left.
+    pub exhausted: Errno,
+}
+
+/// A listening socket and the application behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Port, on every address of the host.
+    pub port: u16,
+    /// Argument of listen().
+    pub backlog: u32,
+    /// When the application begins to accept.
+    pub accept_after: Span,
+    /// Least time between two accepts; zero accepts at once.
+    pub accept_every: Span,
+}
+
+/// A link between two neighbours; both directions are alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// One end.
+    pub a: HostId,
+    /// The other end.
+    pub b: HostId,
+    /// One-way delay.
+    pub delay: Span,
+    /// Probability that a segment is lost.
+    pub loss: Ratio,
+    /// Probability that a segment arrives twice.
+    pub duplicate: Ratio,
+    /// Probability that a segment is held back by `reorder_delay`.
+    pub reorder: Ratio,
+    /// How long a reordered segment is held back.
+    pub reorder_delay: Span,
+}
+
+/// Arrivals per `per`: a rate as a ratio, so that no float is needed. `600/min` is 600 per 60 s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: u64,
+    /// In what time.
+    pub per: Span,
+}
+
+/// When connections are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrivals {
+    /// At equal distances.
+    Constant(Rate),
+    /// With exponential gaps.
+    Poisson(Rate),
+    /// A constant rate in each phase, one after the other; a rate of zero is a pause.
+    Phases(Vec<(Span, Rate)>),
+    /// Closed loop: this many workers, each starting again as soon as it is done.
+    Workers(u32),
+    /// At these times, ascending.
+    At(Vec<Time>),
+}
+
+/// Who closes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The end that connected.
+    Client,
+    /// The end that accepted.
+    Server,
+}
+
+/// How the first closer closes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseHow {
+    /// close().
+    Graceful,
+    /// shutdown(SHUT_WR), read to the end, close().
+    HalfClose,
+    /// SO_LINGER with time 0, then close(): RST.
+    Reset,
+    /// Never.
+    Never,
+}
+
+/// What the other side does when it has read the end of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherSide {
+    /// Closes after this time.
+    CloseAfter(Span),
+    /// Never closes: the leak that ends in CLOSE_WAIT.
+    Never,
+}
+
+/// What a client does about a failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// Nothing.
+    GiveUp,
+    /// Tries again.
+    Retry {
+        /// Wait before the retry.
+        after: Span,
+        /// How often at most.
+        times: u32,
+    },
+}
+
+/// How the client's socket gets its port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientPort {
+    /// connect() chooses.
+    Auto,
+    /// bind() to these ports in turn, inclusive, then connect().
+    Fixed {
+        /// First port.
+        low: u16,
+        /// Last port.
+        high: u16,
+        /// SO_REUSEADDR.
+        reuse: bool,
+    },
+}
+
+/// A pool of kept connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Most connections at once; further requests wait for one.
+    pub size: u32,
+    /// An idle connection is closed after this time.
+    pub idle_timeout: Span,
+}
+
+/// A traffic source: a client application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// Name in the file.
+    pub name: String,
+    /// Where the client runs.
+    pub from: HostId,
+    /// Source addresses, used in turn; the host's first if the file names none.
+    pub source: Vec<Addr>,
+    /// Destinations, used in turn.
+    pub to: Vec<SockAddr>,
+    /// When connections (with a pool: requests) are wanted.
+    pub arrivals: Arrivals,
+    /// First arrival not before this.
+    pub start: Time,
+    /// No arrivals from this on.
+    pub stop: Time,
+    /// Request, bytes.
+    pub request: u32,
+    /// Response, bytes.
+    pub response: u32,
+    /// From the request's last byte to the response's first, at the server.
+    pub service_time: Span,
+    /// Requests on one connection before it is closed.
+    pub requests_per_connection: u32,
+    /// Client's pause between a response and the next request on the connection.
+    pub think_time: Span,
+    /// How long the first closer keeps the connection after the last response.
+    pub hold: Span,
+    /// Connection pool, if one is used.
+    pub pool: Option<Pool>,
+    /// Who closes first.
+    pub first: Side,
+    /// How.
+    pub how: CloseHow,
+    /// What the other side does then.
+    pub other: OtherSide,
+    /// The client's port.
+    pub port: ClientPort,
+    /// The application's own limit on connect(); [`Span::MAX`] = none.
+    pub connect_timeout: Span,
+    /// Reaction to a failed attempt.
+    pub on_error: OnError,
+}
+
+/// Something finite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Limit {
+    /// Local ports of a source address towards one destination.
+    Ports {
+        /// The host.
+        host: HostId,
+        /// Its source address.
+        from: Addr,
+        /// The destination.
+        to: SockAddr,
+    },
+    /// Descriptors.
+    OpenFiles(HostId),
+    /// `tcp_max_tw_buckets`.
+    TwBuckets(HostId),
+    /// `tcp_max_orphans`.
+    Orphans(HostId),
+    /// `nf_conntrack_max`.
+    Conntrack(HostId),
+    /// Accept queue: backlog + 1.
+    AcceptQueue(HostId, u16),
+    /// SYN queue: backlog + 1.
+    SynQueue(HostId, u16),
+}
+
+/// A number that can be followed over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Metric {
+    /// Sockets of a host in a state, mini-sockets included.
+    Sockets(HostId, State),
+    /// Open descriptors.
+    OpenFiles(HostId),
+    /// Sockets without a descriptor, mini-sockets not included.
+    Orphans(HostId),
+    /// Conntrack entries.
+    Conntrack(HostId),
+    /// Kernel memory of the objects above, bytes.
+    Memory(HostId),
+    /// What is used of a limit.
+    Used(Limit),
+    /// Outcomes of a traffic source, cumulative.
+    Outcome(TrafficId, Outcome),
+}
+
+/// What became of a connection attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// An attempt was made (retries count).
+    Attempted,
+    /// connect() succeeded.
+    Connected,
+    /// All requests were answered.
+    Completed,
+    /// Any error, at connect() or later.
+    Failed,
+    /// This error, at connect() or later.
+    Error(Errno),
+}
+
+/// What a number must be: both ends inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Band {
+    /// At least.
+    pub low: u64,
+    /// At most.
+    pub high: u64,
+}
+
+/// A part of the run, from inclusive to exclusive. Both ends are multiples of the sampling interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Begin.
+    pub from: Time,
+    /// End.
+    pub to: Time,
+}
+
+/// An expectation with the text it was written as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// As written in the file.
+    pub text: String,
+    /// Line in the file, from 1.
+    pub line: u32,
+    /// What is expected.
+    pub check: Check,
+}
+
+/// What can be expected of a run. `traffic: None` means all sources together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// This limit refuses first of all; `None`: no limit refuses anything.
+    BindsFirst(Option<Limit>),
+    /// The first time of an outcome lies in a band of nanoseconds.
+    First {
+        /// Traffic.
+        traffic: Option<TrafficId>,
+        /// Outcome.
+        outcome: Outcome,
+        /// Nanoseconds.
+        band: Band,
+    },
+    /// The highest value ever of a metric.
+    Peak(Metric, Band),
+    /// The value of a metric at a sampling point.
+    At(Metric, Time, Band),
+    /// How often an outcome came, in a window.
+    Count {
+        /// Traffic.
+        traffic: Option<TrafficId>,
+        /// Outcome.
+        outcome: Outcome,
+        /// Window.
+        over: Window,
+        /// Count.
+        band: Band,
+    },
+    /// The share of attempts with this outcome in a window, in parts per million.
+    Share {
+        /// Traffic.
+        traffic: Option<TrafficId>,
+        /// Outcome.
+        outcome: Outcome,
+        /// Window.
+        over: Window,
+        /// Parts per million.
+        band: Band,
+    },
+    /// Outcomes per second in a window, in thousandths.
+    Rate {
+        /// Traffic.
+        traffic: Option<TrafficId>,
+        /// Outcome.
+        outcome: Outcome,
+        /// Window.
+        over: Window,
+        /// Thousandths per second.
+        band: Band,
+    },
+    /// The share of [`Outcome::Failed`] in a window agrees with Erlang B within a band around the formula's value.
+    ErlangB {
+        /// Traffic.
+        traffic: Option<TrafficId>,
+        /// Window.
+        over: Window,
+        /// Servers: usable tuples.
+        servers: u64,
+        /// Mean holding time.
+        hold: Span,
+        /// Half width of the band, parts per million.
+        within: u64,
+    },
+    /// A kernel counter of a host at the end.
+    Counter(HostId, crate::counter::Counter, Band),
+    /// How often a kernel log line was printed at a host.
+    Log(HostId, LogLine, Band),
+    /// A quantile (per mille) of connect() latency, in nanoseconds.
+    ConnectLatency {
+        /// Traffic.
+        traffic: Option<TrafficId>,
+        /// Per mille.
+        quantile: u32,
+        /// Nanoseconds.
+        band: Band,
+    },
+}
