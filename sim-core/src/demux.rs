@@ -40,14 +40,15 @@ pub fn receive(
         SocketMut::Full(endpoint) => endpoint.arrive(cx, seg, out),
         SocketMut::TimeWait(tw) => receive_time_wait(cx, tw, listener, seg, secrets, out),
         SocketMut::Request(req) => receive_request(cx, req, listener, seg, out),
-        SocketMut::None => match listener {
-            Some(listener) => receive_listen(cx, listener, seg, None, secrets, out),
-            None => {
+        SocketMut::None => {
+            if let Some(listener) = listener {
+                receive_listen(cx, listener, seg, None, secrets, out)
+            } else {
                 out.refuse(Why::NoSocket);
                 reply_with_reset(seg, out);
                 Next::Keep
             }
-        },
+        }
     }
 }
 
@@ -72,7 +73,7 @@ fn receive_time_wait(
         }
     };
     // Also if the listener then had no room: the wait is over either way.
-    tw.uncount(cx.shared);
+    timewait::uncount(cx.shared);
     out.facts.push(Fact::State { from: state, to: State::Closed });
     if matches!(next, Next::Keep) { Next::Gone } else { next }
 }

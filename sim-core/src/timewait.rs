@@ -60,7 +60,7 @@ impl TimeWait {
         }
         out.facts.push(Fact::TimerFired { kind: TimerKind::TimeWait });
         out.facts.push(Fact::State { from: self.state(), to: State::Closed });
-        self.uncount(cx.shared);
+        uncount(cx.shared);
         Next::Gone
     }
 
@@ -280,7 +280,7 @@ impl TimeWait {
 
     /// connect() has taken the tuple: the mini-socket is gone (`TWRecycled`).
     pub fn taken_over(self, shared: &mut Shared, out: &mut Outbox) {
-        self.uncount(shared);
+        uncount(shared);
         out.count(Counter::TcpExtTWRecycled);
     }
 
@@ -289,8 +289,9 @@ impl TimeWait {
         let isn = self.snd_nxt + 65_537;
         if isn.0 == 0 { Seq(1) } else { isn }
     }
+}
 
-    pub(crate) fn uncount(&self, shared: &mut Shared) {
-        shared.mini_sockets = shared.mini_sockets.saturating_sub(1);
-    }
+/// One mini-socket less.
+pub(crate) fn uncount(shared: &mut Shared) {
+    shared.mini_sockets = shared.mini_sockets.saturating_sub(1);
 }

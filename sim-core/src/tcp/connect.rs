@@ -14,7 +14,6 @@ use crate::time::{Span, Time};
 
 /// A socket without a past.
 const BLANK: Endpoint = Endpoint {
-    Endpoint {,
     xmit_at: Time::NEVER,
     delack_at: Time::NEVER,
     keep_at: Time::NEVER,
