@@ -17,7 +17,7 @@ const WORKER_PAUSE: Span = Span::from_millis(50);
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// Queues the next arrival of a source.
     pub(super) fn next_arrival(&mut self, id: TrafficId) {
-        if let Some(at) = self.sources[id.index()].schedule.next() {
+        if let Some(at) = self.sources[id.index()].schedule.next_arrival() {
             self.queue.push(LaneId::NONE, at, Event::Arrival(id));
         }
     }
