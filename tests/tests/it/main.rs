@@ -1,0 +1,3 @@
+//! End-to-end tests, in one binary.
+
+mod oracle_conntrack;
