@@ -113,9 +113,9 @@ fn echo(wanted: &Value, host: &Replica) -> u32 {
     if wanted["ts_ecr"] == "last" { host.last_tsval } else { 0 }
 }
 
-/// The same segment once more: byte for byte.
-fn refreshed(_cell: &Value, seg: &Segment, _host: &Replica) -> Segment {
-    *seg
+/// The same segment once more; `last` means the newest TSval then.
+fn refreshed(cell: &Value, seg: &Segment, host: &Replica) -> Segment {
+    Segment { ts: seg.ts.map(|ts| TsOption { ecr: echo(&cell["segment"], host), ..ts }), ..*seg }
 }
 
 fn relative(value: Seq, base: Seq) -> Value {
@@ -144,9 +144,12 @@ fn describe(seg: &Segment, at: Span, bases: &Bases, expected: Option<&Value>) ->
             Value::from(ts.ecr.wrapping_sub(bases.ts_recent) as i32)
         }
     });
-    let sack = seg.sack.map_or(Value::Null, |(lo, hi)| {
-        Value::from(vec![Value::from(vec![relative(lo, bases.rcv_nxt), relative(hi, bases.rcv_nxt)])])
-    });
+    let blocks: Vec<Value> = [seg.sack, seg.sack2]
+        .into_iter()
+        .flatten()
+        .map(|(lo, hi)| vec![relative(lo, bases.rcv_nxt), relative(hi, bases.rcv_nxt)].into())
+        .collect();
+    let sack = if blocks.is_empty() { Value::Null } else { blocks.into() };
     vec![
         ("flags", flag_letters(seg.flags)),
         ("seq", seq.to_string()),

@@ -12,6 +12,10 @@ pub struct Setups(pub Value);
 impl Setups {
     /// The log of an endpoint state, such as `ESTABLISHED/ts`.
     pub(super) fn endpoint(&self, key: &str) -> Result<&[Value], String> {
+        // Nothing leads to CLOSED.
+        if key.starts_with("CLOSED/") {
+            return Ok(&[]);
+        }
         self.0["endpoint"][key].as_array().map(Vec::as_slice).ok_or_else(|| format!("no set-up for {key}"))
     }
 }

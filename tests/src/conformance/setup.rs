@@ -55,6 +55,8 @@ pub(super) fn prepare(host: Replica, log: &[Value], before: BeforeCall<'_>) -> R
         };
         done.map_err(|e| format!("set-up, event {number}: {e}"))?;
     }
+    // Segments take time: what comes next comes later.
+    it.host.wait(PACE);
     if seen != it.host.sent.len() {
         it.host.sent.drain(..seen);
     } else {
