@@ -31,6 +31,9 @@ impl Endpoint {
         }
         self.parse_timestamps(seg, self.tstamp_ok);
         if self.is_predicted_ack(seg) {
+            if self.tstamp_ok && self.rcv_nxt == self.rcv_wup {
+                self.store_ts_recent(cx);
+            }
             if self.acknowledge(cx, seg, out) == AckOutcome::Refused {
                 self.refuse_ack(cx, out);
             }

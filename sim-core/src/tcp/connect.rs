@@ -94,7 +94,7 @@ const BLANK: Endpoint = Endpoint {
     tlp_retrans: false,
     undo_syn: false,
     want_space: false,
-    dsack: false,
+    dsack: None,
 };
 
 impl Endpoint {

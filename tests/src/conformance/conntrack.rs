@@ -50,6 +50,19 @@ pub fn sequences(file: &Value, isns: [Seq; 2]) -> Vec<Outcome> {
     list(&file["sequences"]).map(|sequence| replay_sequence(sequence, timeouts, isns)).collect()
 }
 
+/// Books outcomes with the general replayer's report.
+pub fn report(kind: &str, outcomes: Vec<Outcome>, report: &mut super::Report) {
+    for outcome in outcomes {
+        let problems: Vec<String> = outcome
+            .result
+            .err()
+            .map(|mismatch| format!("expected {}, got {}", mismatch.expected, mismatch.got))
+            .into_iter()
+            .collect();
+        report.judge(kind, &outcome.id, &outcome.state, &problems);
+    }
+}
+
 fn replay_cell(cell: &Value, setups: &Value, isns: [Seq; 2]) -> Outcome {
     let state = text(&cell["state"]);
     let mut bench = Bench::new(isns, ConntrackConfig::default());
