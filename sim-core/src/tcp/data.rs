@@ -73,6 +73,7 @@ impl Endpoint {
         self.rcv_nxt = seg.end();
         if seg.len > 0 {
             self.rmem += charge(seg.len);
+            self.warm = true;
             self.data_received(cx, seg);
         }
         if seg.flags.has(Flags::FIN) {

@@ -77,11 +77,14 @@ impl Endpoint {
         if fin {
             flags = flags.with(Flags::FIN);
         }
-        if len > 0 && (from + len == data_end || from + len == self.snd_nxt) {
+        // A write ends here; or it passes half of the peer's largest window, which pushes (`forced_push`).
+        let write_ends = from + len == data_end || from + len == self.snd_nxt;
+        if len > 0 && (write_ends || len > self.max_window / 2) {
             flags = flags.with(Flags::PSH);
         }
         if len > 0 {
             self.data_sent(cx);
+            self.warm = true;
         }
         let mut seg = self.segment(cx, flags, from, out);
         seg.len = len;
