@@ -38,6 +38,12 @@ const MARKED: Span = Span::from_secs(7);
 /// Initial sequence numbers of the original and the reply side. Any will do: they were random in the recording.
 pub const ISNS: [Seq; 2] = [Seq(0x1000_0000), Seq(0x5000_0000)];
 
+/// The tuple of packets from the side that the recordings call O, the client.
+pub(super) const CLIENT_FIRST: Tuple = Tuple {
+    local: SockAddr { addr: Addr(0x0a00_0001), port: 40_000 },
+    remote: SockAddr { addr: Addr(0x0a00_0102), port: 80 },
+};
+
 /// Replays `conntrack.json`.
 pub fn cells(file: &Value, setups: &Value, isns: [Seq; 2]) -> Vec<Outcome> {
     let setups = &setups["conntrack"];
@@ -149,27 +155,23 @@ fn replay_sequence(sequence: &Value, timeouts: &Value, isns: [Seq; 2]) -> Outcom
 }
 
 /// A tracker with one flow's two ends.
-struct Bench {
-    tracker: Conntrack,
-    now: Time,
+pub(super) struct Bench {
+    pub(super) tracker: Conntrack,
+    pub(super) now: Time,
     isns: [Seq; 2],
-    facts: Facts,
+    pub(super) facts: Facts,
 }
 
 impl Bench {
-    fn new(isns: [Seq; 2], cfg: ConntrackConfig) -> Bench {
+    pub(super) fn new(isns: [Seq; 2], cfg: ConntrackConfig) -> Bench {
         Bench { tracker: Conntrack::new(cfg, 1), now: Time::ZERO, isns, facts: Facts::new() }
     }
 
-    /// The tuple of the side that the recording calls O, the client.
     fn tuple(dir: Dir) -> Tuple {
-        let client = SockAddr { addr: Addr(0x0a00_0001), port: 40_000 };
-        let server = SockAddr { addr: Addr(0x0a00_0102), port: 80 };
-        let tuple = Tuple { local: client, remote: server };
-        if dir == Dir::Original { tuple } else { tuple.reversed() }
+        if dir == Dir::Original { CLIENT_FIRST } else { CLIENT_FIRST.reversed() }
     }
 
-    fn entry(&self) -> Option<EntryView> {
+    pub(super) fn entry(&self) -> Option<EntryView> {
         self.tracker.find(self.now, Self::tuple(Dir::Original))
     }
 
@@ -177,7 +179,7 @@ impl Bench {
         self.tracker.set_remaining(self.now, Self::tuple(Dir::Original), MARKED);
     }
 
-    fn inject(&mut self, segment: &Value) -> Verdict {
+    pub(super) fn inject(&mut self, segment: &Value) -> Verdict {
         self.facts.clear();
         let dir = if segment["dir"] == "original" { Dir::Original } else { Dir::Reply };
         let tuple = Self::tuple(dir);
@@ -204,15 +206,22 @@ impl Bench {
             Some(offset) => Seq(base.0.wrapping_add(offset as u32)),
             None => Seq(0),
         };
-        // Every SYN of the recordings carries an MSS and nothing else.
+        // Every SYN of the cells and sequences carries an MSS and nothing else; the walks say what they carry.
         let mss = if flags.has(Flags::SYN) { 1460 } else { 0 };
+        let syn = SynOptions {
+            mss: v["mss"].as_u64().map_or(mss, |n| n as u16),
+            wscale: v["wscale"].as_u64().map(|n| n as u8),
+            sack_ok: v["sackok"] == true,
+        };
+        let acked = self.isns[dir.other() as usize];
         Segment {
             seq: number(&v["seq"], self.isns[dir as usize]),
-            ack: number(&v["ack"], self.isns[dir.other() as usize]),
+            ack: number(&v["ack"], acked),
             len: v["len"].as_u64().unwrap_or(0) as u32,
             win: v["win"].as_u64().unwrap_or(0) as u16,
             flags,
-            syn: SynOptions { mss, ..SynOptions::default() },
+            syn,
+            sack: v["sack"].as_array().map(|s| (number(&s[0], acked), number(&s[1], acked))),
             ..Segment::default()
         }
     }
@@ -304,7 +313,7 @@ fn flag_names(flags: SideFlags) -> Vec<&'static str> {
 }
 
 /// The counters that moved, by the names of /proc/net/stat/nf_conntrack.
-fn counters(facts: &Facts) -> Value {
+pub(super) fn counters(facts: &Facts) -> Value {
     let mut moved = Map::new();
     for fact in facts {
         if let Fact::Counted(counter, n) = fact {
@@ -320,7 +329,7 @@ fn timeout_name(timeouts: &Value, entry: EntryView) -> Option<&str> {
     timeouts.as_object()?.iter().find(|(_, v)| v.as_u64() == Some(seconds)).map(|(k, _)| k.as_str())
 }
 
-fn set_timeouts(cfg: &mut ConntrackConfig, timeouts: &Value) {
+pub(super) fn set_timeouts(cfg: &mut ConntrackConfig, timeouts: &Value) {
     for (name, value) in timeouts.as_object().into_iter().flatten() {
         let t = &mut cfg.timeouts;
         let place = match name.as_str() {
@@ -340,14 +349,14 @@ fn set_timeouts(cfg: &mut ConntrackConfig, timeouts: &Value) {
     }
 }
 
-fn set_sysctls(cfg: &mut ConntrackConfig, sysctls: &Value) {
+pub(super) fn set_sysctls(cfg: &mut ConntrackConfig, sysctls: &Value) {
     for (name, value) in sysctls.as_object().into_iter().flatten() {
         let n = value.as_u64().unwrap_or(0);
         match name.as_str() {
-            "nf_conntrack_tcp_loose" => cfg.loose = n != 0,
-            "nf_conntrack_tcp_be_liberal" => cfg.be_liberal = n != 0,
-            "nf_conntrack_tcp_ignore_invalid_rst" => cfg.ignore_invalid_rst = n != 0,
-            "nf_conntrack_tcp_max_retrans" => cfg.max_retrans = n as u8,
+            "nf_conntrack_tcp_loose" | "loose" => cfg.loose = n != 0,
+            "nf_conntrack_tcp_be_liberal" | "be_liberal" => cfg.be_liberal = n != 0,
+            "nf_conntrack_tcp_ignore_invalid_rst" | "ignore_invalid_rst" => cfg.ignore_invalid_rst = n != 0,
+            "nf_conntrack_tcp_max_retrans" | "max_retrans" => cfg.max_retrans = n as u8,
             other => panic!("unknown sysctl {other}"),
         }
     }
@@ -358,7 +367,11 @@ fn fields(of: &Value, names: &[&str]) -> Map<String, Value> {
 }
 
 /// Ok if all fields agree; else only those that do not.
-fn compare(expected: &Map<String, Value>, got: &Map<String, Value>, at: &str) -> Result<(), Mismatch> {
+pub(super) fn compare(
+    expected: &Map<String, Value>,
+    got: &Map<String, Value>,
+    at: &str,
+) -> Result<(), Mismatch> {
     let differs = |a: &Map<String, Value>, b: &Map<String, Value>| {
         let fields: Map<_, _> =
             a.iter().filter(|&(k, v)| b.get(k) != Some(v)).map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -370,10 +383,10 @@ fn compare(expected: &Map<String, Value>, got: &Map<String, Value>, at: &str) ->
     Err(Mismatch { expected: differs(expected, got), got: differs(got, expected) })
 }
 
-fn list(v: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn list(v: &Value) -> impl Iterator<Item = &Value> {
     v.as_array().map(Vec::as_slice).unwrap_or_default().iter()
 }
 
-fn text(v: &Value) -> &str {
+pub(super) fn text(v: &Value) -> &str {
     v.as_str().unwrap_or_default()
 }

@@ -5,6 +5,7 @@
 
 mod cells;
 pub mod conntrack;
+pub mod conntrack_walks;
 mod notation;
 mod replica;
 mod report;

@@ -6,6 +6,7 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 use sim_core::seq::Seq;
 use tests::conformance::conntrack::{ISNS, Outcome, cells, sequences};
+use tests::conformance::conntrack_walks::walks;
 
 fn recording(name: &str) -> Value {
     let path = format!("{}/oracle/kernel-6.18/{name}.json.gz", env!("CARGO_MANIFEST_DIR"));
@@ -43,4 +44,9 @@ fn every_sequence_agrees() {
     for isns in [ISNS, OTHERS, WRAPPING] {
         assert_agree(&sequences(&file, isns), 37);
     }
+}
+
+#[test]
+fn every_walk_agrees() {
+    assert_agree(&walks(&recording("conntrack_walks")), 1_500);
 }
