@@ -14,7 +14,7 @@ Exit codes:
 const EXAMPLES: &str = "\
 Examples:
   timewait list                                what comes with the program
-  timewait run client-ports                    run a bundled scenario
+  timewait run ports-run-out                   run a bundled scenario
   timewait run my.ron --out out/               run your own; JSON, CSV and pictures go to out/
   timewait run my.ron --set 'traffic.web.arrivals=constant(\"470/s\")'
   timewait run my.ron --sysctl client=sysctl.txt   with the settings of a real machine
@@ -71,8 +71,8 @@ Progress, speed and warnings go to standard error. Expectations are reported, bu
 fails on them.
 
 Examples:
-  timewait run client-ports
-  timewait run client-ports --set 'hosts.client.sysctl.\"net.ipv4.tcp_tw_reuse\"=1'
+  timewait run ports-run-out
+  timewait run ports-run-out --set 'hosts.client.sysctl.\"net.ipv4.tcp_tw_reuse\"=1'
   timewait run my.ron --seed 7 --out out/
   timewait run my.ron --sysctl client=client-sysctl.txt --unmodelled")]
 pub(crate) struct RunArgs {
@@ -95,7 +95,7 @@ One line for each expectation, in the order of the scenarios, then a summary. A 
 
 Examples:
   timewait check
-  timewait check client-ports conntrack-full
+  timewait check ports-run-out conntrack-full
   timewait check scenarios/ --junit report.xml")]
 pub(crate) struct CheckArgs {
     /// Files, directories, or names of bundled scenarios
@@ -118,7 +118,7 @@ pub(crate) struct CheckArgs {
 What is printed is a scenario again: it can be saved, changed and run.
 
 Examples:
-  timewait show client-ports
+  timewait show ports-run-out
   timewait show my.ron --sysctl client=client-sysctl.txt > resolved.ron")]
 pub(crate) struct ShowArgs {
     /// What to show.

@@ -42,12 +42,15 @@ fn looks_like_path(given: &str) -> bool {
 
 /// What to say about a name that stands for nothing.
 fn unknown(given: &str) -> String {
+    const SUGGESTIONS: usize = 3;
     let distance = |b: &&Bundled| strsim::damerau_levenshtein(b.name, given);
-    let near = scenarios::library().iter().min_by_key(distance).filter(|b| {
-        // Every third letter may be wrong, and a part of a name is near too.
-        distance(b) * 3 <= given.len().max(3) || b.name.contains(given)
-    });
-    let hint = near.map_or_else(String::new, |b| format!("; did you mean `{}`?", b.name));
+    // Every third letter may be wrong, and a part of a name is near too.
+    let is_near = |b: &&Bundled| distance(b) * 3 <= given.len().max(3) || b.name.contains(given);
+    let mut near: Vec<&Bundled> = scenarios::library().iter().filter(is_near).collect();
+    near.sort_by_key(distance);
+    let names: Vec<_> = near.iter().take(SUGGESTIONS).map(|b| format!("`{}`", b.name)).collect();
+    let hint =
+        if names.is_empty() { String::new() } else { format!("; did you mean {}?", names.join(" or ")) };
     format!(
         "`{given}` is neither a file nor a bundled scenario{hint}\n  `timewait list` shows what is bundled"
     )

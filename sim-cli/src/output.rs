@@ -25,7 +25,7 @@ pub(crate) fn note(text: &str) {
     let _ = err(&format!("{}\n", text.trim_end()));
 }
 
-/// Files that appear in a directory all at once, or, if one cannot be written, not at all.
+/// Files for a directory: all are written before the first takes its place, and none is ever seen half-written.
 pub(crate) struct Batch {
     dir: PathBuf,
     /// Where each file is now, and where it goes.
@@ -48,14 +48,10 @@ impl Batch {
         fs::write(&beside, bytes).map_err(|e| Failure::file("write", &place, &e))
     }
 
-    /// Moves all files to their places.
-    pub(crate) fn publish(mut self) -> Result<(), Failure> {
-        for (beside, place) in std::mem::take(&mut self.written) {
-            let moved = fs::rename(&beside, &place);
-            moved.map_err(|e| {
-                let _ = fs::remove_file(&beside);
-                Failure::file("write", &place, &e)
-            })?;
+    /// Moves all files to their places. What is not moved is cleared away when the batch is dropped.
+    pub(crate) fn publish(self) -> Result<(), Failure> {
+        for (beside, place) in &self.written {
+            fs::rename(beside, place).map_err(|e| Failure::file("write", place, &e))?;
         }
         Ok(())
     }
@@ -64,6 +60,7 @@ impl Batch {
 impl Drop for Batch {
     fn drop(&mut self) {
         for (beside, _) in &self.written {
+            // A file that has been moved is no longer here, which is as good.
             let _ = fs::remove_file(beside);
         }
     }
