@@ -9,12 +9,16 @@
     reason = "what the error says is part of each function's first sentences"
 )]
 
+mod check;
 mod library;
 mod patch;
-#[allow(dead_code, reason = "the checks that make findings follow")]
+mod read;
 mod report;
 mod show;
 mod source;
+mod syntax;
+mod sysctl;
+mod units;
 
 use sim_core::scenario::Scenario;
 
@@ -68,6 +72,29 @@ pub struct Loaded {
 
 /// Reads and checks a scenario. On failure the report holds every error that could be found.
 pub fn load(source: &Source, extras: &Extras<'_>) -> Result<Loaded, Report> {
-    let _ = (source, extras);
-    Err(Report::message("the language is not there yet"))
+    let mut input = check::Input {
+        notes: read::Notes { sources: vec![source.clone()], ..read::Notes::default() },
+        extras,
+        dumps: Vec::new(),
+    };
+    let scenario = match syntax::parse(&source.text, 0) {
+        Ok(mut root) => {
+            patch::apply(&mut input.notes, &mut root, extras.patches);
+            check::sysctl_hosts_exist(&mut input, &root);
+            Some(check::scenario(&mut input, &root))
+        }
+        Err(diagnostic) => {
+            input.notes.error(diagnostic);
+            None
+        }
+    };
+    let read::Notes { diagnostics, sources, .. } = input.notes;
+    let mut report = Report { diagnostics, sources };
+    report.sort();
+    match scenario {
+        Some(scenario) if report.errors() == 0 => {
+            Ok(Loaded { scenario, warnings: report, dumps: input.dumps })
+        }
+        _ => Err(report),
+    }
 }

@@ -29,7 +29,7 @@ pub struct Diagnostic {
     /// The marked text; none if the finding is about a thing that is not there at all.
     pub(crate) place: Option<Place>,
     /// Another place that matters, with what to say there.
-    pub(crate) other: Option<(Place, String)>,
+    pub(crate) other: Option<Box<(Place, String)>>,
 }
 
 impl Diagnostic {
@@ -63,7 +63,7 @@ impl Diagnostic {
     }
 
     pub(crate) fn other(mut self, place: Place, text: impl Into<String>) -> Diagnostic {
-        self.other = Some((place, text.into()));
+        self.other = Some(Box::new((place, text.into())));
         self
     }
 }
@@ -131,7 +131,7 @@ impl Report {
             .place
             .map(|p| (p, AnnotationKind::Primary, diagnostic.label.as_str()))
             .into_iter()
-            .chain(diagnostic.other.iter().map(|(p, t)| (*p, AnnotationKind::Context, t.as_str())));
+            .chain(diagnostic.other.iter().map(|other| (other.0, AnnotationKind::Context, other.1.as_str())));
         let mut snippets: Vec<(usize, Snippet<'_, _>)> = Vec::new();
         for (place, kind, label) in marks {
             let Some(source) = self.sources.get(place.source) else { continue };

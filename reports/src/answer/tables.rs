@@ -27,7 +27,7 @@ pub(super) fn aligned(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
 /// Outcomes by traffic source, then their errors with first and last time.
 pub(super) fn traffic(run: Run<'_>) -> Vec<String> {
     let sources: Vec<_> = run.sources(None).collect();
-    if sources.is_empty() {
+    if run.scenario.traffic.is_empty() {
         return vec!["no traffic in this scenario".to_owned()];
     }
     let rows: Vec<_> = sources.iter().map(|(id, t)| traffic_row(run.traffic_name(Some(*id)), t)).collect();

@@ -43,3 +43,17 @@ fn junit_escapes_and_counts() {
     ];
     insta::assert_snapshot!(junit(&cases));
 }
+
+/// A run that recorded nothing, not even hosts, is still reported.
+#[test]
+fn an_empty_summary_breaks_nothing() {
+    let mut s = sample::ports_bound();
+    s.summary = sim_core::record::Summary::default();
+    assert!(reports::answer::answer(s.run()).contains("Nothing ran out"));
+    assert!(result_json(s.run(), &[]).contains("\"bound_first\": null"));
+    assert_eq!(series_csv(s.run()), "time [s]\n");
+    assert!(
+        reports::plot::svg(s.run(), reports::plot::View::Overview)
+            .contains("no connection attempts in this run")
+    );
+}

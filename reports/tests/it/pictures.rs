@@ -54,3 +54,16 @@ fn a_picture_says_what_happened() {
         assert!(text.contains(&format!(">{words}</text>")), "{words}");
     }
 }
+
+/// A million samples are more than a picture has pixels; its size follows the pixels.
+#[test]
+fn long_series_make_small_pictures() {
+    let mut s = sample::ports_bound();
+    let factor = 2_000;
+    for values in s.summary.series.columns.values_mut() {
+        *values = values.iter().flat_map(|&v| std::iter::repeat_n(v, factor)).collect();
+    }
+    s.summary.series.rows *= factor;
+    s.summary.series.interval.0 /= factor as u64;
+    assert!(svg(s.run(), View::Overview).len() < 500_000);
+}

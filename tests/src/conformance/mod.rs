@@ -56,6 +56,8 @@ fn replay_value(value: &Value, setups: &Setups, report: &mut Report) -> Result<(
         conntrack::report("conntrack", conntrack::cells(value, &setups.0, conntrack::ISNS), report);
     } else if value["sequences"].is_array() {
         conntrack::report("sequences", conntrack::sequences(value, conntrack::ISNS), report);
+    } else if value["walks"].is_array() && value["timeouts"].is_object() {
+        conntrack::report("conntrack walks", conntrack_walks::walks(value), report);
     } else if value["walks"].is_array() {
         walks::replay(&list(&value["walks"]), report);
     } else if value["endpoint_states"].is_object() {

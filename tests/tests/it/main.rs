@@ -1,4 +1,5 @@
-//! End-to-end tests, in one binary.
+//! End-to-end tests, in one binary: it links once.
 
+mod language;
 mod oracle_conntrack;
 mod tidy;
