@@ -49,7 +49,7 @@ pub(super) fn counts(highest: f64) -> (f64, Vec<Tick>) {
 pub(super) fn percents(highest: f64) -> (f64, Vec<Tick>) {
     let top = (highest * 1.08).max(108.0);
     let step = if top > 220.0 { round_step(top, 5.0) } else { 25.0 };
-    (top, ticks(step, (top / step).floor() as u32, |v| format!("{} %", words::decimal(v, 0))))
+    (top, ticks(step, (top / step).floor() as u32, |v| format!("{}%", words::decimal(v, 0))))
 }
 
 fn ticks(step: f64, steps: u32, text: impl Fn(f64) -> String) -> Vec<Tick> {
@@ -120,6 +120,6 @@ mod tests {
 
     #[test]
     fn hundred_per_cent_has_a_tick() {
-        assert_eq!(texts(&percents(40.0).1), ["0 %", "25 %", "50 %", "75 %", "100 %"]);
+        assert_eq!(texts(&percents(40.0).1), ["0%", "25%", "50%", "75%", "100%"]);
     }
 }
