@@ -17,6 +17,8 @@ const LEFT: f64 = 100.0;
 /// The labels of limits, at the right of the plot, are not wider than this.
 const LIMIT_ROOM: f64 = 205.0;
 const LIMIT_SIZE: f64 = 12.0;
+/// Height that a tick of the vertical axis wants.
+const TICK_ROOM: f64 = 31.0;
 /// Between the plot and the labels of limits at its right.
 const LIMIT_GAP: f64 = 22.0;
 /// Opacity of filled areas.
@@ -111,7 +113,7 @@ fn draw_panel(
             ..label((LEFT - 8.0, plot_top - 13.0), panel.unit.as_str(), 12.0, SOFT_INK)
         });
         let (highest, ticks) = match panel.measure {
-            Measure::Count => axis::counts(panel.highest()),
+            Measure::Count => axis::counts(panel.highest(), (panel.height / TICK_ROOM).clamp(2.0, 6.0)),
             Measure::Percent => axis::percents(panel.highest()),
         };
         let scale = Scale { top: highest, from: plot_bottom, to: plot_top };
