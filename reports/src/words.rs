@@ -51,19 +51,19 @@ pub fn span(span: Span) -> String {
     format!("{} {unit}", decimal(value, digits))
 }
 
-/// A share in per cent: `47.2 %`; tiny shares are not rounded to nothing, nor nearly all to all.
+/// A share in per cent: `47.2%`; tiny shares are not rounded to nothing, nor nearly all to all.
 pub fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
-        return "0 %".to_owned();
+        return "0%".to_owned();
     }
     let percent = part as f64 * 100.0 / whole as f64;
     if part > 0 && percent < 0.1 {
-        return "< 0.1 %".to_owned();
+        return "<0.1%".to_owned();
     }
     if part < whole && percent > 99.9 {
-        return "> 99.9 %".to_owned();
+        return ">99.9%".to_owned();
     }
-    format!("{} %", decimal(percent, 1))
+    format!("{}%", decimal(percent, 1))
 }
 
 /// An amount of memory: `12.3 MiB`.
@@ -102,12 +102,12 @@ mod tests {
 
     #[test]
     fn shares_never_lie_at_the_ends() {
-        assert_eq!(share(0, 7), "0 %");
-        assert_eq!(share(1, 10_000), "< 0.1 %");
-        assert_eq!(share(9_999, 10_000), "> 99.9 %");
-        assert_eq!(share(7, 7), "100 %");
-        assert_eq!(share(1, 3), "33.3 %");
-        assert_eq!(share(0, 0), "0 %");
+        assert_eq!(share(0, 7), "0%");
+        assert_eq!(share(1, 10_000), "<0.1%");
+        assert_eq!(share(9_999, 10_000), ">99.9%");
+        assert_eq!(share(7, 7), "100%");
+        assert_eq!(share(1, 3), "33.3%");
+        assert_eq!(share(0, 0), "0%");
     }
 
     #[test]

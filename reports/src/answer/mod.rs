@@ -45,7 +45,7 @@ fn section(out: &mut String, heading: &str, lines: &[String]) {
 /// A line broken at spaces so that it fits; tables are narrow enough to stay as they are.
 fn push_wrapped(out: &mut String, indent: &str, line: &str) {
     let line = line.trim_end();
-    if line.chars().count() + indent.len() <= WIDTH || line.contains("   ") {
+    if line.chars().count() + indent.len() <= WIDTH || line.contains("  ") {
         out.push_str(indent);
         out.push_str(line);
         out.push('\n');

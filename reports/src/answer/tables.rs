@@ -18,7 +18,7 @@ pub(super) fn aligned(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
         table.add_row(wanted.iter().map(|&c| row[c].as_str()));
     }
     for (position, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 3));
+        column.set_padding((0, 2));
         column.set_cell_alignment(if position == 0 { CellAlignment::Left } else { CellAlignment::Right });
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect()
@@ -32,7 +32,7 @@ pub(super) fn traffic(run: Run<'_>) -> Vec<String> {
     }
     let rows: Vec<_> = sources.iter().map(|(id, t)| traffic_row(run.traffic_name(Some(*id)), t)).collect();
     let header =
-        ["", "attempted", "connected", "completed", "failed", "pending", "connect() p50", "p99", "max"];
+        ["", "attempted", "connected", "completed", "failed", "pending", "connect p50", "p99", "max"];
     let mut lines = aligned(&header, &rows);
     for (id, t) in sources {
         for e in t.errors.iter().filter(|e| e.tally.count > 0) {
@@ -108,7 +108,21 @@ pub(super) fn sockets(run: Run<'_>) -> Vec<String> {
         return vec!["no socket but listening ones was ever open".to_owned()];
     }
     blank_idle_columns(&mut rows);
-    aligned(&header, &rows)
+    let upright = aligned(&header, &rows);
+    let width = upright.iter().map(|l| l.chars().count()).max().unwrap_or(0);
+    if width + 2 <= super::WIDTH { upright } else { sideways(&header, &rows) }
+}
+
+/// The table of sockets with a row for each state: for runs that see many states.
+fn sideways(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let hosts = rows.iter().map(|r| format!("{}\n{}", r[0], r[1]));
+    let columns: Vec<String> = std::iter::once("\n".to_owned()).chain(hosts).collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let states = (2..header.len()).filter(|&c| rows.iter().any(|r| !r[c].is_empty()));
+    let turned: Vec<Vec<String>> = states
+        .map(|c| std::iter::once(header[c].to_owned()).chain(rows.iter().map(|r| r[c].clone())).collect())
+        .collect();
+    aligned(&columns, &turned)
 }
 
 /// Whether a host never had anything but listening sockets.

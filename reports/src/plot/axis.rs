@@ -35,11 +35,11 @@ fn round_step(top: f64, parts: f64) -> f64 {
         .unwrap_or(power)
 }
 
-/// A top for an axis of counts that holds `highest` with room above it, and ticks up to it.
-pub(super) fn counts(highest: f64) -> (f64, Vec<Tick>) {
+/// A top for an axis of counts that holds `highest` with room above it, and ticks up to it, some `parts` apart.
+pub(super) fn counts(highest: f64, parts: f64) -> (f64, Vec<Tick>) {
     let wanted = (highest * 1.06).max(1.0);
     // Counts are whole: no ticks between them.
-    let step = round_step(wanted, 5.0).max(1.0);
+    let step = round_step(wanted, parts).max(1.0);
     let steps = (wanted / step).ceil();
     let text = |value: f64| words::count(value.round() as u64);
     (steps * step, ticks(step, steps as u32, text))
@@ -49,7 +49,7 @@ pub(super) fn counts(highest: f64) -> (f64, Vec<Tick>) {
 pub(super) fn percents(highest: f64) -> (f64, Vec<Tick>) {
     let top = (highest * 1.08).max(108.0);
     let step = if top > 220.0 { round_step(top, 5.0) } else { 25.0 };
-    (top, ticks(step, (top / step).floor() as u32, |v| format!("{} %", words::decimal(v, 0))))
+    (top, ticks(step, (top / step).floor() as u32, |v| format!("{}%", words::decimal(v, 0))))
 }
 
 fn ticks(step: f64, steps: u32, text: impl Fn(f64) -> String) -> Vec<Tick> {
@@ -99,11 +99,11 @@ mod tests {
 
     #[test]
     fn counts_are_round_and_hold_the_highest() {
-        let (top, ticks) = counts(28_232.0);
+        let (top, ticks) = counts(28_232.0, 5.0);
         assert!((top - 30_000.0).abs() < f64::EPSILON);
         assert_eq!(texts(&ticks), ["0", "10,000", "20,000", "30,000"]);
-        assert_eq!(texts(&counts(8.0).1), ["0", "2", "4", "6", "8", "10"]);
-        assert_eq!(texts(&counts(0.0).1), ["0", "1"]);
+        assert_eq!(texts(&counts(8.0, 5.0).1), ["0", "2", "4", "6", "8", "10"]);
+        assert_eq!(texts(&counts(0.0, 5.0).1), ["0", "1"]);
     }
 
     #[test]
@@ -120,6 +120,6 @@ mod tests {
 
     #[test]
     fn hundred_per_cent_has_a_tick() {
-        assert_eq!(texts(&percents(40.0).1), ["0 %", "25 %", "50 %", "75 %", "100 %"]);
+        assert_eq!(texts(&percents(40.0).1), ["0%", "25%", "50%", "75%", "100%"]);
     }
 }

@@ -15,10 +15,12 @@ const MARGIN: f64 = 28.0;
 /// Plot areas of all panels begin here.
 const LEFT: f64 = 100.0;
 /// The labels of limits, at the right of the plot, are not wider than this.
-const LIMIT_ROOM: f64 = 190.0;
+const LIMIT_ROOM: f64 = 205.0;
 const LIMIT_SIZE: f64 = 12.0;
+/// Height that a tick of the vertical axis wants.
+const TICK_ROOM: f64 = 31.0;
 /// Between the plot and the labels of limits at its right.
-const LIMIT_GAP: f64 = 10.0;
+const LIMIT_GAP: f64 = 22.0;
 /// Opacity of filled areas.
 pub(super) const FILL: f64 = 0.85;
 
@@ -111,7 +113,7 @@ fn draw_panel(
             ..label((LEFT - 8.0, plot_top - 13.0), panel.unit.as_str(), 12.0, SOFT_INK)
         });
         let (highest, ticks) = match panel.measure {
-            Measure::Count => axis::counts(panel.highest()),
+            Measure::Count => axis::counts(panel.highest(), (panel.height / TICK_ROOM).clamp(2.0, 6.0)),
             Measure::Percent => axis::percents(panel.highest()),
         };
         let scale = Scale { top: highest, from: plot_bottom, to: plot_top };
@@ -212,7 +214,10 @@ fn limits(picture: &mut Picture, limits: &[LimitLine], y: Scale, right: f64) {
         *baseline = baseline.min(floor - *height);
         floor = *baseline;
         let at = y.place(limit.value);
-        picture.line(vec![(LEFT, at), (right + LIMIT_GAP - 3.0, at)], INK, 1.5, LIMIT_DASH);
+        picture.line(vec![(LEFT, at), (right, at)], INK, 1.5, LIMIT_DASH);
+        // Where the label had to move, its line leads to it.
+        let leader = vec![(right, at), (right + 7.0, at), (left - 4.0, *baseline - 4.3)];
+        picture.line(leader, INK, 1.0, &[]);
         let place = (left, *baseline);
         picture.text(Label { bold: true, ..label(place, limit.number.as_str(), LIMIT_SIZE, INK) });
         for (i, line) in name.iter().enumerate() {

@@ -50,7 +50,7 @@ pub(super) fn panel(run: Run<'_>) -> Panel {
         0 => "How full the limits are".to_owned(),
         n => format!("How full the limits are (the {MOST} fullest; {n} more lie lower)"),
     };
-    let full = LimitLine { value: 100.0, number: "100 %".to_owned(), name: "nothing left".to_owned() };
+    let full = LimitLine { value: 100.0, number: "100%".to_owned(), name: "the limit".to_owned() };
     Panel {
         heading,
         unit: "in use".to_owned(),

@@ -14,8 +14,10 @@ use crate::words;
 const SMALL: f64 = 20.0;
 /// More curves than this in a panel cannot be told apart.
 const MOST: usize = 8;
+/// Up to so many hosts are told apart by dashes.
+const FEW_HOSTS: usize = 2;
 /// More limits than this have no room for their labels beside a panel.
-const MOST_LIMITS: usize = 4;
+const MOST_LIMITS: usize = 5;
 
 /// One panel, or two if the populations differ too much in size.
 pub(super) fn panels(run: Run<'_>) -> Vec<Panel> {
@@ -70,6 +72,7 @@ fn curves(run: Run<'_>) -> Vec<(HostId, Curve)> {
     let series = &run.summary.series;
     let mut populations: Vec<Population<'_>> = Vec::new();
     let mut hosts: Vec<HostId> = Vec::new();
+    let mut states: Vec<State> = Vec::new();
     for (&metric, values) in &series.columns {
         let Metric::Sockets(host, state) = metric else { continue };
         if state == State::Listen || values.iter().all(|&v| v == 0) {
@@ -77,6 +80,9 @@ fn curves(run: Run<'_>) -> Vec<(HostId, Curve)> {
         }
         if !hosts.contains(&host) {
             hosts.push(host);
+        }
+        if !states.contains(&state) {
+            states.push(state);
         }
         let peak = run.gauge(metric).map_or(0, |g| g.peak);
         let same = |p: &&mut Population<'_>| p.state == state && p.peak == peak && p.values == values;
@@ -88,13 +94,21 @@ fn curves(run: Run<'_>) -> Vec<(HostId, Curve)> {
     let curve = |p: Population<'_>| {
         let first = p.hosts[0];
         let order = hosts.iter().position(|&h| h == first).unwrap_or(0);
+        // A colour for each state and a dash for each host; among many hosts, the other way round.
+        let (color, dash) = if hosts.len() <= FEW_HOSTS {
+            (palette::state(p.state), palette::HOSTS[order % palette::HOSTS.len()])
+        } else {
+            let state = State::ALL.iter().rev().filter(|s| states.contains(s)).position(|&s| s == p.state);
+            let dash = palette::HOSTS[state.unwrap_or(0) % palette::HOSTS.len()];
+            (palette::SERIES[order % palette::SERIES.len()], dash)
+        };
         let names: Vec<_> = p.hosts.iter().map(|&h| run.host_name(h)).collect();
         let each = if names.len() > 1 { " each" } else { "" };
         let points = p.values.iter().enumerate().map(|(row, &v)| (series.time(row).0 as f64 / 1e9, v as f64));
         let curve = Curve {
             name: format!("{} {}, peak {}{each}", names.join(" and "), p.state, words::count(p.peak)),
-            color: palette::state(p.state),
-            dash: palette::HOSTS[order % palette::HOSTS.len()],
+            color,
+            dash,
             points: thinned(points.collect()),
         };
         (first, curve)
@@ -141,9 +155,9 @@ fn ports(run: Run<'_>, host: HostId) -> Vec<LimitLine> {
     let used: Vec<_> = run.summary.limits.iter().filter(of_host).filter(|l| l.used.peak > 0).collect();
     match used.as_slice() {
         [] => Vec::new(),
-        [one] => vec![line(run.limit_name(one.limit), one.capacity)],
+        [one] => vec![line(run.limit_name(one.limit).replacen("ephemeral ", "", 1), one.capacity)],
         many => {
-            let name = format!("ephemeral ports of {}, sum of {} tables", run.host_name(host), many.len());
+            let name = format!("ports of {} to {} destinations", run.host_name(host), many.len());
             vec![line(name, many.iter().map(|l| l.capacity).sum())]
         }
     }

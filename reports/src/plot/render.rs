@@ -27,6 +27,8 @@ pub(super) fn svg(picture: &Picture) -> String {
     // The view box counts in fine pixels; the size on the page is in units.
     let fine = format!("width=\"{width}\" height=\"{height}\"");
     let units = format!("width=\"{}\" height=\"{}\"", width / FINE, height / FINE);
+    // Bends are round, as in the PNG: mitred ones would turn noise into peaks that are not there.
+    let units = format!("{units} stroke-linejoin=\"round\"");
     unbroken_texts(&out.replacen(&fine, &units, 1))
 }
 
@@ -170,6 +172,18 @@ fn dashes(points: &[Point], dash: Dash) -> Vec<Vec<Point>> {
     pieces
 }
 
+/// The corners of a straight line of some width.
+fn stretch(from: BackendCoord, to: BackendCoord, half: f64) -> [BackendCoord; 4] {
+    let (dx, dy) = (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
+    let length = dx.hypot(dy).max(f64::MIN_POSITIVE);
+    let (nx, ny) = (-dy / length * half, dx / length * half);
+    let corner = |p: BackendCoord, sign: f64| {
+        let at = |v: i32, n: f64| (f64::from(v) + sign * n).round() as i32;
+        (at(p.0, nx), at(p.1, ny))
+    };
+    [corner(from, 1.0), corner(to, 1.0), corner(to, -1.0), corner(from, -1.0)]
+}
+
 /// The bitmap backend with texts drawn from our font, placed as the SVG backend places them.
 struct Smooth<'a>(BitMapBackend<'a>);
 
@@ -204,6 +218,25 @@ impl<'a> DrawingBackend for Smooth<'a> {
         fill: bool,
     ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
         self.0.draw_rect(upper_left, bottom_right, style, fill)
+    }
+
+    // Plotters extends the outer edges of a bend until they meet, which turns noise into peaks that are not there: a
+    // stretch for each pair of points and a disc at each bend show no more than the data.
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Result<(), DrawingErrorKind<Self::ErrorType>> {
+        let points: Vec<BackendCoord> = path.into_iter().collect();
+        let half = f64::from(style.stroke_width()) / 2.0;
+        let color = style.color();
+        for pair in points.windows(2) {
+            self.0.fill_polygon(stretch(pair[0], pair[1], half), &color)?;
+        }
+        for &bend in points.iter().skip(1).take(points.len().saturating_sub(2)) {
+            self.0.draw_circle(bend, half as u32, &color, true)?;
+        }
+        Ok(())
     }
 
     fn draw_text<S: BackendTextStyle>(

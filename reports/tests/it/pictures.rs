@@ -5,13 +5,14 @@ use std::path::Path;
 use crate::sample::{self, Sample};
 use reports::plot::{View, png, svg};
 
-fn samples() -> [(&'static str, Sample); 6] {
+fn samples() -> [(&'static str, Sample); 7] {
     [
         ("ports", sample::ports_bound()),
         ("conntrack", sample::conntrack_bound()),
         ("files", sample::files_bound()),
         ("accept-queue", sample::accept_queue_bound()),
         ("nothing", sample::nothing_bound()),
+        ("five-clients", sample::five_clients()),
         ("no-traffic", sample::no_traffic()),
     ]
 }

@@ -309,6 +309,47 @@ pub(crate) fn accept_queue_bound() -> Sample {
     s
 }
 
+/// Five clients with port ranges of their own, each with its own traffic to the same server.
+pub(crate) fn five_clients() -> Sample {
+    let names = ["linux", "freebsd", "macos", "windows", "rfc793"];
+    let mut whole = scenario("What five systems sustain to one destination", 600);
+    (whole.hosts, whole.traffic) = (vec![host("server", &[0x0a00_0002])], Vec::new());
+    let mut summary = Summary::default();
+    summary.hosts.push(HostSummary::default());
+    for (i, name) in names.into_iter().enumerate() {
+        let error = Some((Call::Connect, Errno::Eaddrnotavail));
+        let loss = Loss { per_second: 600, servers: 10_000 + 4_000 * i as u64, limit: ports(), error };
+        let one = run_loss(scenario("", 600), &loss);
+        let (h, t) = (HostId(1 + i as u16), TrafficId(i as u16));
+        whole.hosts.push(host(name, &[0x0a00_0101 + i as u32]));
+        whole.traffic.push(Traffic { name: format!("from-{name}"), from: h, ..traffic(600) });
+        let limit = |l| match l {
+            Limit::Ports { to, .. } => Limit::Ports { host: h, from: Addr(0x0a00_0101 + i as u32), to },
+            _ => Limit::TwBuckets(h),
+        };
+        let metric = |m| match m {
+            Metric::Sockets(CLIENT, state) => Some(Metric::Sockets(h, state)),
+            Metric::Used(l) => Some(Metric::Used(limit(l))),
+            Metric::Outcome(_, outcome) => Some(Metric::Outcome(t, outcome)),
+            _ => None,
+        };
+        let columns = one.summary.series.columns;
+        let renamed = columns.into_iter().filter_map(|(m, values)| metric(m).map(|m| (m, values)));
+        summary.series.columns.extend(renamed);
+        summary
+            .limits
+            .extend(one.summary.limits.into_iter().map(|l| LimitSummary { limit: limit(l.limit), ..l }));
+        let mut hosts = one.summary.hosts.into_iter();
+        summary.hosts.extend(hosts.next());
+        summary.traffic.extend(one.summary.traffic);
+        (summary.series.interval, summary.series.rows) =
+            (one.summary.series.interval, one.summary.series.rows);
+        summary.ended = one.summary.ended;
+    }
+    summary.limits.sort_by_key(|l| l.limit);
+    Sample { scenario: whole, summary }
+}
+
 /// A scenario in which nobody connects.
 pub(crate) fn no_traffic() -> Sample {
     let mut scenario = scenario("Hosts without traffic", 1);
