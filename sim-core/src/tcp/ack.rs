@@ -53,6 +53,7 @@ impl Endpoint {
         };
         if effect.advanced {
             self.retransmits = 0;
+            self.syn_in_flight = false;
         }
         self.replace_ts_recent(cx, seg.seq);
         effect.window = self.update_window(seg);

@@ -97,7 +97,7 @@ const BLANK: Endpoint = Endpoint {
     tlp_retrans: false,
     undo_syn: false,
     want_space: false,
-    warm: false,
+    syn_in_flight: false,
     dsack: None,
 };
 
@@ -143,7 +143,8 @@ impl Endpoint {
         sock.retrans_stamp = cx.millis().wrapping_add(1).max(1);
         sock.snd_nxt = isn + 1;
         sock.write_seq = isn + 1;
-        sock.flight.push(isn + 1, cx.micros());
+        sock.flight.push(isn + 1, cx.micros(), false);
+        sock.syn_in_flight = true;
         out.count(Counter::TcpOutSegs);
         out.count(Counter::TcpActiveOpens);
         out.segments.push(syn);
@@ -313,8 +314,9 @@ impl Endpoint {
         sock.snd_wnd = u32::from(seg.win) << sock.snd_wscale;
         sock.max_window = sock.snd_wnd;
         sock.tstamp_ok = req.tstamp_ok;
+        // Taken over even if timestamps are not in use; a mini-socket may echo it some day.
+        sock.ts_recent = req.ts_recent;
         if req.tstamp_ok {
-            sock.ts_recent = req.ts_recent;
             sock.ts_recent_stamp = cx.seconds();
         }
         sock.mss = req.mss.min(cx.cfg.mss) - if req.tstamp_ok { TSTAMP_LEN } else { 0 };

@@ -132,8 +132,8 @@ pub struct Endpoint {
     pub(super) tlp_retrans: bool,
     pub(super) undo_syn: bool,
     pub(super) want_space: bool,
-    /// Data were sent or received before, so memory for more is at hand (`sk_forward_alloc`).
-    pub(super) warm: bool,
+    /// Our SYN is the oldest segment in flight.
+    pub(super) syn_in_flight: bool,
 }
 
 /// What poll() reports (`tcp_poll`).

@@ -3,10 +3,12 @@
 //! The recordings' formats are described beside them, in `oracle/kernel-6.18/README.md`. A file's format is told by its
 //! content, so a further format is one more line in [`replay_value`].
 
+mod actions;
 mod cells;
 mod notation;
 mod replica;
 mod report;
+mod schedules;
 mod setup;
 mod walks;
 
@@ -52,6 +54,10 @@ fn replay_value(value: &Value, setups: &Setups, report: &mut Report) -> Result<(
         cells::replay(&list(&value["cells"]), setups, report);
     } else if value["walks"].is_array() {
         walks::replay(&list(&value["walks"]), report);
+    } else if first(value, "out_times_s") {
+        schedules::replay(&list(value), setups, report);
+    } else if first(value, "name") && first(value, "stable") {
+        actions::replay(&list(value), setups, report);
     } else if value["endpoint_states"].is_object() {
         // Set-ups: nothing to replay by themselves.
     } else {
