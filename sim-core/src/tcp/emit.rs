@@ -5,6 +5,9 @@ use super::{Cx, Flags, Outbox, Segment, SynOptions, TsOption};
 use crate::counter::Counter;
 use crate::seq::Seq;
 
+/// A range of sequence space.
+pub(super) type Range = (Seq, Seq);
+
 impl Endpoint {
     /// The timestamps option of an outgoing segment.
     pub(super) fn stamp(&self, cx: &Cx<'_>) -> Option<TsOption> {
@@ -30,7 +33,7 @@ impl Endpoint {
     }
 
     /// SACK blocks to report: data that came twice first (RFC 2883 §4), then what waits out of order.
-    fn sack_blocks(&mut self) -> (Option<(Seq, Seq)>, Option<(Seq, Seq)>) {
+    fn sack_blocks(&mut self) -> (Option<Range>, Option<Range>) {
         if !self.sack_ok {
             return (None, None);
         }

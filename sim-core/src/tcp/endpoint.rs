@@ -93,7 +93,9 @@ pub struct Endpoint {
     pub(super) tlp_high_seq: Seq,
 
     pub(super) linger2: u32,
+    /// Segment size in use; and as far as options and path go.
     pub(super) mss: u16,
+    pub(super) mss_clamp: u16,
     pub(super) advmss: u16,
     pub(super) rcv_mss: u16,
     pub(super) last_seg_size: u16,
