@@ -155,7 +155,7 @@ impl Action<'_> {
             self.compare_result(it.host.connect(port_fixed).and(Err::<(), _>(Errno::Einprogress)));
         it.host.wait(SETTLE);
         problems.extend(it.compare("out", &self.record["out"], &it.host.sent));
-        problems.extend(self.compare_after(&self.record["after"], &it));
+        problems.extend(Self::compare_after(&self.record["after"], &it));
         compare_counters(&self.record["counters"], &it.host.take_counters(), &mut problems);
         if !self.record["after_old_ack_out"].is_null() {
             // The peer still has the old connection, and says so.
@@ -168,7 +168,7 @@ impl Action<'_> {
                 &self.record["after_old_ack_out"],
                 &it.host.sent,
             ));
-            problems.extend(self.compare_after(&self.record["after_old_ack"], &it));
+            problems.extend(Self::compare_after(&self.record["after_old_ack"], &it));
         }
         Ok(problems)
     }
@@ -183,7 +183,7 @@ impl Action<'_> {
             it.host.inject(&ack);
         }
         it.host.wait(SETTLE);
-        problems.extend(self.compare_after(&self.record["after"], &it));
+        problems.extend(Self::compare_after(&self.record["after"], &it));
         Ok(problems)
     }
 
@@ -219,7 +219,7 @@ impl Action<'_> {
     }
 
     /// State and timer.
-    fn compare_after(&self, after: &Value, it: &Prepared) -> Vec<String> {
+    fn compare_after(after: &Value, it: &Prepared) -> Vec<String> {
         let mut problems = Vec::new();
         let state = it.host.state();
         let state = if state == "LISTEN" { "CLOSED" } else { state };
@@ -238,7 +238,7 @@ impl Action<'_> {
     }
 
     fn compare(&self, mut it: Prepared, from_start: bool) -> Vec<String> {
-        let mut problems = self.compare_after(&self.record["after"], &it);
+        let mut problems = Self::compare_after(&self.record["after"], &it);
         if !self.record["out"].is_null() {
             problems.extend(it.compare("out", &self.record["out"], &it.host.sent));
         }

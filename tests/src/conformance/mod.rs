@@ -24,6 +24,10 @@ pub use report::{Report, Setups};
 pub const EXCEPTIONS: &str = include_str!("../../oracle/exceptions.txt");
 
 /// Reads a JSON file, compressed or not.
+///
+/// # Errors
+///
+/// If the file cannot be read or is not JSON; the text names the file.
 pub fn read_json(path: &Path) -> Result<Value, String> {
     let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let mut text = Vec::new();
@@ -41,6 +45,10 @@ pub fn recordings() -> PathBuf {
 }
 
 /// Replays one file of any known format.
+///
+/// # Errors
+///
+/// If the file cannot be read, or its format is not known. Mismatches are no errors: they go to the report.
 pub fn replay_file(path: &Path, setups: &Setups, report: &mut Report) -> Result<(), String> {
     let value = read_json(path)?;
     replay_value(&value, setups, report).map_err(|e| format!("{}: {e}", path.display()))

@@ -60,11 +60,7 @@ pub(super) fn prepare(host: Replica, log: &[Value], before: BeforeCall<'_>) -> R
     }
     // Segments take time: what comes next comes later.
     it.host.wait(PACE);
-    if seen != it.host.sent.len() {
-        it.host.sent.drain(..seen);
-    } else {
-        it.host.sent.clear();
-    }
+    it.host.sent.drain(..seen);
     it.counters = it.host.take_counters();
     Ok(it)
 }
