@@ -2,4 +2,5 @@
 
 mod language;
 mod oracle_conntrack;
+mod oracle_endpoint;
 mod tidy;
