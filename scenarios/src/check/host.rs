@@ -140,7 +140,7 @@ fn timer_model(notes: &mut Notes, node: &Node) -> Option<TimerModel> {
             Some(TimerModel::Wheel { hz: 250, phase: Span::ZERO })
         }
         Some(("wheel", _)) => {
-            let fields = notes.fields(node, "the wheel", &["hz", "phase"]);
+            let fields = notes.fields(node, "`wheel` with fields", &["hz", "phase"]);
             let hz = fields.or(notes, "hz", 250, |n, v| n.integer(v, 24..=12_000));
             let phase = fields.or(notes, "phase", Span::ZERO, Notes::span);
             Some(TimerModel::Wheel { hz: u32::try_from(hz).ok()?, phase })

@@ -84,14 +84,23 @@ fn classify(name: &str, stack: Stack) -> Name {
     if is_known(name) {
         return Name::Unmodelled;
     }
-    let known = SETTINGS.iter().map(|s| s.name).chain(KNOWN.lines());
-    match nearest(name, known) {
+    match nearest_name(name) {
         Some(near) => Name::Unknown(format!("did you mean `{near}`?")),
-        None => match by_last_part(name) {
-            Some(full) => Name::Unknown(format!("did you mean `{full}`?")),
-            None => Name::Unknown("Linux 6.18 has no setting of that name".to_owned()),
-        },
+        None => Name::Unknown("Linux 6.18 has no setting of that name".to_owned()),
     }
+}
+
+/// The likeliest name: one of the same directory, else a modelled one with a like last part.
+fn nearest_name(name: &str) -> Option<&'static str> {
+    let known = || SETTINGS.iter().map(|s| s.name).chain(KNOWN.lines());
+    if let Some((directory, last)) = name.rsplit_once('.') {
+        // The directories are alike anyhow: compared whole, every short name would be near every other.
+        let beside = |k: &'static str| k.rsplit_once('.').filter(|(d, _)| *d == directory).map(|(_, l)| l);
+        if let Some(near) = nearest(last, known().filter_map(beside)) {
+            return known().find(|k| beside(k) == Some(near));
+        }
+    }
+    by_last_part(name)
 }
 
 /// `tcp_tw_reuse`, or `tcp_fin_timout`, without its directory.
@@ -159,8 +168,8 @@ fn apply_one(notes: &mut Notes, key: &Key, value: &Node, stack: Stack, knobs: &m
             notes.error(Diagnostic::warning(key.place, message).label("not modelled"));
         }
         Name::Unknown(say) => {
-            let message = format!("there is no sysctl `{}`", clip(&name));
-            notes.error(Diagnostic::error(key.place, message).label(say));
+            let diagnostic = Diagnostic::error(key.place, format!("there is no sysctl `{}`", clip(&name)));
+            notes.error(if say.len() > 60 { diagnostic.help(say) } else { diagnostic.label(say) });
         }
     }
 }
