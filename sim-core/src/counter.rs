@@ -101,6 +101,7 @@ counters! {
     CtDrop: "Packet dropped by conntrack.",
     CtEarlyDrop: "Entries evicted to make room.",
     CtSearchRestart: "Lookup restarted.",
+    CtChainTooLong: "Insertion refused: a bucket's chain was too long.",
 }
 
 /// How often each counter moved.

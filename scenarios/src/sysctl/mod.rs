@@ -2,7 +2,6 @@
 
 mod table;
 
-use sim_core::conntrack::ConntrackConfig;
 use sim_core::profile::Stack;
 
 use crate::DumpNotes;
@@ -55,12 +54,6 @@ enum Name {
     Unmodelled,
     /// With what to say about it.
     Unknown(String),
-}
-
-/// What conntrack begins with.
-pub(crate) fn conntrack_defaults() -> ConntrackConfig {
-    // A machine with more than 4 GiB of memory (nf_conntrack_init_start).
-    ConntrackConfig { max: 262_144, buckets: 262_144 }
 }
 
 fn classify(name: &str, stack: Stack) -> Name {
@@ -250,10 +243,15 @@ pub(crate) fn apply_conntrack(notes: &mut Notes, node: &Node, knobs: &mut Knobs)
         _ => return notes.expected(node, "`on`, `off` or the fields of conntrack", "(max: 65536)"),
     };
     for (i, (key, value)) in entries.iter().enumerate() {
-        let short = || SETTINGS.iter().filter_map(|s| s.name.strip_prefix(CONNTRACK));
+        let short = || SETTINGS.iter().filter_map(|s| s.name.strip_prefix(CONNTRACK)).chain(["first_gc"]);
         if let Some((first, _)) = entries[..i].iter().find(|(k, _)| k.text == key.text) {
             let diagnostic = Diagnostic::error(key.place, format!("the field `{}` comes twice", key.text));
             notes.error(diagnostic.label("again here").other(first.place, "first here"));
+        }
+        if key.text == "first_gc" {
+            // No sysctl: the collector runs from boot, so a scenario may meet it at any phase.
+            knobs.conntrack.first_gc = notes.span(value).unwrap_or(knobs.conntrack.first_gc);
+            continue;
         }
         let Some(setting) = find(&format!("{CONNTRACK}{}", key.text)) else {
             let mut diagnostic =

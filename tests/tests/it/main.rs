@@ -1,3 +1,4 @@
-//! The end-to-end tests, in one binary: it links once.
+//! End-to-end tests, in one binary.
 
 mod language;
+mod oracle_conntrack;
