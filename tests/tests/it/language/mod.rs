@@ -4,4 +4,5 @@ mod library;
 mod malformed;
 mod mutation;
 mod patches;
+mod reference;
 mod sysctls;
