@@ -81,7 +81,12 @@ fn apply_one(root: &mut Node, patch: &Patch, source: usize) -> Result<(), Diagno
     } else {
         // Parsed behind as many spaces as the path is long, so that places are those of the whole text.
         let text = format!("{}{}", " ".repeat(offset), patch.value);
-        syntax::parse(&text, source)?
+        syntax::parse(&text, source).map_err(|diagnostic| {
+            if patch.value.contains('(') && !patch.value.contains('"') {
+                return diagnostic.help("within parentheses quotes must stay: `constant(\"100/s\")`");
+            }
+            diagnostic
+        })?
     };
     put(root, &steps, value, source)
 }

@@ -11,6 +11,7 @@ use super::link::Net;
 use super::traffic::Read;
 use crate::read::Notes;
 use crate::report::Diagnostic;
+use crate::units::thousands;
 
 /// Events of one connection with one request; and of each further request.
 const EVENTS: u128 = 20;
@@ -133,17 +134,4 @@ fn population(net: &Net<'_>, traffic: &Traffic, attempts: u128, duration: Span) 
         if host.stack == Stack::Rfc793 { kept } else { kept.min(u128::from(host.tcp.max_tw_buckets)) }
     });
     (live, time_wait)
-}
-
-/// `1,234,567`.
-fn thousands(n: u128) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(c);
-    }
-    text
 }
