@@ -68,6 +68,7 @@ counters! {
     TcpExtTCPSpuriousRtxHostQueues: "A retransmission was not needed: the segment was still queued locally.",
     TcpTimeoutRehash: "A timeout changed the flow's hash.",
     TcpDuplicateDataRehash: "Duplicate data changed the flow's hash.",
+    TcpExtTCPRenoReorder: "Duplicate ACKs beyond what was in flight.",
     TcpExtTCPOFOQueue: "Segments queued out of order.",
     TcpExtTCPOFOMerge: "Segments that overlapped the out-of-order queue.",
     TcpExtTCPDSACKOldSent: "D-SACK sent for an old segment.",
@@ -101,6 +102,7 @@ counters! {
     CtDrop: "Packet dropped by conntrack.",
     CtEarlyDrop: "Entries evicted to make room.",
     CtSearchRestart: "Lookup restarted.",
+    CtChainTooLong: "Insertion refused: a bucket's chain was too long.",
 }
 
 /// How often each counter moved.

@@ -144,6 +144,11 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// The live values, in order of their slots.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|entry| entry.value.as_ref())
+    }
+
     /// How many values are live.
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()

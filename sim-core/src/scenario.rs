@@ -6,6 +6,7 @@
 use crate::conntrack::ConntrackConfig;
 use crate::errno::Errno;
 use crate::ids::{Addr, HostId, SockAddr, TrafficId};
+use crate::log::LogLine;
 use crate::profile::Stack;
 use crate::rng::Ratio;
 use crate::tcp::{State, TcpConfig};
@@ -409,7 +410,7 @@ pub enum Check {
     /// A kernel counter of a host at the end.
     Counter(HostId, crate::counter::Counter, Band),
     /// How often a kernel log line was printed at a host.
-    Log(HostId, crate::record::LogLine, Band),
+    Log(HostId, LogLine, Band),
     /// A quantile (per mille) of connect() latency, in nanoseconds.
     ConnectLatency {
         /// Traffic.

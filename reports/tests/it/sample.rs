@@ -68,7 +68,7 @@ pub(crate) fn scenario(title: &str, per_second: u64) -> Scenario {
         accept_every: Span::ZERO,
     });
     let mut gateway = host("gateway", &[]);
-    gateway.conntrack = Some(ConntrackConfig { max: 65_536, buckets: 65_536 });
+    gateway.conntrack = Some(ConntrackConfig { max: 65_536, buckets: 65_536, ..ConntrackConfig::default() });
     let link = |a, b| Link {
         a,
         b,

@@ -60,7 +60,7 @@ enum Name {
 /// What conntrack begins with.
 pub(crate) fn conntrack_defaults() -> ConntrackConfig {
     // A machine with more than 4 GiB of memory (nf_conntrack_init_start).
-    ConntrackConfig { max: 262_144, buckets: 262_144 }
+    ConntrackConfig { max: 262_144, buckets: 262_144, ..ConntrackConfig::default() }
 }
 
 fn classify(name: &str, stack: Stack) -> Name {

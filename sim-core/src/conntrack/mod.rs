@@ -1,10 +1,37 @@
-//! Connection tracking. (Placeholder of the configuration's name until the tracker lands.)
+//! Connection tracking as Linux 6.18 does it for TCP: a table of flows, a small machine per flow, and the
+//! worker that collects what has expired.
+//!
+//! Sans-IO: a packet's tuple, its segment and the time go in; a [`Verdict`] and [`Fact`]s come out. There is no timer
+//! per entry. An entry carries its expiry; from that moment no lookup finds it, but it is counted in
+//! [`Conntrack::len`] until a lookup walks its bucket, or the garbage collector comes by ([`Conntrack::next_gc`]).
+//!
+//! | file | kernel source it models |
+//! | --- | --- |
+//! | `config` | the sysctls of Documentation/networking/nf_conntrack-sysctl.rst |
+//! | `state` | `tcp_conntracks[]` in net/netfilter/nf_conntrack_proto_tcp.c |
+//! | `flow`, `window` | `nf_conntrack_tcp_packet`, `tcp_new`, `tcp_in_window`, same file |
+//! | `table` | the hash of net/netfilter/nf_conntrack_core.c |
+//! | `tracker` | `nf_conntrack_in`, `__nf_conntrack_alloc`, `early_drop`, `__nf_conntrack_confirm`, same file |
+//! | `gc` | `gc_worker`, same file |
+//!
+//! Left out, for nothing here could observe them: expectations and helpers (so no RELATED), zones, flow offload,
+//! SYN proxy, sequence adjustment, races between processors.
 
-/// `net.netfilter.nf_conntrack_*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConntrackConfig {
-    /// `nf_conntrack_max`.
-    pub max: u32,
-    /// `nf_conntrack_buckets`.
-    pub buckets: u32,
-}
+mod config;
+mod fact;
+mod flow;
+mod gc;
+mod state;
+mod table;
+mod tracker;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{ConntrackConfig, Timeouts};
+pub use fact::{CtState, Destroyed, DropReason, Fact, Facts, Verdict};
+pub use flow::SideFlags;
+pub use state::{Dir, FlowState};
+pub use table::EntryView;
+pub use tracker::{Census, Conntrack};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Digest, Histogram, LogLine};
 use crate::counter::Counters;
 use crate::errno::{Call, Errno};
-use crate::scenario::{Limit, Metric};
+use crate::scenario::{Limit, Metric, Outcome};
 use crate::tcp::State;
 use crate::time::{Span, Time};
 
@@ -62,6 +62,19 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// Both tallies as one.
+    pub fn merged(self, other: Tally) -> Tally {
+        match (self.count, other.count) {
+            (_, 0) => self,
+            (0, _) => other,
+            (a, b) => {
+                Tally { count: a + b, first: self.first.min(other.first), last: self.last.max(other.last) }
+            }
+        }
+    }
+}
+
 /// An error that applications saw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorTally {
@@ -82,16 +95,45 @@ pub struct TrafficSummary {
     pub connected: Tally,
     /// Connections on which every request was answered.
     pub completed: Tally,
+    /// Requests answered in full.
+    pub answered: u64,
     /// Attempts that ended in an error, at connect() or later.
     pub failed: Tally,
     /// The errors, by call and errno, in that order.
     pub errors: Vec<ErrorTally>,
-    /// The first success after the first failure.
+    /// The first success of an attempt that began after the first failure.
     pub recovered: Option<Time>,
     /// Time from connect() to its success.
     pub connect_latency: Histogram,
     /// Attempts neither connected nor failed at the end of the run.
     pub pending: u64,
+}
+
+impl TrafficSummary {
+    /// Books a failure.
+    pub fn fail(&mut self, at: Time, call: Call, errno: Errno) {
+        self.failed.add(at);
+        let place = self.errors.binary_search_by_key(&(call, errno), |e| (e.call, e.errno));
+        let index = place.unwrap_or_else(|index| {
+            self.errors.insert(index, ErrorTally { call, errno, tally: Tally::default() });
+            index
+        });
+        self.errors[index].tally.add(at);
+    }
+
+    /// How often an outcome came.
+    pub fn outcome(&self, outcome: Outcome) -> Tally {
+        match outcome {
+            Outcome::Attempted => self.attempted,
+            Outcome::Connected => self.connected,
+            Outcome::Completed => self.completed,
+            Outcome::Failed => self.failed,
+            Outcome::Error(errno) => {
+                let of = self.errors.iter().filter(|e| e.errno == errno && e.tally.count > 0);
+                of.fold(Tally::default(), |sum, e| sum.merged(e.tally))
+            }
+        }
+    }
 }
 
 /// What a host came to.

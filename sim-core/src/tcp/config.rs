@@ -90,6 +90,37 @@ pub enum TimerModel {
 }
 
 impl TimerModel {
+    /// Length of one tick in nanoseconds. Where timers are exact, intervals are still compared at 250 Hz.
+    const fn tick(self) -> u64 {
+        match self {
+            TimerModel::Exact => 4_000_000,
+            TimerModel::Wheel { hz, .. } => 1_000_000_000 / hz as u64,
+        }
+    }
+    /// Ticks counted so far, from 1 on so that 0 can stand for "never", modulo 2³². The kernel compares many intervals at this resolution (`tcp_jiffies32`).
+    pub const fn ticks(self, now: Time) -> u32 {
+        let phase = match self {
+            TimerModel::Exact => 0,
+            TimerModel::Wheel { phase, .. } => phase.0,
+        };
+        ((now.0 + phase) / self.tick()) as u32 + 1
+    }
+    /// A length of time in ticks, rounded up.
+    pub const fn to_ticks(self, length: Span) -> u32 {
+        let ticks = length.0.div_ceil(self.tick());
+        if ticks > i32::MAX as u64 { i32::MAX as u32 } else { ticks as u32 }
+    }
+    /// So many ticks as a length of time.
+    pub const fn from_ticks(self, ticks: u32) -> Span {
+        Span(ticks as u64 * self.tick())
+    }
+    /// A length of time as a timer counts it: whole jiffies (rounded up), or exact.
+    pub const fn round(self, length: Span) -> Span {
+        match self {
+            TimerModel::Exact => length,
+            TimerModel::Wheel { .. } => Span(length.0.div_ceil(self.tick()).saturating_mul(self.tick())),
+        }
+    }
     /// When a timer armed at `now` for `delay` fires.
     pub fn expiry(self, now: Time, delay: Span) -> Time {
         // A level has 64 slots, and each level's granule is 8 times the one below.
@@ -205,7 +236,7 @@ impl Default for TcpConfig {
             window_scaling: true,
             mss: 1460,
             rcv_buf: 131_072,
-            rcv_buf_max: 6_291_456,
+            rcv_buf_max: 33_554_432,
             snd_buf: 2_097_152,
             syn_retries: 6,
             syn_linear_timeouts: 4,

@@ -1,9 +1,50 @@
 //! One TCP endpoint as a value: segment in, effects out. No I/O, clock, generator or log inside.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `endpoint` | the variables, the face, the one place that writes the state |
+//! | `connect` | connect(), SYN_SENT, the child of a request |
+//! | `arrive` | the order of steps for a segment; the steps: `validate`, `ack`, `data` |
+//! | `emit` | everything that is sent |
+//! | `timers` | everything that time does |
+//! | `app` | send, recv, shutdown, close |
+//! | `delack`, `window`, `rtt`, `congestion` | when to acknowledge, what to offer, how long to wait, how much to send |
+//! | `flight`, `reassembly` | what is in flight, what waits for a hole to be filled |
 
+mod ack;
+mod app;
+mod arrive;
 pub mod config;
+mod congestion;
+mod connect;
+mod context;
+mod data;
+mod delack;
+mod emit;
+mod endpoint;
+mod flight;
+mod input;
+mod outbox;
+mod reassembly;
+mod rtt;
 mod segment;
 mod state;
+mod timers;
+mod validate;
+mod window;
 
-pub use config::TcpConfig;
+#[cfg(test)]
+mod tests;
+
+pub use config::{TcpConfig, Timestamps};
+pub(crate) use context::oow_limited;
+pub use context::{ConnectParams, Cx, Inherited, Secrets, Shared};
+pub(crate) use delack::DEFAULT_MSS;
+pub use endpoint::{ArmedTimer, Endpoint, Poll};
+pub use input::{Input, Linger2, Next};
+pub(crate) use outbox::reply_with_reset;
+pub use outbox::{Fact, Notice, Outbox, TimerKind, Why};
 pub use segment::{Flags, Segment, SynOptions, TsOption};
 pub use state::State;
+pub(crate) use validate::{in_window, limitable, paws_rejects};
+pub(crate) use window::{TSTAMP_LEN, initial_window};

@@ -1,3 +1,6 @@
-//! The end-to-end tests, in one binary: it links once.
+//! End-to-end tests, in one binary: it links once.
 
 mod language;
+mod oracle_conntrack;
+mod oracle_endpoint;
+mod tidy;

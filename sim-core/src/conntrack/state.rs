@@ -1,0 +1,163 @@
+//! The states of a tracked flow, and the table of its moves.
+
+use crate::errno::named;
+use crate::tcp::Flags;
+
+named! {
+    /// The state of a flow. The names speak of the connection as seen from the middle, not of one end: FIN_WAIT = one
+    /// FIN seen, CLOSE_WAIT = it was acknowledged, LAST_ACK = both FINs seen, TIME_WAIT = the last ACK seen.
+    /// The order is the kernel's own (include/uapi/linux/netfilter/nf_conntrack_tcp.h).
+    FlowState {
+        /// No packet accepted yet; no entry is ever in it.
+        None = "NONE",
+        /// SYN seen.
+        SynSent = "SYN_SENT",
+        /// SYN,ACK seen.
+        SynRecv = "SYN_RECV",
+        /// The ACK of the SYN,ACK seen, or a flow picked up on its way.
+        Established = "ESTABLISHED",
+        /// One FIN seen.
+        FinWait = "FIN_WAIT",
+        /// One FIN seen and acknowledged.
+        CloseWait = "CLOSE_WAIT",
+        /// Both FINs seen.
+        LastAck = "LAST_ACK",
+        /// Both FINs seen and acknowledged.
+        TimeWait = "TIME_WAIT",
+        /// RST seen.
+        Close = "CLOSE",
+        /// A SYN from each side seen.
+        SynSent2 = "SYN_SENT2",
+    }
+}
+
+impl FlowState {
+    /// Whether the connection is ending: such entries go first under pressure, and a RST needs no exact number
+    /// (`tcp_can_early_drop`).
+    pub const fn closing(self) -> bool {
+        matches!(
+            self,
+            FlowState::FinWait
+                | FlowState::CloseWait
+                | FlowState::LastAck
+                | FlowState::TimeWait
+                | FlowState::Close
+        )
+    }
+}
+
+/// A direction of a flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Dir {
+    /// As the first packet went.
+    #[default]
+    Original,
+    /// The way back.
+    Reply,
+}
+
+impl Dir {
+    /// The other direction.
+    pub const fn other(self) -> Dir {
+        match self {
+            Dir::Original => Dir::Reply,
+            Dir::Reply => Dir::Original,
+        }
+    }
+}
+
+/// What a segment is to the table: the one flag that counts (`get_conntrack_index`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(super) enum Class {
+    Syn,
+    SynAck,
+    Fin,
+    Ack,
+    Rst,
+    None,
+}
+
+impl Class {
+    pub(super) const fn of(flags: Flags) -> Class {
+        if flags.has(Flags::RST) {
+            Class::Rst
+        } else if flags.has(Flags::SYN) {
+            if flags.has(Flags::ACK) { Class::SynAck } else { Class::Syn }
+        } else if flags.has(Flags::FIN) {
+            Class::Fin
+        } else if flags.has(Flags::ACK) {
+            Class::Ack
+        } else {
+            Class::None
+        }
+    }
+}
+
+/// Whether the mix of flags is one that TCP can mean (`tcp_valid_flags`). PSH is always fine.
+pub(super) const fn valid_flags(flags: Flags) -> bool {
+    const SYN: u8 = Flags::SYN.0;
+    const RST: u8 = Flags::RST.0;
+    const ACK: u8 = Flags::ACK.0;
+    const URG: u8 = Flags::URG.0;
+    const SYN_URG: u8 = SYN | URG;
+    const SYN_ACK: u8 = Flags::SYN_ACK.0;
+    const RST_ACK: u8 = Flags::RST_ACK.0;
+    const FIN_ACK: u8 = Flags::FIN_ACK.0;
+    const FIN_ACK_URG: u8 = FIN_ACK | URG;
+    const ACK_URG: u8 = ACK | URG;
+    matches!(
+        flags.0 & !Flags::PSH.0,
+        SYN | SYN_URG | SYN_ACK | RST | RST_ACK | FIN_ACK | FIN_ACK_URG | ACK | ACK_URG
+    )
+}
+
+/// An entry of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    /// To this state, if the window agrees.
+    To(FlowState),
+    /// The packet passes, the flow stays: the two ends may know better than we do.
+    Ignore,
+    /// The packet is INVALID.
+    Invalid,
+}
+
+/// The move of a flow in state `from` on a segment.
+pub(super) const fn next(dir: Dir, class: Class, from: FlowState) -> Move {
+    TABLE[dir as usize][class as usize][from as usize]
+}
+
+const NO: usize = FlowState::ALL.len();
+const SS: Move = Move::To(FlowState::SynSent);
+const SR: Move = Move::To(FlowState::SynRecv);
+const ES: Move = Move::To(FlowState::Established);
+const FW: Move = Move::To(FlowState::FinWait);
+const CW: Move = Move::To(FlowState::CloseWait);
+const LA: Move = Move::To(FlowState::LastAck);
+const TW: Move = Move::To(FlowState::TimeWait);
+const CL: Move = Move::To(FlowState::Close);
+const S2: Move = Move::To(FlowState::SynSent2);
+const IG: Move = Move::Ignore;
+const IV: Move = Move::Invalid;
+
+/// `tcp_conntracks[2][6][TCP_CONNTRACK_MAX]`. Columns in the order of [`FlowState`], rows in that of [`Class`].
+#[rustfmt::skip]
+const TABLE: [[[Move; NO]; 6]; 2] = [
+    [   // none SS  SR  ES  FW  CW  LA  TW  CL  S2      original direction
+        [SS, SS, IG, IG, IG, IG, IG, SS, SS, S2], // SYN
+        [IV, IV, SR, IV, IV, IV, IV, IV, IV, SR], // SYN,ACK
+        [IV, IV, FW, FW, LA, LA, LA, TW, CL, IV], // FIN
+        [ES, IV, ES, ES, CW, CW, TW, TW, CL, IV], // ACK
+        [IV, CL, CL, CL, CL, CL, CL, CL, CL, CL], // RST
+        [IV, IV, IV, IV, IV, IV, IV, IV, IV, IV], // none of them
+    ],
+    [   // none SS  SR  ES  FW  CW  LA  TW  CL  S2      reply direction
+        [IV, S2, IV, IV, IV, IV, IV, SS, IV, S2], // SYN
+        [IV, SR, IG, IG, IG, IG, IG, IG, IG, SR], // SYN,ACK
+        [IV, IV, FW, FW, LA, LA, LA, TW, CL, IV], // FIN
+        [IV, IG, SR, ES, CW, CW, TW, TW, CL, IG], // ACK
+        [IV, CL, CL, CL, CL, CL, CL, CL, CL, CL], // RST
+        [IV, IV, IV, IV, IV, IV, IV, IV, IV, IV], // none of them
+    ],
+];

@@ -1,0 +1,369 @@
+//! From a packet to its verdict (`nf_conntrack_in` and what it calls, net/netfilter/nf_conntrack_core.c).
+
+use super::config::ConntrackConfig;
+use super::fact::{CtState, Destroyed, DropReason, Fact, Facts, Verdict};
+use super::flow::{Flow, Seen, Step};
+use super::gc::Gc;
+use super::state::{Dir, FlowState, valid_flags};
+use super::table::{EntryView, NIL, NewEntry, Refused, Table, fold};
+use crate::counter::Counter;
+use crate::ids::Tuple;
+use crate::tcp::{Flags, Segment};
+use crate::time::{Span, Time};
+
+/// `early_drop` looks into so many buckets in a row (`NF_CT_EVICTION_RANGE`).
+const EVICTION_RANGE: u32 = 8;
+/// Chains longer than a random number in this range refuse a new entry (`MIN_CHAINLEN`, `MAX_CHAINLEN`).
+const CHAIN_LENGTHS: core::ops::Range<u32> = 50..80;
+
+/// The connection tracker of one host or router.
+#[derive(Clone, Debug)]
+pub struct Conntrack {
+    cfg: ConntrackConfig,
+    pub(super) table: Table,
+    pub(super) gc: Gc,
+    census: Census,
+    log: RateLimit,
+    /// State of the generator of chain limits (SplitMix64).
+    chain_seed: u64,
+}
+
+/// How many entries there are, expired ones that are not yet collected included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    states: [u32; FlowState::ALL.len()],
+    /// Exempt from early drop.
+    pub assured: u32,
+}
+
+impl Census {
+    /// Entries in a state.
+    pub const fn of(&self, state: FlowState) -> u32 {
+        self.states[state as usize]
+    }
+}
+
+impl Conntrack {
+    /// An empty table. `hash_seed` keys the hash: two trackers with the same seed behave alike.
+    pub fn new(cfg: ConntrackConfig, hash_seed: u64) -> Conntrack {
+        let table = Table::new(cfg.buckets, hash_seed);
+        let gc = Gc::new(&cfg);
+        let chain_seed = hash_seed ^ 0x5851_f42d_4c95_7f2d;
+        Conntrack { cfg, table, gc, census: Census::default(), log: RateLimit::default(), chain_seed }
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &ConntrackConfig {
+        &self.cfg
+    }
+
+    /// Changes settings, as writing the sysctls does: entries keep the expiry that they have. A new number of
+    /// buckets has no effect.
+    pub fn config_mut(&mut self) -> &mut ConntrackConfig {
+        &mut self.cfg
+    }
+
+    /// Entries, expired ones that are not yet collected included: `nf_conntrack_count`.
+    pub fn len(&self) -> usize {
+        self.table.len() as usize
+    }
+
+    /// Whether there is no entry at all.
+    pub fn is_empty(&self) -> bool {
+        self.table.len() == 0
+    }
+
+    /// Entries per state, without walking the table.
+    pub fn census(&self) -> Census {
+        self.census
+    }
+
+    /// The entry of a tuple in either direction. Changes nothing.
+    pub fn find(&self, now: Time, tuple: Tuple) -> Option<EntryView> {
+        self.table.peek(now, tuple).map(|slot| self.table.entry(slot).view(now))
+    }
+
+    /// The entries that a dump shows, in the order of the slab: expired ones are left out.
+    pub fn entries(&self, now: Time) -> impl Iterator<Item = EntryView> + '_ {
+        self.table.live().filter(move |e| e.expires > now).map(move |e| e.view(now))
+    }
+
+    /// Overwrites what is left of an entry's life (`conntrack -U --timeout`). Whether there is one.
+    pub fn set_remaining(&mut self, now: Time, tuple: Tuple, remaining: Span) -> bool {
+        let Some(slot) = self.table.peek(now, tuple) else { return false };
+        self.table.entry_mut(slot).expires = now + remaining;
+        true
+    }
+
+    /// Deletes an entry (`conntrack -D`). Whether there was one.
+    pub fn delete(&mut self, now: Time, tuple: Tuple, out: &mut Facts) -> bool {
+        let Some(slot) = self.table.peek(now, tuple) else { return false };
+        self.destroy(slot, Destroyed::Deleted, out);
+        true
+    }
+
+    /// A packet meets the tracker. `tuple` is as the packet carries it: `local` its source, `remote` its destination.
+    ///
+    /// A packet on loopback meets it once, on its way out (`nf_conntrack_in` skips one that bears a flow already).
+    pub fn packet(&mut self, now: Time, tuple: Tuple, seg: &Segment, out: &mut Facts) -> Verdict {
+        if !valid_flags(seg.flags) {
+            return self.malformed(now, tuple, out);
+        }
+        if let Some((slot, dir)) = self.lookup(now, tuple, out) {
+            match self.known(now, slot, dir, seg, out) {
+                Some(verdict) => return verdict,
+                // The SYN opens the tuple anew: the old entry has gone, and nothing else can bear its tuple.
+                None => debug_assert!(self.table.peek(now, tuple).is_none()),
+            }
+        }
+        self.unknown(now, tuple, seg, out)
+    }
+
+    /// A packet that is no TCP segment as it stands: bad checksum, broken header, flags that cannot be mixed
+    /// (`tcp_error`). It is looked up all the same, so it reaps what has expired and needs room for an entry.
+    pub fn malformed(&mut self, now: Time, tuple: Tuple, out: &mut Facts) -> Verdict {
+        if self.lookup(now, tuple, out).is_none() && !self.make_room(now, tuple, out) {
+            return Verdict::Drop(DropReason::TableFull);
+        }
+        invalid(out)
+    }
+
+    /// A packet of an existing entry; `None` if it opens the tuple anew.
+    fn known(&mut self, now: Time, slot: u32, dir: Dir, seg: &Segment, out: &mut Facts) -> Option<Verdict> {
+        let entry = self.table.entry_mut(slot);
+        let seen = entry.status.seen();
+        let before = entry.flow.state;
+        let step = entry.flow.step(dir, seg, seen, &self.cfg);
+        match step {
+            Step::Reopen => {
+                self.destroy(slot, Destroyed::Reopened, out);
+                return None;
+            }
+            Step::Invalid { doubtful } => {
+                if doubtful {
+                    self.hasten(now, slot);
+                }
+                return Some(invalid(out));
+            }
+            Step::Passed => {}
+            Step::Accepted { from, timeout } => {
+                if !seen.reply && seg.flags.has(Flags::RST) {
+                    // Refused: a very common end, not worth keeping (`nf_ct_kill_acct`).
+                    self.moved(slot, before, out);
+                    self.destroy(slot, Destroyed::Refused, out);
+                    return Some(Verdict::Pass(ct_state(dir, seen)));
+                }
+                self.accepted(now, slot, seg, Accepted { before, from, timeout }, out);
+            }
+        }
+        if dir == Dir::Reply && !seen.reply {
+            let entry = self.table.entry_mut(slot);
+            entry.status.set_reply();
+            out.push(Fact::Replied { original: entry.tuples[0] });
+        }
+        Some(Verdict::Pass(ct_state(dir, seen)))
+    }
+
+    /// The entry after a segment that belongs to it.
+    fn accepted(&mut self, now: Time, slot: u32, seg: &Segment, step: Accepted, out: &mut Facts) {
+        self.moved(slot, step.before, out);
+        let timeouts = self.cfg.timeouts;
+        let entry = self.table.entry_mut(slot);
+        let (seen, to) = (entry.status.seen(), entry.flow.state);
+        let mut timeout = step.timeout;
+        if !seen.reply {
+            let bare_syn = seg.flags.has(Flags::SYN) && !seg.flags.has(Flags::ACK);
+            if bare_syn && step.from == FlowState::SynSent {
+                // A SYN repeated into the void does not lengthen the entry's life.
+                return;
+            }
+            if to == FlowState::Established {
+                // Picked up, and only one side heard.
+                timeout = timeout.min(timeouts.unacknowledged);
+            }
+        } else if !seen.assured
+            && matches!(step.from, FlowState::SynRecv | FlowState::Established)
+            && to == FlowState::Established
+        {
+            entry.status.set_assured();
+            out.push(Fact::Assured { original: entry.tuples[0] });
+            self.census.assured += 1;
+        }
+        self.table.entry_mut(slot).expires = now + timeout;
+    }
+
+    /// A packet without an entry: a new flow, if it may begin one and there is room.
+    fn unknown(&mut self, now: Time, tuple: Tuple, seg: &Segment, out: &mut Facts) -> Verdict {
+        if !self.make_room(now, tuple, out) {
+            return Verdict::Drop(DropReason::TableFull);
+        }
+        let seen = Seen { reply: false, assured: false };
+        let Some(mut flow) = Flow::begin(seg, &self.cfg) else { return invalid(out) };
+        let Step::Accepted { mut timeout, .. } = flow.step(Dir::Original, seg, seen, &self.cfg) else {
+            return invalid(out);
+        };
+        if flow.state == FlowState::Established {
+            timeout = timeout.min(self.cfg.timeouts.unacknowledged);
+        }
+        let state = flow.state;
+        let entry = NewEntry { tuples: [tuple, tuple.reversed()], expires: now + timeout, flow };
+        let limit = self.chain_limit();
+        match self.table.insert(entry, limit) {
+            Ok(_) => {
+                self.census.states[state as usize] += 1;
+                out.push(Fact::Inserted { original: tuple, state });
+                Verdict::Pass(CtState::New)
+            }
+            Err(refused) => {
+                let reason = match refused {
+                    Refused::Clash => DropReason::InsertFailed,
+                    Refused::ChainTooLong => {
+                        out.push(Fact::Counted(Counter::CtChainTooLong, 1));
+                        DropReason::ChainTooLong
+                    }
+                };
+                out.push(Fact::Counted(Counter::CtInsertFailed, 1));
+                out.push(Fact::Counted(Counter::CtDrop, 1));
+                Verdict::Drop(reason)
+            }
+        }
+    }
+
+    /// Finds the entry of a tuple, and reaps the expired ones that stand before it in its bucket
+    /// (`____nf_conntrack_find`).
+    fn lookup(&mut self, now: Time, tuple: Tuple, out: &mut Facts) -> Option<(u32, Dir)> {
+        let mut node = self.table.head(self.table.bucket(tuple));
+        while node != NIL {
+            if self.table.is_expired(node, now) {
+                let next = self.table.next_other(node);
+                self.destroy(node >> 1, Destroyed::Expired, out);
+                node = next;
+                continue;
+            }
+            if self.table.node_tuple(node) == tuple {
+                return Some((node >> 1, if node & 1 == 0 { Dir::Original } else { Dir::Reply }));
+            }
+            node = self.table.next(node);
+        }
+        None
+    }
+
+    /// Sees to it that one more entry fits (`__nf_conntrack_alloc`). Whether it does.
+    fn make_room(&mut self, now: Time, tuple: Tuple, out: &mut Facts) -> bool {
+        if self.cfg.max == 0 || self.table.len() < self.cfg.max || self.early_drop(now, tuple, out) {
+            return true;
+        }
+        self.gc.under_pressure();
+        out.push(Fact::Counted(Counter::CtDrop, 1));
+        self.log.line(now, out);
+        false
+    }
+
+    /// Evicts all entries that are not ASSURED from the first of eight buckets that has any.
+    fn early_drop(&mut self, now: Time, tuple: Tuple, out: &mut Facts) -> bool {
+        let mut bucket = self.table.bucket(tuple);
+        for _ in 0..EVICTION_RANGE {
+            let mut dropped = 0;
+            let mut node = self.table.head(bucket);
+            while node != NIL {
+                let next = self.table.next_other(node);
+                if self.table.is_expired(node, now) {
+                    // Reaped in passing, which the kernel does not count as a success.
+                    self.destroy(node >> 1, Destroyed::Expired, out);
+                } else if !self.table.entry(node >> 1).status.seen().assured {
+                    self.destroy(node >> 1, Destroyed::EarlyDrop, out);
+                    dropped += 1;
+                }
+                node = next;
+            }
+            if dropped > 0 {
+                out.push(Fact::Counted(Counter::CtEarlyDrop, dropped));
+                return true;
+            }
+            bucket = (bucket + 1) % self.table.buckets();
+        }
+        false
+    }
+
+    /// An entry whose two ends seem to have closed out of our sight is not left to live for days.
+    fn hasten(&mut self, now: Time, slot: u32) {
+        const WORTHWHILE: Span = Span::from_secs(120);
+        let cap = self.cfg.timeouts.unacknowledged;
+        let entry = self.table.entry_mut(slot);
+        let remaining = entry.expires.since(now);
+        if remaining >= WORTHWHILE && remaining > cap {
+            entry.expires = now + cap;
+        }
+    }
+
+    fn moved(&mut self, slot: u32, from: FlowState, out: &mut Facts) {
+        let entry = self.table.entry(slot);
+        let to = entry.flow.state;
+        if from != to {
+            self.census.states[from as usize] -= 1;
+            self.census.states[to as usize] += 1;
+            out.push(Fact::Moved { original: entry.tuples[0], from, to });
+        }
+    }
+
+    pub(super) fn destroy(&mut self, slot: u32, why: Destroyed, out: &mut Facts) {
+        let entry = self.table.entry(slot);
+        let state = entry.flow.state;
+        self.census.states[state as usize] -= 1;
+        self.census.assured -= u32::from(entry.status.seen().assured);
+        out.push(Fact::Destroyed { original: entry.tuples[0], state, why });
+        self.table.remove(slot);
+    }
+
+    fn chain_limit(&mut self) -> u32 {
+        self.chain_seed = self.chain_seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let draw = fold(self.chain_seed, 0xbf58_476d_1ce4_e5b9) >> 32;
+        CHAIN_LENGTHS.start + ((draw * CHAIN_LENGTHS.len() as u64) >> 32) as u32
+    }
+}
+
+/// An accepted segment: the flow's state before, the state that the kernel reasons from, the timeout to apply.
+#[derive(Clone, Copy, Debug)]
+struct Accepted {
+    before: FlowState,
+    from: FlowState,
+    timeout: Span,
+}
+
+fn ct_state(dir: Dir, seen: Seen) -> CtState {
+    if dir == Dir::Original && !seen.reply { CtState::New } else { CtState::Established(dir) }
+}
+
+fn invalid(out: &mut Facts) -> Verdict {
+    out.push(Fact::Counted(Counter::CtInvalid, 1));
+    Verdict::Pass(CtState::Invalid)
+}
+
+/// The limiter of the kernel's log lines about packets (`net_ratelimit`: 10 in 5 s). The kernel shares one among
+/// all such lines of the machine; here each tracker has its own.
+#[derive(Clone, Debug, Default)]
+struct RateLimit {
+    begun: Option<Time>,
+    printed: u32,
+    missed: u32,
+}
+
+impl RateLimit {
+    const INTERVAL: Span = Span::from_secs(5);
+    const BURST: u32 = 10;
+
+    fn line(&mut self, now: Time, out: &mut Facts) {
+        if self.begun.is_none_or(|t| now > t + Self::INTERVAL) {
+            if self.missed > 0 {
+                out.push(Fact::LogSuppressed { lines: self.missed });
+            }
+            *self = RateLimit { begun: Some(now), printed: 0, missed: 0 };
+        }
+        if self.printed < Self::BURST {
+            self.printed += 1;
+            out.push(Fact::LogTableFull);
+        } else {
+            self.missed += 1;
+        }
+    }
+}

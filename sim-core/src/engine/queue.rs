@@ -1,0 +1,202 @@
+//! The event queue: events leave in order of (time, sequence number), where the sequence number is the order in which
+//! they were pushed.
+//!
+//! Most delays are constant (a link's, TIME_WAIT's), so most events are pushed in the order in which they will leave.
+//! [`Lanes`] keeps those in FIFO lanes and only the heads of the lanes, and events that fit no lane, in a heap.
+//! [`Heap`] is the plain reference: the same order by the same key, whatever the lanes.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+use super::event::Event;
+use crate::time::Time;
+
+/// A FIFO lane for events whose times never decrease from push to push. A hint: an event that would break the order
+/// of its lane goes to the heap instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneId(pub u16);
+
+impl LaneId {
+    /// No lane: straight to the heap.
+    pub const NONE: LaneId = LaneId(u16::MAX);
+}
+
+/// An event with its key.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// When it happens.
+    pub time: Time,
+    /// Order of pushing.
+    pub seq: u64,
+    /// What happens.
+    pub event: Event,
+}
+
+impl Entry {
+    const fn key(&self) -> (Time, u64) {
+        (self.time, self.seq)
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+impl Eq for Entry {}
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+/// Where events wait.
+pub trait Queue {
+    /// A queue with lanes `0..lanes`.
+    fn with_lanes(lanes: u16) -> Self;
+    /// Adds an event.
+    fn push(&mut self, lane: LaneId, time: Time, event: Event);
+    /// When the next event happens.
+    fn peek(&self) -> Option<Time>;
+    /// Takes the next event.
+    fn pop(&mut self) -> Option<Entry>;
+}
+
+/// The plain reference: one binary heap.
+#[derive(Debug, Default)]
+pub struct Heap {
+    heap: BinaryHeap<Reverse<Entry>>,
+    pushed: u64,
+}
+
+impl Queue for Heap {
+    fn with_lanes(_lanes: u16) -> Self {
+        Heap::default()
+    }
+    fn push(&mut self, _lane: LaneId, time: Time, event: Event) {
+        self.heap.push(Reverse(Entry { time, seq: self.pushed, event }));
+        self.pushed += 1;
+    }
+    fn peek(&self) -> Option<Time> {
+        self.heap.peek().map(|e| e.0.time)
+    }
+    fn pop(&mut self) -> Option<Entry> {
+        self.heap.pop().map(|e| e.0)
+    }
+}
+
+/// The head of a lane as the heap of heads sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    time: Time,
+    seq: u64,
+    lane: u16,
+}
+
+/// FIFO lanes, a heap of their heads, and a heap for the rest.
+#[derive(Debug)]
+pub struct Lanes {
+    fifos: Vec<VecDeque<Entry>>,
+    heads: BinaryHeap<Reverse<Head>>,
+    rest: Heap,
+}
+
+impl Lanes {
+    fn rest_is_next(&self) -> bool {
+        match (self.heads.peek(), self.rest.heap.peek()) {
+            (Some(Reverse(head)), Some(Reverse(entry))) => entry.key() < (head.time, head.seq),
+            (None, Some(_)) => true,
+            (_, None) => false,
+        }
+    }
+}
+
+impl Queue for Lanes {
+    fn with_lanes(lanes: u16) -> Self {
+        Lanes {
+            fifos: (0..lanes).map(|_| VecDeque::new()).collect(),
+            heads: BinaryHeap::new(),
+            rest: Heap::default(),
+        }
+    }
+
+    fn push(&mut self, lane: LaneId, time: Time, event: Event) {
+        let Some(fifo) = self.fifos.get_mut(lane.0 as usize) else {
+            return self.rest.push(lane, time, event);
+        };
+        let seq = self.rest.pushed;
+        match fifo.back() {
+            Some(last) if last.time > time => return self.rest.push(lane, time, event),
+            Some(_) => {}
+            None => self.heads.push(Reverse(Head { time, seq, lane: lane.0 })),
+        }
+        fifo.push_back(Entry { time, seq, event });
+        self.rest.pushed += 1;
+    }
+
+    fn peek(&self) -> Option<Time> {
+        let head = self.heads.peek().map(|h| h.0.time);
+        match (head, self.rest.peek()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        if self.rest_is_next() {
+            return self.rest.pop();
+        }
+        let mut top = self.heads.peek_mut()?;
+        let fifo = &mut self.fifos[top.0.lane as usize];
+        let entry = fifo.pop_front().expect("a lane with a head is not empty");
+        match fifo.front() {
+            Some(next) => {
+                top.0 = Head { time: next.time, seq: next.seq, lane: top.0.lane };
+                drop(top);
+            }
+            None => {
+                std::collections::binary_heap::PeekMut::pop(top);
+            }
+        }
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Stream};
+
+    /// Pushes and pops at random, into lanes that are only sometimes in order, and compares with the heap.
+    #[test]
+    fn lanes_leave_in_the_order_of_the_heap() {
+        let mut rng = Stream::new(1, Purpose::Link, 0);
+        let (mut lanes, mut heap) = (Lanes::with_lanes(3), Heap::with_lanes(3));
+        let mut now = 0;
+        for i in 0..20_000u16 {
+            if rng.below(100) < 55 {
+                let lane = LaneId(rng.below(4) as u16);
+                let delay = if rng.below(4) == 0 { rng.below(50) } else { u64::from(lane.0) * 10 };
+                let event = Event::probe(i);
+                lanes.push(lane, Time(now + delay), event);
+                heap.push(lane, Time(now + delay), event);
+            } else {
+                assert_eq!(lanes.peek(), heap.peek());
+                let (a, b) = (lanes.pop(), heap.pop());
+                assert_eq!(a, b);
+                assert_eq!(a.map(|e| e.event), b.map(|e| e.event));
+                now = a.map_or(now, |e| e.time.0);
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_stays_small() {
+        assert!(size_of::<Entry>() <= 32, "{}", size_of::<Entry>());
+    }
+}

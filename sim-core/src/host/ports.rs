@@ -1,0 +1,368 @@
+//! Local ports: which are taken towards which destination, and how connect() picks one.
+//!
+//! A local port is consumed per (source address, destination address, destination port); a port that was ever bound
+//! explicitly is closed to automatic choice altogether while any owner lives (net/ipv4/inet_hashtables.c,
+//! `__inet_hash_connect`; inet_connection_sock.c, `inet_csk_get_port`). What the kernel finds by probing port after
+//! port is found here on bitmaps, word by word: the same port, without the cost of the walk.
+
+use std::collections::BTreeMap;
+
+use crate::ids::{Addr, SockAddr};
+use crate::record::{Gauge, Tally};
+use crate::rng::{Stream, mix};
+use crate::scenario::{PortChoice, PortConfig};
+use crate::tcp::State;
+use crate::time::Time;
+
+const WORDS: usize = 65536 / 64;
+
+/// One bit for each port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PortSet(Box<[u64; WORDS]>);
+
+impl PortSet {
+    fn empty() -> PortSet {
+        PortSet(Box::new([0; WORDS]))
+    }
+    fn has(&self, port: u16) -> bool {
+        self.0[port as usize / 64] >> (port % 64) & 1 == 1
+    }
+    fn insert(&mut self, port: u16) {
+        self.0[port as usize / 64] |= 1 << (port % 64);
+    }
+    fn remove(&mut self, port: u16) {
+        self.0[port as usize / 64] &= !(1 << (port % 64));
+    }
+}
+
+/// Index of a (source, destination) pair in its host's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DestId(u32);
+
+impl DestId {
+    /// A socket that consumes no port towards a destination: the server's end.
+    pub const NONE: DestId = DestId(u32::MAX);
+}
+
+/// Ports taken from one source address towards one destination.
+#[derive(Clone, Debug)]
+pub struct Dest {
+    /// Source address.
+    pub from: Addr,
+    /// Destination.
+    pub to: SockAddr,
+    /// How many ports are taken.
+    pub used: Gauge,
+    /// connect() calls that found none.
+    pub refused: Tally,
+    /// Who held the ports at the first refusal, by state.
+    pub held_by: Vec<(State, u64)>,
+    taken: PortSet,
+    /// Those of the taken ports that a mini-socket holds.
+    mini: PortSet,
+}
+
+/// Who owns a port: the kernel's bind bucket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Bucket {
+    /// Sockets and mini-sockets whose port was chosen by connect().
+    auto: u32,
+    /// Sockets and mini-sockets bound by bind() or listen(), and what a listener accepted.
+    explicit: u32,
+}
+
+/// How a port came to be owned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// connect() chose it.
+    Auto,
+    /// bind(), listen() or accept().
+    Explicit,
+}
+
+/// All ports of a host.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    config: PortConfig,
+    buckets: Vec<Bucket>,
+    live_buckets: u32,
+    /// Reserved, or with an explicit owner.
+    blocked: PortSet,
+    reserved: PortSet,
+    dests: Vec<Dest>,
+    by_pair: BTreeMap<(Addr, SockAddr), DestId>,
+    perturb: Vec<u32>,
+    secret: u64,
+    rng: Stream,
+}
+
+/// What to do about mini-sockets in a search.
+#[derive(Debug)]
+struct Takeover<F> {
+    /// Whether any may be taken over.
+    reuse: bool,
+    /// Whether the one on a port may.
+    ask: F,
+}
+
+/// One pass of a search: upward from `start` to `end`, then the part that the walk reaches after wrapping.
+#[derive(Clone, Copy, Debug)]
+struct Pass {
+    start: u32,
+    end: u32,
+    wrapped: Option<(u32, u32)>,
+    /// Which ports of a word take part.
+    mask: u64,
+}
+
+impl Pass {
+    /// Every port of the range, from a start upward.
+    fn whole(low: u32, high: u32, start: u32) -> Pass {
+        Pass { start, end: high, wrapped: (start > low).then(|| (low, start - 1)), mask: u64::MAX }
+    }
+
+    /// Every second port: `remaining / 2` steps of 2 from `start`, where a step past `high` goes back by `remaining`.
+    /// In a range of odd size, where `remaining` is one less, the walk leaves one port out, as the kernel's does.
+    fn parity(high: u32, start: u32, remaining: u32) -> Pass {
+        let mask = if start.is_multiple_of(2) { 0x5555_5555_5555_5555 } else { 0xaaaa_aaaa_aaaa_aaaa };
+        let steps = (remaining / 2).max(1);
+        let upward = steps.min((high - start) / 2 + 1);
+        let end = start + 2 * (upward - 1);
+        let wrapped = (upward < steps).then(|| {
+            let first = end + 2 - remaining;
+            (first, first + 2 * (steps - upward - 1))
+        });
+        Pass { start, end, wrapped, mask }
+    }
+}
+
+impl Ports {
+    /// The ports of a host at boot. `secret` keys the port hash; `rng` draws the perturbation.
+    pub fn new(config: &PortConfig, secret: u64, rng: Stream) -> Ports {
+        let mut reserved = PortSet::empty();
+        for &(low, high) in &config.reserved {
+            (low..=high).for_each(|port| reserved.insert(port));
+        }
+        Ports {
+            config: config.clone(),
+            buckets: vec![Bucket::default(); 65536],
+            live_buckets: 0,
+            blocked: reserved.clone(),
+            reserved,
+            dests: Vec::new(),
+            by_pair: BTreeMap::new(),
+            perturb: Vec::new(),
+            secret,
+            rng,
+        }
+    }
+
+    /// How many ports connect() may choose from towards any one destination.
+    pub fn capacity(&self) -> u64 {
+        (self.config.low..=self.config.high).filter(|&p| !self.reserved.has(p)).count() as u64
+    }
+
+    /// The table of ports from a source towards a destination, made on first use.
+    pub fn dest(&mut self, from: Addr, to: SockAddr) -> DestId {
+        let next = DestId(self.dests.len() as u32);
+        *self.by_pair.entry((from, to)).or_insert_with(|| {
+            self.dests.push(Dest {
+                from,
+                to,
+                used: Gauge::default(),
+                refused: Tally::default(),
+                held_by: Vec::new(),
+                taken: PortSet::empty(),
+                mini: PortSet::empty(),
+            });
+            next
+        })
+    }
+
+    /// All pairs met so far, in order of their first use.
+    pub fn dests(&self) -> &[Dest] {
+        &self.dests
+    }
+
+    /// The source and the destination of a pair.
+    pub fn pair(&self, id: DestId) -> (Addr, SockAddr) {
+        let dest = &self.dests[id.0 as usize];
+        (dest.from, dest.to)
+    }
+
+    /// One pair.
+    pub fn dest_mut(&mut self, id: DestId) -> &mut Dest {
+        &mut self.dests[id.0 as usize]
+    }
+
+    /// How many bind buckets live: ports with any owner.
+    pub fn live_buckets(&self) -> u32 {
+        self.live_buckets
+    }
+
+    /// Whether a port has any owner, or one that closes it to automatic choice.
+    pub fn is_bound(&self, port: u16) -> bool {
+        let bucket = self.buckets[port as usize];
+        bucket.auto + bucket.explicit > 0
+    }
+
+    /// A socket takes a port. Towards a destination it also takes the tuple.
+    pub fn take(&mut self, now: Time, port: u16, owner: Owner, dest: DestId) {
+        let bucket = &mut self.buckets[port as usize];
+        if bucket.auto + bucket.explicit == 0 {
+            self.live_buckets += 1;
+        }
+        match owner {
+            Owner::Auto => bucket.auto += 1,
+            Owner::Explicit => {
+                bucket.explicit += 1;
+                self.blocked.insert(port);
+            }
+        }
+        if dest != DestId::NONE {
+            let dest = &mut self.dests[dest.0 as usize];
+            if !dest.taken.has(port) {
+                dest.used.up(now);
+            }
+            dest.taken.insert(port);
+        }
+    }
+
+    /// The socket on a port became a mini-socket, which connect() may be allowed to take over.
+    pub fn mark_mini(&mut self, port: u16, dest: DestId) {
+        if dest != DestId::NONE {
+            self.dests[dest.0 as usize].mini.insert(port);
+        }
+    }
+
+    /// A socket gives its port back.
+    pub fn release(&mut self, port: u16, owner: Owner, dest: DestId) {
+        let bucket = &mut self.buckets[port as usize];
+        match owner {
+            Owner::Auto => bucket.auto -= 1,
+            Owner::Explicit => bucket.explicit -= 1,
+        }
+        // Linux 6.18 opens a bucket again as soon as its last explicit owner has gone.
+        if bucket.explicit == 0 && !self.reserved.has(port) {
+            self.blocked.remove(port);
+        }
+        if bucket.auto + bucket.explicit == 0 {
+            self.live_buckets -= 1;
+        }
+        if dest != DestId::NONE {
+            let dest = &mut self.dests[dest.0 as usize];
+            if dest.taken.has(port) {
+                dest.used.down();
+            }
+            dest.taken.remove(port);
+            dest.mini.remove(port);
+        }
+    }
+
+    /// The port that connect() chooses, or `None` if there is none.
+    ///
+    /// `reuse` says whether mini-sockets may be taken over at all; if so, `takeover(port)` says whether the one on that
+    /// port may (`tcp_twsk_unique`); it is asked in the order in which the kernel would walk.
+    pub fn choose(
+        &mut self,
+        now: Time,
+        id: DestId,
+        reuse: bool,
+        mut takeover: impl FnMut(u16) -> bool,
+    ) -> Option<u16> {
+        let takeover = Takeover { reuse, ask: &mut takeover };
+        match self.config.choice {
+            PortChoice::LinuxDoubleHash { perturb } => self.choose_linux(now, id, perturb, takeover),
+            PortChoice::Random => {
+                let (low, high) = (u32::from(self.config.low), u32::from(self.config.high));
+                let start = low + self.rng.below(u64::from(high - low) + 1) as u32;
+                self.search(id, Pass::whole(low, high, start), &mut { takeover })
+            }
+        }
+    }
+
+    fn choose_linux(
+        &mut self,
+        now: Time,
+        id: DestId,
+        perturb: u32,
+        mut takeover: Takeover<impl FnMut(u16) -> bool>,
+    ) -> Option<u16> {
+        if self.perturb.is_empty() {
+            self.perturb = (0..perturb).map(|_| self.rng.bits32()).collect();
+        }
+        let (low, high) = (u32::from(self.config.low), u32::from(self.config.high));
+        let remaining = if high == low { 1 } else { (high - low + 1) & !1 };
+        let dest = &self.dests[id.0 as usize];
+        let hash = self.port_hash(now, dest.from, dest.to);
+        let index = (hash % u64::from(perturb)) as usize;
+        let offset = (self.perturb[index].wrapping_add((hash >> 32) as u32) % remaining) & !1;
+        for other_parity in 0..remaining.min(2) {
+            let start = low + offset + other_parity;
+            let pass = Pass::parity(high, start, remaining);
+            if let Some(port) = self.search(id, pass, &mut takeover) {
+                let port32 = u32::from(port);
+                let walked = if port32 >= start { port32 - start } else { port32 + remaining - start };
+                let step = walked.max(2 * self.rng.below(8) as u32) + 2;
+                self.perturb[index] = self.perturb[index].wrapping_add(step);
+                return Some(port);
+            }
+        }
+        None
+    }
+
+    /// `secure_ipv4_port_ephemeral`: changes every 10 s.
+    fn port_hash(&self, now: Time, from: Addr, to: SockAddr) -> u64 {
+        let epoch = now.0 / 10_000_000_000;
+        let addresses = u64::from(from.0) << 32 | u64::from(to.addr.0);
+        mix(mix(mix(self.secret ^ addresses) ^ u64::from(to.port)) ^ epoch)
+    }
+
+    /// Finds the first usable port of a pass.
+    fn search(
+        &self,
+        id: DestId,
+        pass: Pass,
+        takeover: &mut Takeover<impl FnMut(u16) -> bool>,
+    ) -> Option<u16> {
+        let dest = &self.dests[id.0 as usize];
+        let upward = self.scan(dest, pass.start, pass.end, pass.mask, takeover);
+        upward.or_else(|| pass.wrapped.and_then(|(from, to)| self.scan(dest, from, to, pass.mask, takeover)))
+    }
+
+    /// The first port of `from..=to` under the mask that is free, or whose mini-socket may be taken over.
+    fn scan(
+        &self,
+        dest: &Dest,
+        from: u32,
+        to: u32,
+        mask: u64,
+        takeover: &mut Takeover<impl FnMut(u16) -> bool>,
+    ) -> Option<u16> {
+        let offered = if takeover.reuse { u64::MAX } else { 0 };
+        for word in from as usize / 64..=to as usize / 64 {
+            let base = word as u32 * 64;
+            let mut candidates =
+                (!dest.taken.0[word] | (dest.mini.0[word] & offered)) & !self.blocked.0[word] & mask;
+            if base < from {
+                candidates &= u64::MAX << (from - base);
+            }
+            if base + 63 > to {
+                candidates &= u64::MAX >> (base + 63 - to);
+            }
+            while candidates != 0 {
+                let bit = candidates.trailing_zeros();
+                let port = (base + bit) as u16;
+                if dest.taken.0[word] >> bit & 1 == 0 || (takeover.ask)(port) {
+                    return Some(port);
+                }
+                candidates &= candidates - 1;
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+#[path = "ports_tests.rs"]
+mod tests;

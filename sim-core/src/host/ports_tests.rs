@@ -1,0 +1,102 @@
+use super::*;
+use crate::errno::Errno;
+use crate::rng::Purpose;
+
+const TO: SockAddr = SockAddr { addr: Addr(2), port: 80 };
+
+fn ports(low: u16, high: u16) -> Ports {
+    let config = PortConfig {
+        low,
+        high,
+        reserved: Vec::new(),
+        choice: PortChoice::LinuxDoubleHash { perturb: 256 },
+        exhausted: Errno::Eaddrnotavail,
+    };
+    Ports::new(&config, 42, Stream::new(1, Purpose::Ports, 0))
+}
+
+/// Chooses and takes until no port is left.
+fn drain(ports: &mut Ports, dest: DestId) -> Vec<u16> {
+    let mut got = Vec::new();
+    while let Some(port) = ports.choose(Time::ZERO, dest, false, |_| false) {
+        ports.take(Time::ZERO, port, Owner::Auto, dest);
+        got.push(port);
+    }
+    got
+}
+
+#[test]
+fn the_parity_of_the_low_end_goes_first_in_steps_of_two_to_sixteen() {
+    let mut p = ports(20_000, 20_399);
+    let dest = p.dest(Addr(1), TO);
+    let got = drain(&mut p, dest);
+    assert_eq!(got.len(), 400);
+    assert!(got[..200].iter().all(|port| port % 2 == 0) && got[200..].iter().all(|port| port % 2 == 1));
+    let steps: Vec<i32> =
+        got[..12].windows(2).map(|w| (i32::from(w[1]) - i32::from(w[0])).rem_euclid(400)).collect();
+    assert!(steps.iter().all(|s| (2..=16).contains(s)), "{steps:?}");
+}
+
+#[test]
+fn each_destination_has_all_ports() {
+    let mut p = ports(20_000, 20_099);
+    let first = p.dest(Addr(1), TO);
+    assert_eq!(drain(&mut p, first).len(), 100);
+    let second = p.dest(Addr(1), SockAddr { addr: Addr(3), port: 80 });
+    assert_eq!(drain(&mut p, second).len(), 100);
+    assert_eq!(p.live_buckets(), 100);
+}
+
+#[test]
+fn an_odd_range_is_used_up_across_calls() {
+    // One call visits ten of eleven ports; which one it misses depends on where it starts, and that changes.
+    let mut p = ports(20_000, 20_010);
+    let dest = p.dest(Addr(1), TO);
+    let mut taken = 0;
+    for second in 0..400 {
+        if let Some(port) = p.choose(Time(second * 1_000_000_000), dest, false, |_| false) {
+            p.take(Time::ZERO, port, Owner::Auto, dest);
+            taken += 1;
+        }
+    }
+    assert_eq!(taken, 11);
+}
+
+#[test]
+fn a_range_of_one_port_works() {
+    let mut p = ports(20_000, 20_000);
+    let dest = p.dest(Addr(1), TO);
+    assert_eq!(drain(&mut p, dest), [20_000]);
+    p.release(20_000, Owner::Auto, dest);
+    assert_eq!(drain(&mut p, dest), [20_000]);
+}
+
+#[test]
+fn an_explicit_owner_closes_the_port_to_every_destination() {
+    let mut p = ports(20_000, 20_001);
+    let dest = p.dest(Addr(1), TO);
+    p.take(Time::ZERO, 20_000, Owner::Explicit, DestId::NONE);
+    assert_eq!(drain(&mut p, dest), [20_001]);
+    p.release(20_000, Owner::Explicit, DestId::NONE);
+    assert_eq!(drain(&mut p, dest), [20_000]);
+}
+
+#[test]
+fn a_mini_socket_is_offered_for_takeover_in_walk_order() {
+    let mut p = ports(20_000, 20_003);
+    let dest = p.dest(Addr(1), TO);
+    for port in drain(&mut p, dest) {
+        p.mark_mini(port, dest);
+    }
+    let mut asked = Vec::new();
+    let got = p.choose(Time::ZERO, dest, true, |port| {
+        asked.push(port);
+        port % 2 == 1
+    });
+    assert_eq!(
+        asked.iter().filter(|port| **port % 2 == 0).count(),
+        2,
+        "both even ports come first: {asked:?}"
+    );
+    assert_eq!(got, asked.last().copied());
+}

@@ -1,0 +1,131 @@
+//! The network between hosts: links with delay, loss, duplication and reordering, and the routes over them.
+//!
+//! Routes are shortest paths by number of links, ties to the link that is written first. A link knows a segment only
+//! as something to delay or lose.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::ids::{Addr, HostId, LinkId};
+use crate::rng::{Purpose, Stream};
+use crate::scenario::{Link, Scenario};
+use crate::time::Span;
+
+/// One direction of a link: the link's index twice, plus one for the way from `b` to `a`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Direction(pub u16);
+
+impl Direction {
+    fn new(link: LinkId, backward: bool) -> Direction {
+        Direction(link.0 * 2 + u16::from(backward))
+    }
+    fn link(self) -> usize {
+        self.0 as usize / 2
+    }
+}
+
+/// One delivery of a segment: after this time, and whether it is in order with its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Delay from now.
+    pub after: Span,
+    /// Whether the delay is the link's own: then deliveries leave in the order in which they were made.
+    pub in_order: bool,
+}
+
+/// What a link did with a segment: none, one or two deliveries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// The segment itself; `None` if it was lost.
+    pub first: Option<Delivery>,
+    /// A duplicate.
+    pub second: Option<Delivery>,
+}
+
+/// Links and routes.
+#[derive(Debug)]
+pub struct Net {
+    links: Vec<Link>,
+    streams: Vec<Stream>,
+    /// Next hop by (here, target).
+    next: Vec<Option<(Direction, HostId)>>,
+    hosts: usize,
+    owner: BTreeMap<Addr, HostId>,
+}
+
+impl Net {
+    /// The network of a scenario.
+    pub fn new(scenario: &Scenario) -> Net {
+        let hosts = scenario.hosts.len();
+        let mut owner = BTreeMap::new();
+        for (i, host) in scenario.hosts.iter().enumerate() {
+            owner.extend(host.addresses.iter().map(|&addr| (addr, HostId(i as u16))));
+        }
+        let directions = scenario.links.len() as u32 * 2;
+        let mut net = Net {
+            links: scenario.links.clone(),
+            streams: (0..directions).map(|d| Stream::new(scenario.seed, Purpose::Link, d)).collect(),
+            next: vec![None; hosts * hosts],
+            hosts,
+            owner,
+        };
+        (0..hosts).for_each(|target| net.route_to(target));
+        net
+    }
+
+    /// Fills in the next hop of every host towards a target, breadth first from the target.
+    fn route_to(&mut self, target: usize) {
+        let mut seen = vec![false; self.hosts];
+        seen[target] = true;
+        let mut frontier = VecDeque::from([target]);
+        while let Some(here) = frontier.pop_front() {
+            for (i, link) in self.links.iter().enumerate() {
+                let link_id = LinkId(i as u16);
+                let (neighbour, backward) = match (link.a.index(), link.b.index()) {
+                    (a, b) if b == here => (a, false),
+                    (a, b) if a == here => (b, true),
+                    _ => continue,
+                };
+                if !seen[neighbour] {
+                    seen[neighbour] = true;
+                    self.next[neighbour * self.hosts + target] =
+                        Some((Direction::new(link_id, backward), HostId(here as u16)));
+                    frontier.push_back(neighbour);
+                }
+            }
+        }
+    }
+
+    /// Number of directions: two for each link.
+    pub fn directions(&self) -> u16 {
+        self.links.len() as u16 * 2
+    }
+
+    /// The host that has an address.
+    pub fn owner(&self, addr: Addr) -> Option<HostId> {
+        self.owner.get(&addr).copied()
+    }
+
+    /// Where a segment for `target` leaves `here`, and which host is next.
+    pub fn next_hop(&self, here: HostId, target: HostId) -> Option<(Direction, HostId)> {
+        self.next[here.index() * self.hosts + target.index()]
+    }
+
+    /// Puts a segment on a link.
+    pub fn carry(&mut self, direction: Direction) -> Carried {
+        let link = &self.links[direction.link()];
+        let rng = &mut self.streams[direction.0 as usize];
+        if rng.chance(link.loss) {
+            return Carried::default();
+        }
+        let deliver = |rng: &mut Stream| {
+            if rng.chance(link.reorder) {
+                Delivery { after: link.delay + link.reorder_delay, in_order: false }
+            } else {
+                Delivery { after: link.delay, in_order: true }
+            }
+        };
+        let first = Some(deliver(rng));
+        let second = rng.chance(link.duplicate).then(|| deliver(rng));
+        Carried { first, second }
+    }
+}

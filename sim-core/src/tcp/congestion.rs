@@ -1,0 +1,122 @@
+//! Congestion control: slow start, avoidance, fast retransmit and NewReno recovery (RFC 5681, RFC 6582), simplified.
+//!
+//! Lifecycles are what this simulator is about; so there is no CUBIC, pacing, RACK, F-RTO or undo here.
+
+use super::ack::AckEffect;
+use super::endpoint::{Congestion, Endpoint};
+use super::{Outbox, Segment};
+use crate::counter::Counter;
+
+/// RFC 6928.
+pub(super) const INITIAL_WINDOW: u32 = 10;
+
+impl Endpoint {
+    /// Reacts to an ACK that met data in flight; answers whether lost segments are to be sent again.
+    pub(super) fn control_congestion(&mut self, seg: &Segment, effect: &AckEffect, out: &mut Outbox) -> bool {
+        let sacks = self.sack_ok && seg.sack.is_some_and(|(_, right)| right.after(self.snd_una));
+        let duplicate =
+            !effect.advanced && !effect.data && (sacks || (!effect.window && effect.acked.packets == 0));
+        if effect.advanced {
+            self.sacked_out = 0;
+        }
+        if duplicate {
+            self.add_duplicate(out);
+        }
+        match self.ca_state {
+            Congestion::Loss | Congestion::Recovery => self.go_on_recovering(effect),
+            Congestion::Open | Congestion::Disorder => {
+                self.ca_state = if self.sacked_out > 0 { Congestion::Disorder } else { Congestion::Open };
+                if effect.advanced {
+                    self.grow_window(u32::from(effect.acked.packets), u32::from(effect.in_flight));
+                }
+                if self.sacked_out >= u16::from(self.reordering) && self.flight.packets() > 1 {
+                    self.enter_recovery();
+                    out.count(Counter::TcpExtTCPFastRetrans);
+                    return true;
+                }
+                false
+            }
+        }
+    }
+
+    /// One more duplicate ACK: one more segment has left the network (`tcp_add_reno_sack`).
+    fn add_duplicate(&mut self, out: &mut Outbox) {
+        self.sacked_out += 1;
+        let most = self.flight.packets()
+            - self.lost_out.clamp(1, self.flight.packets().max(1)).min(self.flight.packets());
+        if self.sacked_out > most {
+            self.sacked_out = most;
+            if !self.sack_ok {
+                self.reordering = self.flight.packets().clamp(3, 255) as u8;
+                out.count(Counter::TcpExtTCPRenoReorder);
+            }
+        }
+    }
+
+    /// RFC 5681 §3.1; nothing grows while the application, not the window, is the limit.
+    fn grow_window(&mut self, acked: u32, in_flight: u32) {
+        if in_flight < self.cwnd && (self.cwnd >= self.ssthresh || in_flight * 2 < self.cwnd) {
+            return;
+        }
+        if self.cwnd < self.ssthresh {
+            self.cwnd = (self.cwnd + acked).min(self.ssthresh.max(self.cwnd + 1));
+        } else {
+            self.cwnd_cnt += acked;
+            if self.cwnd_cnt >= self.cwnd {
+                self.cwnd_cnt = 0;
+                self.cwnd += 1;
+            }
+        }
+    }
+
+    fn enter_recovery(&mut self) {
+        self.ca_state = Congestion::Recovery;
+        self.high_seq = self.snd_nxt;
+        self.retransmit_high = self.snd_una;
+        self.ssthresh = (self.cwnd / 2).max(2);
+        self.cwnd = self.ssthresh;
+        self.lost_out = 1;
+    }
+
+    /// The retransmission timer fired: all that is in flight is taken for lost (`tcp_enter_loss`).
+    pub(super) fn enter_loss(&mut self, out: &mut Outbox) {
+        for _ in 0..self.flight.lose_retransmissions() {
+            out.count(Counter::TcpExtTCPLostRetransmit);
+        }
+        if self.ca_state != Congestion::Loss || self.retransmits == 0 {
+            self.ssthresh = (self.cwnd / 2).max(2);
+        }
+        self.ca_state = Congestion::Loss;
+        self.cwnd = 1;
+        self.cwnd_cnt = 0;
+        self.sacked_out = 0;
+        self.lost_out = self.flight.packets();
+        self.high_seq = self.snd_nxt;
+        self.retransmit_high = self.snd_una;
+    }
+
+    fn go_on_recovering(&mut self, effect: &AckEffect) -> bool {
+        if !self.snd_una.before(self.high_seq) {
+            self.cwnd = self.cwnd.max(self.ssthresh.min(INITIAL_WINDOW));
+            self.leave_recovery();
+            return false;
+        }
+        if !effect.advanced {
+            return false;
+        }
+        if self.retransmit_high.before(self.snd_una) {
+            self.retransmit_high = self.snd_una;
+        }
+        if self.ca_state == Congestion::Loss {
+            self.cwnd += u32::from(effect.acked.packets);
+        }
+        true
+    }
+
+    fn leave_recovery(&mut self) {
+        self.ca_state = Congestion::Open;
+        self.sacked_out = 0;
+        self.lost_out = 0;
+        self.retrans_stamp = 0;
+    }
+}

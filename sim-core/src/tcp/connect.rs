@@ -1,0 +1,341 @@
+//! The beginning of a connection: connect(), SYN_SENT (RFC 9293 §3.10.7.3), and the child of a request.
+
+use super::congestion::INITIAL_WINDOW;
+use super::delack::DEFAULT_MSS;
+use super::endpoint::{Congestion, Endpoint, Pending};
+use super::flight::Flight;
+use super::reassembly::OutOfOrder;
+use super::window::{TSTAMP_LEN, initial_window};
+use super::{ConnectParams, Cx, Flags, Notice, Outbox, Segment, State, Why, reply_with_reset};
+use crate::counter::Counter;
+use crate::listener::Request;
+use crate::seq::Seq;
+use crate::time::{Span, Time};
+
+/// RTO after a handshake that gave no sample (`TCP_TIMEOUT_FALLBACK`).
+const RTO_FALLBACK: Span = Span::from_secs(3);
+
+/// A socket without a past.
+const BLANK: Endpoint = Endpoint {
+    xmit_at: Time::NEVER,
+    delack_at: Time::NEVER,
+    keep_at: Time::NEVER,
+    snd_una: Seq(0),
+    snd_nxt: Seq(0),
+    write_seq: Seq(0),
+    snd_wl1: Seq(0),
+    snd_sml: Seq(0),
+    snd_wnd: 0,
+    max_window: 0,
+    bytes_acked: 0,
+    flight: Flight::EMPTY,
+    rcv_nxt: Seq(0),
+    copied_seq: Seq(0),
+    rcv_wup: Seq(0),
+    rcv_wnd: 0,
+    rcv_ssthresh: 0,
+    window_clamp: 0,
+    rmem: 0,
+    ofo: OutOfOrder::EMPTY,
+    ts_offset: 0,
+    ts_recent: 0,
+    ts_recent_stamp: 0,
+    rcv_tsval: 0,
+    rcv_tsecr: 0,
+    lrcvtime: 0,
+    rcv_tstamp: 0,
+    lsndtime: 0,
+    ato: 0,
+    last_oow_ack: 0,
+    rto: 0,
+    srtt: 0,
+    mdev: 0,
+    mdev_max: 0,
+    rttvar: 0,
+    rtt_seq: Seq(0),
+    retrans_stamp: 0,
+    cwnd: INITIAL_WINDOW,
+    cwnd_cnt: 0,
+    ssthresh: u32::MAX >> 1,
+    high_seq: Seq(0),
+    retransmit_high: Seq(0),
+    tlp_high_seq: Seq(0),
+    linger2: 0,
+    mss: DEFAULT_MSS as u16,
+    mss_clamp: DEFAULT_MSS as u16,
+    advmss: 0,
+    rcv_mss: 0,
+    last_seg_size: 0,
+    sacked_out: 0,
+    lost_out: 0,
+    state: State::Closed,
+    pending: Pending::None,
+    ca_state: Congestion::Open,
+    error: None,
+    retransmits: 0,
+    backoff: 0,
+    total_rto: 0,
+    probes_out: 0,
+    reordering: 3,
+    snd_wscale: 0,
+    rcv_wscale: 0,
+    ack_pending: 0,
+    quick: 0,
+    pingpong: 0,
+    refused: 0,
+    tstamp_ok: false,
+    wscale_ok: false,
+    sack_ok: false,
+    saw_tstamp: false,
+    fin_queued: false,
+    rcv_shutdown: false,
+    snd_shutdown: false,
+    done: false,
+    orphan: false,
+    nodelay: false,
+    keepalive: false,
+    tlp_pending: false,
+    tlp_retrans: false,
+    undo_syn: false,
+    want_space: false,
+    syn_in_flight: false,
+    dsack: None,
+};
+
+impl Endpoint {
+    /// A socket whose first sequence number is `isn`.
+    fn blank(cx: &Cx<'_>, state: State, isn: Seq) -> Endpoint {
+        Endpoint {
+            state,
+            snd_una: isn,
+            snd_nxt: isn,
+            write_seq: isn,
+            snd_sml: isn,
+            rtt_seq: isn,
+            high_seq: isn,
+            retransmit_high: isn,
+            tlp_high_seq: isn,
+            rcv_tstamp: cx.ticks(),
+            lsndtime: cx.ticks(),
+            rto: super::rtt::rounded_micros(cx.cfg, cx.cfg.rto_initial.as_micros()),
+            advmss: cx.cfg.mss,
+            ..BLANK
+        }
+    }
+
+    /// connect(): sends a SYN (`tcp_connect`).
+    pub fn connect(cx: &mut Cx<'_>, params: ConnectParams, out: &mut Outbox) -> Endpoint {
+        let isn = params.inherited.map_or(params.secrets.isn, |i| i.isn);
+        let mut sock = Endpoint::blank(cx, State::SynSent, isn);
+        sock.ts_offset = params.secrets.ts_offset;
+        let mut mss = cx.cfg.mss;
+        if let Some(inherited) = params.inherited {
+            sock.ts_recent = inherited.ts_recent;
+            sock.ts_recent_stamp = inherited.ts_recent_stamp;
+            mss -= TSTAMP_LEN;
+        }
+        let first = initial_window(cx.cfg, mss, cx.cfg.window_scaling);
+        sock.rcv_wnd = first.window;
+        sock.rcv_ssthresh = first.window;
+        sock.window_clamp = first.clamp;
+        sock.rcv_wscale = first.scale;
+        out.facts.push(super::Fact::State { from: State::Closed, to: State::SynSent });
+        let syn = sock.syn_segment(cx, out);
+        sock.retrans_stamp = cx.millis().wrapping_add(1).max(1);
+        sock.snd_nxt = isn + 1;
+        sock.write_seq = isn + 1;
+        sock.flight.push(isn + 1, cx.micros(), false);
+        sock.syn_in_flight = true;
+        out.count(Counter::TcpOutSegs);
+        out.count(Counter::TcpActiveOpens);
+        out.segments.push(syn);
+        let rto = sock.rto_span();
+        sock.arm_transmit(cx, Pending::Retransmit, rto);
+        sock
+    }
+
+    /// `tcp_rcv_synsent_state_process`
+    pub(super) fn process_syn_sent(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
+        self.parse_timestamps(seg, Endpoint::timestamps_allowed(cx));
+        let rst = seg.flags.has(Flags::RST);
+        let syn = seg.flags.has(Flags::SYN);
+        if seg.flags.has(Flags::ACK) {
+            if !self.acceptable_in_syn_sent(cx, seg, out) {
+                reply_with_reset(seg, out);
+            } else if rst {
+                self.refused(cx, out);
+            } else if syn {
+                self.finish_connect(cx, seg, out);
+            }
+            return;
+        }
+        let stale = self.saw_tstamp
+            && self.ts_recent_stamp != 0
+            && super::validate::paws_rejects(cx, self.ts_recent, self.ts_recent_stamp, self.rcv_tsval, false);
+        if rst || stale || !syn {
+            out.refuse(if stale { Why::Paws } else { Why::Flags });
+            return;
+        }
+        self.cross_syn(cx, seg, out);
+    }
+
+    /// Whether the ACK is for our SYN, and its echo not older than it.
+    fn acceptable_in_syn_sent(&mut self, cx: &Cx<'_>, seg: &Segment, out: &mut Outbox) -> bool {
+        if !seg.ack.after(self.snd_una) || seg.ack.after(self.snd_nxt) {
+            out.refuse(Why::Ack);
+            if self.retransmits == 0 && cx.cfg.fast_syn_retry {
+                // The answer comes from an older incarnation which our RST is about to end: try again soon.
+                let soon = cx.cfg.timers.from_ticks(2);
+                self.arm_transmit(cx, Pending::Retransmit, soon);
+            }
+            return false;
+        }
+        if self.saw_tstamp && self.rcv_tsecr != 0 {
+            let first = self.retrans_stamp.wrapping_sub(1);
+            let in_range = cx.millis().wrapping_sub(first) >= self.rcv_tsecr.wrapping_sub(first);
+            if !in_range {
+                out.count(Counter::TcpExtPAWSActive);
+                out.refuse(Why::Paws);
+            }
+            return in_range;
+        }
+        true
+    }
+
+    /// A RST answers our SYN. Some stacks try again before they report it.
+    fn refused(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+        if self.refused < cx.cfg.refused_retries {
+            self.refused += 1;
+            self.arm_transmit(cx, Pending::Retransmit, Span::from_millis(500));
+        } else {
+            self.reset_received(out);
+        }
+    }
+
+    /// What both ways of meeting the peer's SYN have in common.
+    fn take_syn(&mut self, cx: &Cx<'_>, seg: &Segment) {
+        if self.saw_tstamp {
+            self.tstamp_ok = true;
+            self.store_ts_recent(cx);
+        }
+        self.sack_ok = cx.cfg.sack && seg.syn.sack_ok;
+        if let (true, Some(scale)) = (cx.cfg.window_scaling, seg.syn.wscale) {
+            self.wscale_ok = true;
+            self.snd_wscale = scale.min(14);
+        }
+        self.rcv_nxt = seg.seq + 1;
+        self.rcv_wup = self.rcv_nxt;
+        self.copied_seq = self.rcv_nxt;
+        self.mss_clamp = send_mss(cx, seg, self.tstamp_ok);
+    }
+
+    /// SYN,ACK: established.
+    fn finish_connect(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
+        self.snd_wl1 = seg.seq;
+        let _ = self.acknowledge(cx, seg, out);
+        self.take_syn(cx, seg);
+        self.snd_wnd = u32::from(seg.win);
+        self.max_window = self.max_window.max(self.snd_wnd);
+        self.sync_mss();
+        if !self.wscale_ok {
+            self.rcv_wscale = 0;
+            self.window_clamp = self.window_clamp.min(65_535);
+        }
+        if self.tstamp_ok {
+            self.advmss -= TSTAMP_LEN;
+        }
+        self.retrans_stamp = 0;
+        self.initialize_rcv_mss();
+        self.move_to(State::Established, out);
+        self.lrcvtime = cx.ticks();
+        self.initialize_transfer(cx);
+        self.lsndtime = cx.ticks();
+        if self.keepalive {
+            self.arm_keepalive(cx, cx.cfg.keepalive.0);
+        }
+        if !self.orphan {
+            out.notices.push(Notice::Connected);
+        }
+        if self.in_pingpong() {
+            self.delay_first_ack(cx);
+        } else {
+            self.send_ack(cx, out);
+            self.push_pending(cx, false, out);
+        }
+    }
+
+    /// A SYN without ACK: simultaneous open.
+    fn cross_syn(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
+        self.move_to(State::SynRecv, out);
+        self.take_syn(cx, seg);
+        self.snd_wnd = u32::from(seg.win);
+        self.snd_wl1 = seg.seq;
+        self.max_window = self.snd_wnd;
+        self.sync_mss();
+        self.initialize_rcv_mss();
+        let syn_ack = self.syn_segment(cx, out);
+        self.flight.head_reshaped(cx.micros());
+        out.count(Counter::TcpOutSegs);
+        out.segments.push(syn_ack);
+    }
+
+    /// Windows and buffer for the data to come (`tcp_init_transfer`).
+    pub(super) fn initialize_transfer(&mut self, cx: &Cx<'_>) {
+        // RFC 5681 §3.1, relaxed: one lost SYN does not count against the first window.
+        self.cwnd = if self.total_rto > 1 && self.undo_syn { 1 } else { INITIAL_WINDOW };
+        self.ca_state = Congestion::Open;
+        if self.srtt == 0 {
+            // RFC 6298 §5.7: no sample from the handshake, so it was too slow for 1 s (`tcp_init_metrics`).
+            self.rto = super::rtt::rounded_micros(cx.cfg, RTO_FALLBACK.as_micros());
+        }
+        self.initialize_buffer(cx);
+    }
+
+    /// The full socket that a completed handshake makes of a request (`tcp_create_openreq_child`). The segment that
+    /// completed it is to be processed next.
+    pub(crate) fn from_request(cx: &Cx<'_>, req: &Request, seg: &Segment, out: &mut Outbox) -> Endpoint {
+        let mut sock = Endpoint::blank(cx, State::SynRecv, req.isn + 1);
+        sock.rcv_nxt = req.rcv_isn + 1;
+        sock.rcv_wup = sock.rcv_nxt;
+        sock.copied_seq = sock.rcv_nxt;
+        sock.lrcvtime = cx.ticks();
+        sock.snd_wl1 = req.rcv_isn;
+        sock.window_clamp = req.window_clamp;
+        sock.rcv_ssthresh = req.rcv_wnd;
+        sock.rcv_wnd = req.rcv_wnd;
+        sock.ts_offset = req.ts_offset;
+        sock.sack_ok = req.sack_ok;
+        sock.wscale_ok = req.wscale_ok;
+        if req.wscale_ok {
+            sock.snd_wscale = req.snd_wscale;
+            sock.rcv_wscale = req.rcv_wscale;
+        } else {
+            sock.window_clamp = sock.window_clamp.min(65_535);
+        }
+        sock.snd_wnd = u32::from(seg.win) << sock.snd_wscale;
+        sock.max_window = sock.snd_wnd;
+        sock.tstamp_ok = req.tstamp_ok;
+        // Taken over even if timestamps are not in use; a mini-socket may echo it some day.
+        sock.ts_recent = req.ts_recent;
+        if req.tstamp_ok {
+            sock.ts_recent_stamp = cx.seconds();
+        }
+        sock.mss_clamp = req.mss.min(cx.cfg.mss) - if req.tstamp_ok { TSTAMP_LEN } else { 0 };
+        sock.sync_mss();
+        sock.total_rto = req.num_timeout;
+        sock.undo_syn = req.num_timeout > 0;
+        sock.initialize_rcv_mss();
+        if req.num_retrans == 0 && req.sent_at != Time::NEVER {
+            sock.rtt_sample(cx, cx.now.since(req.sent_at).as_micros() as u32);
+        }
+        out.count(Counter::TcpPassiveOpens);
+        out.facts.push(super::Fact::State { from: State::Listen, to: State::SynRecv });
+        sock
+    }
+}
+
+/// The segment size towards the peer: what it accepts and we can send, without the octets of timestamps.
+fn send_mss(cx: &Cx<'_>, seg: &Segment, timestamps: bool) -> u16 {
+    let offered = if seg.syn.mss == 0 { DEFAULT_MSS as u16 } else { seg.syn.mss };
+    offered.min(cx.cfg.mss) - if timestamps { TSTAMP_LEN } else { 0 }
+}

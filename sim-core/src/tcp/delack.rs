@@ -1,0 +1,221 @@
+//! When to acknowledge: at once, after a while, or along with data (`tcp_event_data_recv`, `__tcp_ack_snd_check`).
+
+use super::endpoint::Endpoint;
+use super::{Cx, Flags, Outbox, Segment};
+use crate::counter::Counter;
+use crate::time::{Span, Time};
+
+/// An ACK is owed (`ICSK_ACK_SCHED`).
+pub(super) const SCHEDULED: u8 = 1;
+/// The delayed-ACK timer runs (`ICSK_ACK_TIMER`).
+pub(super) const TIMER: u8 = 2;
+/// A small segment was received (`ICSK_ACK_PUSHED`).
+pub(super) const PUSHED: u8 = 4;
+/// And another (`ICSK_ACK_PUSHED2`).
+pub(super) const PUSHED2: u8 = 8;
+/// The protocol wants an ACK now (`ICSK_ACK_NOW`).
+pub(super) const NOW: u8 = 16;
+
+/// Smallest and first interval (`TCP_ATO_MIN`, `TCP_DELACK_MIN`).
+const ATO_MIN: Span = Span::from_millis(40);
+/// Largest delay (`TCP_DELACK_MAX`).
+pub(super) const DELACK_MAX: Span = Span::from_millis(200);
+/// ACKs sent at once at most before delaying begins (`TCP_MAX_QUICKACKS`).
+const MAX_QUICKACKS: u32 = 16;
+/// Smallest segment size we believe in (`TCP_MIN_MSS`).
+const MIN_MSS: u32 = 88;
+/// Segment size assumed without the option (`TCP_MSS_DEFAULT`).
+pub(crate) const DEFAULT_MSS: u32 = 536;
+
+impl Endpoint {
+    /// An ACK is owed.
+    pub(super) fn schedule_ack(&mut self) {
+        self.ack_pending |= SCHEDULED;
+    }
+    /// An ACK is owed, and not to be delayed.
+    pub(super) fn ack_at_once(&mut self) {
+        self.ack_pending |= NOW;
+    }
+    /// Both sides talk, so ACKs can ride on data.
+    pub(super) const fn in_pingpong(&self) -> bool {
+        self.pingpong >= 1
+    }
+
+    fn grant_quickacks(&mut self, most: u32) {
+        let granted = (self.rcv_wnd / (2 * u32::from(self.rcv_mss).max(1))).max(2).min(most);
+        self.quick = self.quick.max(granted as u8);
+    }
+
+    /// Something is amiss: acknowledge everything at once for a while (`tcp_enter_quickack_mode`).
+    pub(super) fn enter_quickack(&mut self, cx: &Cx<'_>) {
+        self.grant_quickacks(MAX_QUICKACKS);
+        self.pingpong = 0;
+        self.ato = cx.cfg.timers.to_ticks(ATO_MIN);
+    }
+
+    /// Data came in sequence: adapts the delay to their rhythm (`tcp_event_data_recv`).
+    pub(super) fn data_received(&mut self, cx: &Cx<'_>, seg: &Segment) {
+        self.schedule_ack();
+        self.measure_rcv_mss(seg);
+        let ato_min = cx.cfg.timers.to_ticks(ATO_MIN);
+        let rto = self.rto_ticks(cx);
+        let now = cx.ticks();
+        if self.ato == 0 {
+            self.grant_quickacks(MAX_QUICKACKS);
+            self.ato = ato_min;
+        } else {
+            let gap = now.wrapping_sub(self.lrcvtime);
+            if gap <= ato_min / 2 {
+                self.ato = (self.ato >> 1) + ato_min / 2;
+            } else if gap < self.ato {
+                self.ato = ((self.ato >> 1) + gap).min(rto);
+            } else if gap > rto {
+                // The sender restarts after a pause: it needs ACKs to open its window.
+                self.grant_quickacks(MAX_QUICKACKS);
+            }
+        }
+        self.lrcvtime = now;
+        if seg.len >= 128 {
+            self.grow_receive_window(seg.len);
+        }
+    }
+
+    /// Estimates the peer's segment size (`tcp_measure_rcv_mss`).
+    pub(super) fn measure_rcv_mss(&mut self, seg: &Segment) {
+        let last = u32::from(self.last_seg_size);
+        self.last_seg_size = 0;
+        if seg.len >= u32::from(self.rcv_mss) {
+            self.rcv_mss = seg.len.min(u32::from(self.advmss)) as u16;
+            if seg.flags.has(Flags::PSH) && seg.len == u32::from(self.rcv_mss) {
+                self.ack_pending |= PUSHED;
+            }
+            return;
+        }
+        let whole_write = seg.flags.has(Flags::PSH) || seg.flags.has(Flags::FIN) || seg.flags.has(Flags::URG);
+        if seg.len >= DEFAULT_MSS || (seg.len >= MIN_MSS && !whole_write) {
+            self.last_seg_size = seg.len as u16;
+            if seg.len == last {
+                self.rcv_mss = seg.len as u16;
+                return;
+            }
+        }
+        if self.ack_pending & PUSHED != 0 {
+            self.ack_pending |= PUSHED2;
+        }
+        self.ack_pending |= PUSHED;
+    }
+
+    /// After a segment: the ACK that is owed, now or later (`tcp_ack_snd_check`).
+    pub(super) fn acknowledge_if_due(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        if self.ack_pending & SCHEDULED == 0 {
+            return;
+        }
+        let received = self.rcv_nxt.diff(self.rcv_wup);
+        let two_segments = received > i32::from(self.rcv_mss) && self.select_window(cx) >= self.rcv_wnd;
+        let quick = self.quick > 0 && !self.in_pingpong();
+        if two_segments || quick || self.ack_pending & NOW != 0 || !self.ofo.is_empty() {
+            self.send_ack(cx, out);
+        } else {
+            self.delay_ack(cx, out);
+        }
+    }
+
+    /// `tcp_send_delayed_ack`
+    fn delay_ack(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        let timers = cx.cfg.timers;
+        let floor = timers.to_ticks(ATO_MIN);
+        let mut ato = self.ato;
+        if ato > floor {
+            let mut most = timers.to_ticks(Span::from_millis(500));
+            if self.in_pingpong() || self.ack_pending & PUSHED != 0 {
+                most = timers.to_ticks(DELACK_MAX);
+            }
+            if self.srtt != 0 {
+                let rtt = timers.to_ticks(Span::from_micros(u64::from(self.srtt >> 3))).max(floor);
+                most = most.min(rtt);
+            }
+            ato = ato.min(most);
+        }
+        // tcp_delack_max: below the smallest RTO of the other side, presumed to be ours.
+        let rto_bound = timers.to_ticks(cx.cfg.rto_min).max(2) - 1;
+        ato = ato.min(timers.to_ticks(DELACK_MAX)).min(rto_bound);
+        if self.ack_pending & TIMER != 0 {
+            let left = self.delack_at.since(cx.now);
+            if left <= timers.from_ticks(ato >> 2) {
+                self.send_ack(cx, out);
+                return;
+            }
+        }
+        let at = timers.expiry(cx.now, timers.from_ticks(ato));
+        self.delack_at = if self.ack_pending & TIMER != 0 { self.delack_at.min(at) } else { at };
+        self.ack_pending |= SCHEDULED | TIMER;
+    }
+
+    /// The connection's first ACK is put off, for the application is about to speak.
+    pub(super) fn delay_first_ack(&mut self, cx: &Cx<'_>) {
+        self.schedule_ack();
+        self.enter_quickack(cx);
+        self.ack_pending |= TIMER;
+        self.delack_at = cx.cfg.timers.expiry(cx.now, DELACK_MAX);
+    }
+
+    /// An ACK has left, alone or on a segment (`tcp_event_ack_sent`).
+    pub(super) fn ack_sent(&mut self, cx: &Cx<'_>) {
+        if self.quick > 0 {
+            let used = self.ack_pending & SCHEDULED;
+            if used >= self.quick {
+                self.quick = 0;
+                self.ato = cx.cfg.timers.to_ticks(ATO_MIN);
+            } else {
+                self.quick -= used;
+            }
+        }
+        self.ack_pending = 0;
+        self.delack_at = Time::NEVER;
+    }
+
+    /// Data left as an answer to what came a moment ago (`tcp_event_data_sent`).
+    pub(super) fn data_sent(&mut self, cx: &Cx<'_>) {
+        let now = cx.ticks();
+        self.lsndtime = now;
+        if now.wrapping_sub(self.lrcvtime) < self.ato {
+            self.pingpong = self.pingpong.saturating_add(1);
+        }
+    }
+
+    /// The delayed-ACK timer fires (`tcp_delack_timer_handler`).
+    pub(super) fn delack_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        self.delack_at = Time::NEVER;
+        self.ack_pending &= !TIMER;
+        if self.ack_pending & SCHEDULED == 0 {
+            return;
+        }
+        if self.in_pingpong() {
+            self.pingpong = 0;
+            self.ato = cx.cfg.timers.to_ticks(ATO_MIN);
+        } else {
+            self.ato = (self.ato << 1).min(self.rto_ticks(cx));
+        }
+        self.send_ack(cx, out);
+        out.count(Counter::TcpExtDelayedACKs);
+    }
+
+    /// The application has read: is an ACK due, or a window update (`__tcp_cleanup_rbuf`)?
+    pub(super) fn acknowledge_after_read(&mut self, cx: &mut Cx<'_>, copied: u32, out: &mut Outbox) {
+        let pushed =
+            self.ack_pending & PUSHED2 != 0 || (self.ack_pending & PUSHED != 0 && !self.in_pingpong());
+        let mut due = self.ack_pending & SCHEDULED != 0
+            && (self.rcv_nxt.diff(self.rcv_wup) > i32::from(self.rcv_mss)
+                || (copied > 0 && pushed && self.rmem == 0));
+        if copied > 0 && !due && !self.rcv_shutdown {
+            let now = self.receive_window();
+            if 2 * now <= self.window_clamp {
+                let new = self.select_window(cx);
+                due = new != 0 && new >= 2 * now;
+            }
+        }
+        if due {
+            self.send_ack(cx, out);
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Sending: new data as far as windows and Nagle allow, ACKs, RSTs, retransmissions (tcp_output.c).
+
+use super::endpoint::{Endpoint, Pending};
+use super::{Cx, Flags, Outbox, Segment, SynOptions, TsOption};
+use crate::counter::Counter;
+use crate::seq::Seq;
+
+/// A range of sequence space.
+pub(super) type Range = (Seq, Seq);
+
+impl Endpoint {
+    /// The timestamps option of an outgoing segment.
+    pub(super) fn stamp(&self, cx: &Cx<'_>) -> Option<TsOption> {
+        self.tstamp_ok
+            .then(|| TsOption { val: cx.millis().wrapping_add(self.ts_offset), ecr: self.ts_recent })
+    }
+
+    /// The fields that every segment of a synchronised connection shares; carries the ACK that is owed.
+    fn segment(&mut self, cx: &Cx<'_>, flags: Flags, seq: Seq, out: &mut Outbox) -> Segment {
+        let win = self.offer_window(cx, out);
+        self.ack_sent(cx);
+        let (sack, sack2) = self.sack_blocks();
+        Segment {
+            seq,
+            ack: self.rcv_nxt,
+            win,
+            flags: flags.with(Flags::ACK),
+            ts: self.stamp(cx),
+            sack,
+            sack2,
+            ..Segment::default()
+        }
+    }
+
+    /// SACK blocks to report: data that came twice first (RFC 2883 §4), then what waits out of order.
+    fn sack_blocks(&mut self) -> (Option<Range>, Option<Range>) {
+        if !self.sack_ok {
+            return (None, None);
+        }
+        let (first, second) = self.ofo.blocks();
+        match self.dsack.take() {
+            Some(twice) => (Some(twice), first),
+            None => (first, second),
+        }
+    }
+
+    /// A pure ACK. Its number stays inside the peer's window (`tcp_acceptable_seq`).
+    pub(super) fn send_ack(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        let seq = self.acceptable_seq();
+        let seg = self.segment(cx, Flags::ACK, seq, out);
+        out.count(Counter::TcpOutSegs);
+        out.segments.push(seg);
+    }
+
+    fn acceptable_seq(&self) -> Seq {
+        let end = self.window_end();
+        let rounding = 1_i32 << self.rcv_wscale;
+        if !end.before(self.snd_nxt) || (self.wscale_ok && self.snd_nxt.diff(end) < rounding) {
+            self.snd_nxt
+        } else {
+            end
+        }
+    }
+
+    /// RST because we abort (`tcp_send_active_reset`).
+    pub(super) fn send_reset(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        let seq = self.acceptable_seq();
+        let seg = self.segment(cx, Flags::RST, seq, out);
+        out.count(Counter::TcpOutSegs);
+        out.count(Counter::TcpOutRsts);
+        out.segments.push(seg);
+    }
+
+    /// The segment `[from, to)` of the stream; FIN and PSH where they belong.
+    fn stream_segment(&mut self, cx: &Cx<'_>, from: Seq, to: Seq, out: &mut Outbox) -> Segment {
+        let data_end = self.data_end();
+        let mut flags = Flags::ACK;
+        let fin = self.fin_queued && to == self.write_seq;
+        let len = to.diff(from) as u32 - u32::from(fin);
+        if fin {
+            flags = flags.with(Flags::FIN);
+        }
+        // A write ends here; or it passes half of the peer's largest window, which pushes (`forced_push`).
+        // A segment sent again keeps the flag, even if its data are acknowledged by now.
+        let head = from.before(self.snd_nxt) && from == self.snd_una;
+        let write_ends = len > 0 && (from + len == data_end || len > self.max_window / 2);
+        if write_ends || (head && self.flight.head_pushes(to)) {
+            flags = flags.with(Flags::PSH);
+        }
+        if len > 0 {
+            self.data_sent(cx);
+        }
+        let mut seg = self.segment(cx, flags, from, out);
+        seg.len = len;
+        seg
+    }
+
+    /// Where the next new segment would end.
+    pub(super) fn next_segment_end(&self) -> Seq {
+        let limit = self.snd_nxt + u32::from(self.mss);
+        let end = self.write_seq;
+        // A FIN rides on a full segment: it occupies a number, but no room.
+        let fits = !end.after(limit) || (self.fin_queued && end == limit + 1);
+        if fits { end } else { limit }
+    }
+
+    /// Nagle's algorithm with Minshall's change: a small segment waits for an earlier small one (`tcp_nagle_check`).
+    fn nagle_holds(&self, end: Seq, nagle_off: bool) -> bool {
+        let small = end.diff(self.snd_nxt) < i32::from(self.mss);
+        let earlier_small = self.snd_sml.after(self.snd_una) && !self.snd_sml.after(self.snd_nxt);
+        let fin = self.fin_queued && end == self.write_seq;
+        small && !nagle_off && !self.nodelay && !fin && self.flight.packets() > 0 && earlier_small
+    }
+
+    /// Sends what may be sent (`tcp_write_xmit`). With `once`, one segment, whatever the congestion window says.
+    /// Answers whether something was sent.
+    pub(super) fn transmit_new(
+        &mut self,
+        cx: &mut Cx<'_>,
+        nagle_off: bool,
+        once: bool,
+        out: &mut Outbox,
+    ) -> bool {
+        let mut sent = false;
+        while self.has_unsent() {
+            let in_flight = u32::from(self.flight.packets().saturating_sub(self.sacked_out));
+            if !once && (in_flight >= self.cwnd || self.recovering() && in_flight > self.cwnd) {
+                break;
+            }
+            let end = self.next_segment_end();
+            if end.after(self.window_end()) || self.nagle_holds(end, nagle_off) {
+                break;
+            }
+            self.send_new(cx, end, false, out);
+            sent = true;
+            if once {
+                break;
+            }
+        }
+        if sent && !once {
+            self.schedule_loss_probe(cx, false);
+        }
+        sent
+    }
+
+    /// Sends `[snd_nxt, end)` for the first time, with PSH if `push` wants it (`tcp_event_new_data_sent`).
+    pub(super) fn send_new(&mut self, cx: &mut Cx<'_>, end: Seq, push: bool, out: &mut Outbox) {
+        let from = self.snd_nxt;
+        let mut seg = self.stream_segment(cx, from, end, out);
+        if push {
+            seg.flags = seg.flags.with(Flags::PSH);
+        }
+        if seg.len > 0 && seg.len < u32::from(self.mss) {
+            self.snd_sml = end;
+        }
+        out.count(Counter::TcpOutSegs);
+        out.segments.push(seg);
+        self.snd_nxt = end;
+        let first = self.flight.packets() == 0;
+        self.flight.push(end, cx.micros(), seg.flags.has(Flags::PSH));
+        if first || self.pending == Pending::LossProbe {
+            self.rearm_rto(cx);
+        }
+    }
+
+    /// Sends what may be sent, or begins to probe a closed window (`__tcp_push_pending_frames`).
+    pub(super) fn push_pending(&mut self, cx: &mut Cx<'_>, nagle_off: bool, out: &mut Outbox) {
+        if !self.has_unsent() {
+            return;
+        }
+        let sent = self.transmit_new(cx, nagle_off, false, out);
+        if !sent && self.flight.packets() == 0 && self.pending == Pending::None {
+            let base = self.probe_base(cx);
+            self.arm_transmit(cx, Pending::Persist, base);
+        }
+    }
+
+    /// Queues the FIN; it rides on the last data that wait (`tcp_send_fin`).
+    pub(super) fn send_fin(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        self.fin_queued = true;
+        self.write_seq += 1;
+        self.push_pending(cx, true, out);
+    }
+
+    /// Sends the oldest segment again, small followers along with it. `marked`: see [`super::flight::Flight`].
+    pub(super) fn retransmit_head(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        let window = self.window_end();
+        let end = if self.syn_in_flight {
+            self.flight.head().end
+        } else {
+            self.flight.collapse_head(self.snd_una, u32::from(self.mss), window)
+        };
+        let from = self.snd_una;
+        self.flight.head_resent(cx.micros(), true);
+        self.push_retransmission(cx, from, end, out);
+        if self.retrans_stamp == 0 {
+            self.retrans_stamp = cx.millis().wrapping_add(1).max(1);
+        }
+    }
+
+    /// Sends the last segment again, as a probe (`tcp_send_loss_probe`).
+    pub(super) fn retransmit_last(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        let from = self.flight.last_start(self.snd_una, u32::from(self.mss));
+        let from = if from.before(self.snd_una) { self.snd_una } else { from };
+        self.flight.last_resent(cx.micros());
+        let end = self.snd_nxt;
+        self.push_retransmission(cx, from, end, out);
+    }
+
+    fn push_retransmission(&mut self, cx: &mut Cx<'_>, from: Seq, end: Seq, out: &mut Outbox) {
+        let mut seg = if self.syn_in_flight && from == self.snd_una {
+            self.syn_segment(cx, out)
+        } else {
+            self.stream_segment(cx, from, end, out)
+        };
+        seg.rtx = true;
+        out.count(Counter::TcpRetransSegs);
+        if seg.flags.has(Flags::SYN) {
+            out.count(Counter::TcpExtTCPSynRetrans);
+        }
+        out.segments.push(seg);
+    }
+
+    /// Sends lost segments again as far as the congestion window allows (`tcp_xmit_retransmit_queue`).
+    pub(super) fn retransmit_lost(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        let mss = u32::from(self.mss);
+        let mut budget = self.cwnd;
+        while budget > 0 && self.retransmit_high.before(self.high_seq) {
+            let from = self.retransmit_high;
+            if from == self.snd_una {
+                self.retransmit_head(cx, out);
+                self.retransmit_high = self.flight.head().end;
+            } else {
+                let limit = from + mss;
+                let end = if limit.after(self.high_seq) { self.high_seq } else { limit };
+                self.push_retransmission(cx, from, end, out);
+                self.retransmit_high = end;
+            }
+            if self.ca_state == super::endpoint::Congestion::Recovery {
+                break;
+            }
+            out.count(Counter::TcpExtTCPSlowStartRetrans);
+            budget -= 1;
+        }
+    }
+
+    /// Whether the connection does not stand yet.
+    pub(super) fn connecting(&self) -> bool {
+        matches!(self.state, super::State::SynSent | super::State::SynRecv)
+    }
+
+    /// Our SYN, or SYN,ACK in a simultaneous open.
+    pub(super) fn syn_segment(&mut self, cx: &Cx<'_>, out: &mut Outbox) -> Segment {
+        let syn_ack = self.state != super::State::SynSent;
+        let win = if syn_ack {
+            self.rcv_wup = self.rcv_nxt;
+            self.rcv_wnd
+        } else {
+            self.rcv_wnd
+        };
+        if syn_ack {
+            self.ack_sent(cx);
+        }
+        let _ = out;
+        Segment {
+            seq: self.snd_una,
+            ack: if syn_ack { self.rcv_nxt } else { Seq(0) },
+            win: win.min(65_535) as u16,
+            flags: if syn_ack { Flags::SYN_ACK } else { Flags::SYN },
+            // Offered by our own wish, whatever the peer's SYN had (`tcp_syn_options`).
+            ts: Endpoint::timestamps_allowed(cx)
+                .then(|| TsOption { val: cx.millis().wrapping_add(self.ts_offset), ecr: self.ts_recent }),
+            syn: SynOptions {
+                mss: cx.cfg.mss,
+                wscale: cx.cfg.window_scaling.then_some(self.rcv_wscale),
+                sack_ok: cx.cfg.sack,
+            },
+            ..Segment::default()
+        }
+    }
+
+    /// A zero-window or keep-alive probe: an ACK with a number just below the window, which must be answered
+    /// (`tcp_xmit_probe_skb`).
+    pub(super) fn send_probe(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        let seq = self.snd_una - 1;
+        let seg = self.segment(cx, Flags::ACK, seq, out);
+        out.count(Counter::TcpOutSegs);
+        out.segments.push(seg);
+    }
+}

@@ -1,0 +1,364 @@
+//! One connection as a value: its variables, and the verbs of its face.
+
+use super::flight::Flight;
+use super::outbox::Fact;
+use super::reassembly::OutOfOrder;
+use super::{Cx, Input, Next, Notice, Outbox, Segment, State, Timestamps};
+use crate::counter::Counter;
+use crate::errno::Errno;
+use crate::seq::Seq;
+use crate::time::Time;
+
+/// What the transmit timer is armed for (`icsk_pending`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Pending {
+    #[default]
+    None,
+    Retransmit,
+    LossProbe,
+    Persist,
+}
+
+/// Congestion state (`icsk_ca_state`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Congestion {
+    #[default]
+    Open,
+    Disorder,
+    Recovery,
+    Loss,
+}
+
+/// `TCP_LINGER2` in as little room as possible: 0 = sysctl, MAX = never, else milliseconds.
+pub(super) const LINGER2_NEVER: u32 = u32::MAX;
+
+/// A full TCP socket.
+///
+/// Field names are the kernel's where it has one (`struct tcp_sock`, `struct inet_connection_sock`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    pub(super) xmit_at: Time,
+    pub(super) delack_at: Time,
+    pub(super) keep_at: Time,
+
+    pub(super) snd_una: Seq,
+    pub(super) snd_nxt: Seq,
+    pub(super) write_seq: Seq,
+    pub(super) snd_wl1: Seq,
+    pub(super) snd_sml: Seq,
+    pub(super) snd_wnd: u32,
+    pub(super) max_window: u32,
+    pub(super) bytes_acked: u32,
+    pub(super) flight: Flight,
+
+    pub(super) rcv_nxt: Seq,
+    pub(super) copied_seq: Seq,
+    pub(super) rcv_wup: Seq,
+    pub(super) rcv_wnd: u32,
+    pub(super) rcv_ssthresh: u32,
+    pub(super) window_clamp: u32,
+    /// Memory charged for unread and out-of-order data (`sk_rmem_alloc`).
+    pub(super) rmem: u32,
+    pub(super) ofo: OutOfOrder,
+    /// Data that came twice, to be reported once (D-SACK, RFC 2883).
+    pub(super) dsack: Option<(Seq, Seq)>,
+
+    pub(super) ts_offset: u32,
+    pub(super) ts_recent: u32,
+    pub(super) ts_recent_stamp: u32,
+    pub(super) rcv_tsval: u32,
+    pub(super) rcv_tsecr: u32,
+
+    pub(super) lrcvtime: u32,
+    pub(super) rcv_tstamp: u32,
+    pub(super) lsndtime: u32,
+    pub(super) ato: u32,
+    pub(super) last_oow_ack: u32,
+
+    /// RTO in microseconds, in whole ticks.
+    pub(super) rto: u32,
+    pub(super) srtt: u32,
+    pub(super) mdev: u32,
+    pub(super) mdev_max: u32,
+    pub(super) rttvar: u32,
+    pub(super) rtt_seq: Seq,
+    /// Millisecond of the first retransmission (of the SYN while connecting), plus one; 0 = none.
+    pub(super) retrans_stamp: u32,
+
+    pub(super) cwnd: u32,
+    pub(super) cwnd_cnt: u32,
+    pub(super) ssthresh: u32,
+    pub(super) high_seq: Seq,
+    pub(super) retransmit_high: Seq,
+    pub(super) tlp_high_seq: Seq,
+
+    pub(super) linger2: u32,
+    /// Segment size in use; and as far as options and path go.
+    pub(super) mss: u16,
+    pub(super) mss_clamp: u16,
+    pub(super) advmss: u16,
+    pub(super) rcv_mss: u16,
+    pub(super) last_seg_size: u16,
+    pub(super) sacked_out: u16,
+    pub(super) lost_out: u16,
+
+    pub(super) state: State,
+    pub(super) pending: Pending,
+    pub(super) ca_state: Congestion,
+    pub(super) error: Option<Errno>,
+    pub(super) retransmits: u8,
+    pub(super) backoff: u8,
+    pub(super) total_rto: u8,
+    pub(super) probes_out: u8,
+    pub(super) reordering: u8,
+    pub(super) snd_wscale: u8,
+    pub(super) rcv_wscale: u8,
+    pub(super) ack_pending: u8,
+    pub(super) quick: u8,
+    pub(super) pingpong: u8,
+    pub(super) refused: u8,
+    pub(super) tstamp_ok: bool,
+    pub(super) wscale_ok: bool,
+    pub(super) sack_ok: bool,
+    pub(super) saw_tstamp: bool,
+    pub(super) fin_queued: bool,
+    pub(super) rcv_shutdown: bool,
+    pub(super) snd_shutdown: bool,
+    /// A FIN was taken in sequence (`SOCK_DONE`).
+    pub(super) done: bool,
+    /// No descriptor refers to it (`SOCK_DEAD`).
+    pub(super) orphan: bool,
+    pub(super) nodelay: bool,
+    pub(super) keepalive: bool,
+    pub(super) tlp_pending: bool,
+    pub(super) tlp_retrans: bool,
+    pub(super) undo_syn: bool,
+    pub(super) want_space: bool,
+    /// Our SYN is the oldest segment in flight.
+    pub(super) syn_in_flight: bool,
+}
+
+/// What poll() reports (`tcp_poll`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Poll {
+    /// Something to read: data, end of file or an error.
+    pub input: bool,
+    /// A write would be taken.
+    pub output: bool,
+    /// The peer has shut down its side.
+    pub read_hang_up: bool,
+    /// Both sides are shut down.
+    pub hang_up: bool,
+    /// An error is pending.
+    pub error: bool,
+}
+
+/// What the transmit side is waiting for, as sock_diag shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ArmedTimer {
+    /// Retransmission or tail loss probe.
+    Retransmit(Time),
+    /// Zero-window probe.
+    Persist(Time),
+    /// Keep-alive or FIN_WAIT2.
+    KeepAlive(Time),
+}
+
+impl Endpoint {
+    /// Takes one step.
+    pub fn step(&mut self, cx: &mut Cx<'_>, input: Input, out: &mut Outbox) -> Next {
+        if let Input::Segment(seg) = input {
+            return self.arrive(cx, &seg, out);
+        }
+        let before = self.state;
+        match input {
+            Input::Segment(_) => {}
+            Input::Timer => self.on_timer(cx, out),
+            Input::Send { len } => self.send(cx, len, out),
+            Input::Recv { len } => self.recv(cx, len, out),
+            Input::ShutdownWrite => self.shutdown_write(cx, out),
+            Input::ShutdownRead => self.shutdown_read(cx, out),
+            Input::Close => self.close(cx, false, out),
+            Input::Abort => self.close(cx, true, out),
+            Input::Disconnect => self.disconnect_unaccepted(cx, out),
+            Input::TakeError => out.answer = self.error.take().map_or(Ok(0), Err),
+            Input::SetLinger2(linger) => self.set_linger2(linger),
+            Input::SetNoDelay(on) => {
+                self.nodelay = on;
+                if on {
+                    self.push_pending(cx, true, out);
+                }
+            }
+            Input::SetKeepAlive(on) => self.set_keepalive(cx, on),
+        }
+        self.settle(cx, before, out)
+    }
+
+    /// A segment has arrived: [`Input::Segment`] without the copy.
+    pub fn arrive(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) -> Next {
+        let before = self.state;
+        self.process(cx, seg, out);
+        self.settle(cx, before, out)
+    }
+
+    /// What the step means for the tables.
+    fn settle(&mut self, cx: &mut Cx<'_>, before: State, out: &mut Outbox) -> Next {
+        if self.state != State::Closed {
+            return Next::Keep;
+        }
+        if before == State::Closed {
+            return if self.orphan { Next::Gone } else { Next::Keep };
+        }
+        if self.orphan {
+            cx.shared.orphans = cx.shared.orphans.saturating_sub(1);
+        }
+        out.successor.take().map_or(Next::Gone, Next::TimeWait)
+    }
+
+    /// When the endpoint next wants [`Input::Timer`].
+    pub fn next_deadline(&self) -> Option<Time> {
+        let first = self.xmit_at.min(self.delack_at).min(self.keep_at);
+        (first != Time::NEVER).then_some(first)
+    }
+    /// The state.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+    /// Whether a descriptor (or a listener's accept queue) still refers to it. A CLOSED endpoint without an owner may
+    /// be dropped.
+    pub const fn has_owner(&self) -> bool {
+        !self.orphan
+    }
+    /// Bytes that may be read (FIONREAD).
+    pub fn readable(&self) -> u32 {
+        if matches!(self.state, State::SynSent | State::SynRecv) {
+            return 0;
+        }
+        let unread = self.rcv_nxt.diff(self.copied_seq) as u32;
+        unread - u32::from(unread > 0 && self.done)
+    }
+    /// Bytes (and FIN) not yet acknowledged by the peer (SIOCOUTQ).
+    pub fn unacknowledged(&self) -> u32 {
+        self.write_seq.diff(self.snd_una).max(0) as u32
+    }
+    /// The error that SO_ERROR would give, without taking it.
+    pub const fn pending_error(&self) -> Option<Errno> {
+        self.error
+    }
+    /// SND.NXT.
+    pub const fn snd_nxt(&self) -> Seq {
+        self.snd_nxt
+    }
+    /// SND.UNA.
+    pub const fn snd_una(&self) -> Seq {
+        self.snd_una
+    }
+    /// RCV.NXT.
+    pub const fn rcv_nxt(&self) -> Seq {
+        self.rcv_nxt
+    }
+    /// Smoothed round-trip time in microseconds; 0 = no sample yet.
+    pub const fn srtt_micros(&self) -> u32 {
+        self.srtt >> 3
+    }
+    /// Congestion window in segments.
+    pub const fn congestion_window(&self) -> u32 {
+        self.cwnd
+    }
+
+    /// What poll() would report now.
+    pub fn poll(&self) -> Poll {
+        let connected = !matches!(self.state, State::SynSent | State::SynRecv);
+        let room = self.snd_shutdown || !self.want_space;
+        Poll {
+            input: self.rcv_shutdown || (connected && self.rcv_nxt != self.copied_seq),
+            output: connected && room,
+            read_hang_up: self.rcv_shutdown,
+            hang_up: self.state == State::Closed || (self.rcv_shutdown && self.snd_shutdown),
+            error: self.error.is_some(),
+        }
+    }
+
+    /// The timer that `ss -o` would show; delayed ACKs are not shown.
+    pub fn armed_timer(&self) -> Option<ArmedTimer> {
+        match self.pending {
+            Pending::Retransmit | Pending::LossProbe => Some(ArmedTimer::Retransmit(self.xmit_at)),
+            Pending::Persist => Some(ArmedTimer::Persist(self.xmit_at)),
+            Pending::None => (self.keep_at != Time::NEVER).then_some(ArmedTimer::KeepAlive(self.keep_at)),
+        }
+    }
+
+    /// The only place where the state is written (`tcp_set_state`).
+    pub(super) fn move_to(&mut self, to: State, out: &mut Outbox) {
+        let from = self.state;
+        if from == to {
+            return;
+        }
+        if to == State::Closed && matches!(from, State::Established | State::CloseWait) {
+            out.count(Counter::TcpEstabResets);
+        }
+        out.facts.push(Fact::State { from, to });
+        self.state = to;
+        if to == State::Closed {
+            self.disarm();
+        }
+    }
+
+    /// The connection is over (`tcp_done`).
+    pub(super) fn done(&mut self, out: &mut Outbox) {
+        if matches!(self.state, State::SynSent | State::SynRecv) {
+            out.count(Counter::TcpAttemptFails);
+        }
+        self.move_to(State::Closed, out);
+        self.rcv_shutdown = true;
+        self.snd_shutdown = true;
+        if !self.orphan && self.error.is_none() {
+            out.notices.push(Notice::Finished);
+        }
+    }
+
+    /// The connection ends in an error that the application is told of.
+    pub(super) fn fail(&mut self, error: Errno, out: &mut Outbox) {
+        self.error = Some(error);
+        self.purge_send_queue();
+        self.done(out);
+        if !self.orphan {
+            out.notices.push(Notice::Error(error));
+        }
+    }
+
+    /// A RST was taken (`tcp_reset`); the errno depends on the state.
+    pub(super) fn reset_received(&mut self, out: &mut Outbox) {
+        match self.state {
+            State::Closed => {}
+            State::SynSent => self.fail(Errno::Econnrefused, out),
+            State::CloseWait => self.fail(Errno::Epipe, out),
+            _ => self.fail(Errno::Econnreset, out),
+        }
+    }
+
+    /// Nothing will be sent any more (`tcp_write_queue_purge`).
+    pub(super) fn purge_send_queue(&mut self) {
+        self.flight.clear();
+        self.snd_una = self.snd_nxt;
+        self.write_seq = self.snd_nxt;
+        self.backoff = 0;
+    }
+
+    /// Where the data end, without the FIN.
+    pub(super) fn data_end(&self) -> Seq {
+        self.write_seq - u32::from(self.fin_queued)
+    }
+    /// Whether something waits to be sent for the first time.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.write_seq.after(self.snd_nxt)
+    }
+    /// The right edge of the peer's window (`tcp_wnd_end`).
+    pub(super) fn window_end(&self) -> Seq {
+        self.snd_una + self.snd_wnd
+    }
+    /// Whether timestamps may be offered.
+    pub(super) const fn timestamps_allowed(cx: &Cx<'_>) -> bool {
+        !matches!(cx.cfg.timestamps, Timestamps::Off)
+    }
+}

@@ -1,0 +1,167 @@
+//! What has been sent and not acknowledged: the ends of segments, and when they were sent.
+//!
+//! Stands for the kernel's retransmit queue. The first few segments are kept exactly, for which bytes were sent
+//! together decides what a probe or a retransmission carries; beyond that the last entry stands for several segments.
+
+use crate::seq::Seq;
+
+const EXACT: usize = 4;
+
+/// One entry: a segment, or (the last one only) several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Sent {
+    /// The sequence number after it.
+    pub end: Seq,
+    /// Microsecond of its last transmission, modulo 2³².
+    pub at: u32,
+}
+
+/// The segments in flight, oldest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Flight {
+    sent: [Sent; EXACT],
+    len: u8,
+    /// Bit i: entry i was retransmitted at least once (`TCPCB_EVER_RETRANS`).
+    ever: u8,
+    /// Bit i: its last retransmission is not known to be lost (`TCPCB_SACKED_RETRANS`).
+    rtx: u8,
+    /// Bit i: entry i ends where a write ended, so it carries PSH.
+    psh: u8,
+    packets: u16,
+}
+
+/// What an ACK took off the queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Acked {
+    /// Segments acknowledged in full.
+    pub packets: u16,
+    /// Send time of the oldest of them, if none of them was ever retransmitted.
+    pub first_at: Option<u32>,
+    /// One of them had been retransmitted.
+    pub retransmitted: bool,
+}
+
+impl Flight {
+    /// Nothing in flight.
+    pub(super) const EMPTY: Flight =
+        Flight { sent: [Sent { end: Seq(0), at: 0 }; EXACT], len: 0, ever: 0, rtx: 0, psh: 0, packets: 0 };
+
+    /// Segments in flight (`packets_out`).
+    pub(super) const fn packets(&self) -> u16 {
+        self.packets
+    }
+    /// The oldest segment.
+    pub(super) const fn head(&self) -> Sent {
+        self.sent[0]
+    }
+    /// Adds a segment sent for the first time; `psh`: it carries PSH.
+    pub(super) fn push(&mut self, end: Seq, at: u32, psh: bool) {
+        self.packets = self.packets.saturating_add(1);
+        let len = usize::from(self.len);
+        if len < EXACT {
+            self.sent[len] = Sent { end, at };
+            self.len += 1;
+        } else {
+            self.sent[EXACT - 1].end = end;
+        }
+        self.psh |= u8::from(psh) << (self.len - 1);
+    }
+    /// Whether the segment from the head to `end` carries PSH.
+    pub(super) fn head_pushes(&self, end: Seq) -> bool {
+        self.psh & 1 != 0 && end == self.sent[0].end
+    }
+    /// Everything up to `ack` has arrived; `una` is where the queue began, `mss` the size of segments inside a
+    /// merged entry.
+    pub(super) fn acknowledge(&mut self, una: Seq, ack: Seq, mss: u32) -> Acked {
+        let mut acked = Acked::default();
+        while self.len > 0 && !self.sent[0].end.after(ack) {
+            acked.retransmitted |= self.ever & 1 != 0;
+            if acked.packets == 0 {
+                acked.first_at = Some(self.sent[0].at);
+            }
+            let gone = if self.len == 1 { self.packets } else { 1 };
+            acked.packets += gone;
+            self.packets -= gone;
+            self.pop();
+        }
+        if self.len == 1 && self.packets > 1 {
+            self.shrink_merged(una, ack, mss, &mut acked);
+        }
+        if acked.retransmitted {
+            acked.first_at = None;
+        }
+        acked
+    }
+    fn pop(&mut self) {
+        self.sent.copy_within(1.., 0);
+        self.len -= 1;
+        self.ever >>= 1;
+        self.rtx >>= 1;
+        self.psh >>= 1;
+    }
+    /// The merged entry has lost its first segments.
+    fn shrink_merged(&mut self, una: Seq, ack: Seq, mss: u32, acked: &mut Acked) {
+        if !ack.after(una) {
+            return;
+        }
+        let left = (self.sent[0].end.diff(ack) as u32).div_ceil(mss.max(1)).max(1) as u16;
+        let gone = self.packets.saturating_sub(left);
+        if gone > 0 {
+            if acked.packets == 0 {
+                acked.first_at = Some(self.sent[0].at);
+            }
+            acked.retransmitted |= self.ever & 1 != 0;
+            acked.packets += gone;
+            self.packets -= gone;
+        }
+    }
+    /// How far a retransmission of the head reaches: at most `mss` bytes, following small segments taken along
+    /// (`tcp_retrans_try_collapse`).
+    pub(super) fn collapse_head(&mut self, una: Seq, mss: u32, window_end: Seq) -> Seq {
+        let limit = una + mss;
+        while self.len > 1 && !self.sent[1].end.after(limit) && !self.sent[1].end.after(window_end) {
+            self.sent[0].end = self.sent[1].end;
+            self.sent.copy_within(2.., 1);
+            let low = (self.ever & 1, self.rtx & 1, self.psh & 1);
+            self.ever = ((self.ever >> 1) & !1) | low.0;
+            self.rtx = ((self.rtx >> 1) & !1) | low.1;
+            self.psh = (self.psh >> 1) | low.2;
+            self.len -= 1;
+            self.packets = self.packets.saturating_sub(1).max(1);
+        }
+        if self.sent[0].end.after(limit + 1) { limit } else { self.sent[0].end }
+    }
+    /// The head left once more in another shape, which does not count as a retransmission.
+    pub(super) fn head_reshaped(&mut self, at: u32) {
+        self.sent[0].at = at;
+    }
+    /// The head was sent again. `marked`: by the retransmission machinery, not by a tail loss probe.
+    pub(super) fn head_resent(&mut self, at: u32, marked: bool) {
+        self.sent[0].at = at;
+        self.ever |= 1;
+        self.rtx |= u8::from(marked);
+    }
+    /// Where the last segment begins; `mss` bounds it within a merged entry.
+    pub(super) fn last_start(&self, una: Seq, mss: u32) -> Seq {
+        let len = usize::from(self.len);
+        let start = if len > 1 { self.sent[len - 2].end } else { una };
+        let end = self.sent[len - 1].end;
+        if end.diff(start) > mss as i32 + 1 { end - mss } else { start }
+    }
+    /// The last segment was sent again by a probe.
+    pub(super) fn last_resent(&mut self, at: u32) {
+        let last = usize::from(self.len) - 1;
+        self.sent[last].at = at;
+        self.ever |= 1 << last;
+    }
+    /// Takes all retransmissions for lost (`tcp_timeout_mark_lost`); answers how many there were.
+    pub(super) fn lose_retransmissions(&mut self) -> u32 {
+        let lost = self.rtx.count_ones();
+        self.rtx = 0;
+        lost
+    }
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = Flight::EMPTY;
+    }
+}

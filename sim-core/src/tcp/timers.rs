@@ -1,0 +1,385 @@
+//! What happens when time has passed (tcp_timer.c). One transmit timer serves three purposes, as in the kernel.
+
+use super::endpoint::{Congestion, Endpoint, LINGER2_NEVER, Pending};
+use super::outbox::{Fact, TimerKind};
+use super::{Cx, Outbox, State};
+use crate::counter::Counter;
+use crate::errno::Errno;
+use crate::time::{Span, Time};
+
+impl Endpoint {
+    /// Runs every timer whose time has come.
+    pub(super) fn on_timer(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        if self.delack_at <= cx.now {
+            out.facts.push(Fact::TimerFired { kind: TimerKind::DelayedAck });
+            self.delack_fires(cx, out);
+        }
+        if self.xmit_at <= cx.now {
+            self.transmit_timer_fires(cx, out);
+        }
+        if self.keep_at <= cx.now {
+            self.keep_at = Time::NEVER;
+            out.facts.push(Fact::TimerFired { kind: TimerKind::KeepAlive });
+            self.keepalive_fires(cx, out);
+        }
+    }
+
+    fn transmit_timer_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        self.xmit_at = Time::NEVER;
+        let pending = core::mem::take(&mut self.pending);
+        let kind = match pending {
+            Pending::None => return,
+            Pending::Retransmit => TimerKind::Retransmit,
+            Pending::LossProbe => TimerKind::LossProbe,
+            Pending::Persist => TimerKind::Persist,
+        };
+        out.facts.push(Fact::TimerFired { kind });
+        match pending {
+            Pending::None => {}
+            Pending::Retransmit => self.retransmit_fires(cx, out),
+            Pending::LossProbe => self.loss_probe_fires(cx, out),
+            Pending::Persist => self.persist_fires(cx, out),
+        }
+    }
+
+    /// Arms the transmit timer.
+    pub(super) fn arm_transmit(&mut self, cx: &Cx<'_>, purpose: Pending, delay: Span) {
+        self.pending = purpose;
+        self.xmit_at = cx.cfg.timers.expiry(cx.now, delay);
+    }
+    /// Stops all timers.
+    pub(super) fn disarm(&mut self) {
+        self.pending = Pending::None;
+        self.xmit_at = Time::NEVER;
+        self.delack_at = Time::NEVER;
+        self.keep_at = Time::NEVER;
+        self.ack_pending = 0;
+    }
+
+    /// Starts the retransmission timer for what is in flight, or stops it (`tcp_rearm_rto`). Where a probe ran, its
+    /// time counts.
+    pub(super) fn rearm_rto(&mut self, cx: &Cx<'_>) {
+        if self.flight.packets() == 0 {
+            self.pending = Pending::None;
+            self.xmit_at = Time::NEVER;
+            return;
+        }
+        let delay = if self.pending == Pending::LossProbe {
+            let left = self.rto_left(cx).max(1);
+            Span::from_micros(u64::from(super::rtt::rounded_micros(cx.cfg, left as u64)))
+        } else {
+            self.rto_span()
+        };
+        self.arm_transmit(cx, Pending::Retransmit, delay);
+    }
+
+    /// Microseconds until the oldest segment's RTO (`tcp_rto_delta_us`).
+    fn rto_left(&self, cx: &Cx<'_>) -> i64 {
+        let passed = cx.micros().wrapping_sub(self.flight.head().at);
+        i64::from(self.rto) - i64::from(passed)
+    }
+
+    /// A probe after two round trips, should the tail be lost (RFC 8985 §7; `tcp_schedule_loss_probe`). Needs SACK.
+    pub(super) fn schedule_loss_probe(&mut self, cx: &Cx<'_>, rto_advances: bool) -> bool {
+        let eligible = cx.cfg.tail_loss_probe
+            && self.flight.packets() > 0
+            && self.sack_ok
+            && self.ca_state == Congestion::Open;
+        if !eligible {
+            return false;
+        }
+        let mut delay = if self.srtt == 0 {
+            cx.cfg.rto_initial.as_micros()
+        } else {
+            let extra = if self.flight.packets() == 1 { cx.cfg.rto_min } else { cx.cfg.timers.from_ticks(2) };
+            u64::from(self.srtt >> 2) + extra.as_micros()
+        };
+        let left = if rto_advances { i64::from(self.rto) } else { self.rto_left(cx) };
+        if left > 0 {
+            delay = delay.min(left as u64);
+        }
+        let delay = super::rtt::rounded_micros(cx.cfg, delay);
+        self.arm_transmit(cx, Pending::LossProbe, Span::from_micros(u64::from(delay)));
+        true
+    }
+
+    /// `tcp_send_loss_probe`
+    fn loss_probe_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        self.pending = Pending::LossProbe;
+        if self.flight.packets() == 0 || self.tlp_pending {
+            self.rearm_rto(cx);
+            return;
+        }
+        self.tlp_retrans = false;
+        let window_open = self.has_unsent() && !self.next_segment_end().after(self.window_end());
+        if window_open {
+            if !self.transmit_new(cx, true, true, out) {
+                self.rearm_rto(cx);
+                return;
+            }
+        } else {
+            self.retransmit_last(cx, out);
+            self.tlp_retrans = true;
+        }
+        self.tlp_pending = true;
+        self.tlp_high_seq = self.snd_nxt;
+        out.count(Counter::TcpExtTCPLossProbes);
+        self.pending = Pending::None;
+        self.rearm_rto(cx);
+    }
+
+    /// `tcp_retransmit_timer`
+    fn retransmit_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        if self.flight.packets() == 0 {
+            return;
+        }
+        if self.snd_wnd == 0 && !self.orphan && !self.connecting() {
+            // The receiver has shrunk its window to nothing: go on as long as it answers.
+            if self.silent_at_zero_window(cx) {
+                self.give_up(out);
+                return;
+            }
+            self.enter_loss(out);
+            self.retransmit_head(cx, out);
+            self.back_off(cx);
+            return;
+        }
+        out.count(Counter::TcpExtTCPTimeouts);
+        if self.out_of_patience(cx, out) {
+            return;
+        }
+        self.enter_loss(out);
+        self.retransmits = self.retransmits.saturating_add(1);
+        self.total_rto = self.total_rto.saturating_add(1);
+        self.retransmit_head(cx, out);
+        self.retransmit_high = self.flight.head().end;
+        self.back_off(cx);
+    }
+
+    /// Whether a peer that shrank its window to nothing has fallen silent (`tcp_rtx_probe0_timed_out`).
+    fn silent_at_zero_window(&self, cx: &Cx<'_>) -> bool {
+        let limit = cx.cfg.rto_max.times(2);
+        let silent = cx.ticks().wrapping_sub(self.rcv_tstamp);
+        let retrying = cx.millis().wrapping_add(1).wrapping_sub(self.retrans_stamp);
+        silent > cx.cfg.timers.to_ticks(limit)
+            && self.retrans_stamp != 0
+            && u64::from(retrying) > limit.as_millis()
+    }
+
+    /// Doubles the RTO, but not during the linear phase of SYNs, and arms the timer.
+    fn back_off(&mut self, cx: &Cx<'_>) {
+        if self.state != State::SynSent || self.total_rto > cx.cfg.syn_linear_timeouts {
+            self.backoff = self.backoff.saturating_add(1);
+            self.rto = self.rto.saturating_mul(2).min(cx.cfg.rto_max.as_micros() as u32);
+        }
+        let rto = self.rto_span();
+        self.arm_transmit(cx, Pending::Retransmit, rto);
+    }
+
+    /// Whether to give up instead of retransmitting once more (`tcp_write_timeout`).
+    fn out_of_patience(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) -> bool {
+        let cfg = cx.cfg;
+        let (mut expired, limit) = if self.connecting() {
+            self.undo_syn = true;
+            let linear = if self.state == State::SynSent { cfg.syn_linear_timeouts } else { 0 };
+            let most = u32::from(cfg.syn_retries) + u32::from(linear);
+            (u32::from(self.retransmits) >= most, cfg.syn_retries)
+        } else if self.orphan {
+            let alive = self.rto_span() < cfg.rto_max;
+            let limit = orphan_retries(cfg.orphan_retries, alive);
+            let do_reset = alive || !self.timed_out(cx, limit);
+            if self.out_of_resources(cx, do_reset, out) {
+                return true;
+            }
+            (false, limit)
+        } else {
+            (false, cfg.retries2)
+        };
+        expired = expired || self.timed_out(cx, limit);
+        if expired {
+            self.give_up(out);
+            return true;
+        }
+        out.count(Counter::TcpTimeoutRehash);
+        false
+    }
+
+    /// Whether as much time has passed since the first retransmission as `retries` of them take by the model
+    /// (`retransmits_timed_out`).
+    fn timed_out(&self, cx: &Cx<'_>, retries: u8) -> bool {
+        if self.retransmits == 0 {
+            return false;
+        }
+        let base = if self.connecting() { cx.cfg.rto_initial } else { cx.cfg.rto_min };
+        let limit = model_timeout(cx, retries, base).as_millis();
+        let passed = cx.millis().wrapping_add(1).wrapping_sub(self.retrans_stamp) as i32;
+        i64::from(passed) >= limit as i64
+    }
+
+    /// ETIMEDOUT (`tcp_write_err`).
+    fn give_up(&mut self, out: &mut Outbox) {
+        self.fail(Errno::Etimedout, out);
+        out.count(Counter::TcpExtTCPAbortOnTimeout);
+    }
+
+    /// Kills an orphan when there are too many (`tcp_out_of_resources`).
+    fn out_of_resources(&mut self, cx: &mut Cx<'_>, do_reset: bool, out: &mut Outbox) -> bool {
+        let idle = cx.ticks().wrapping_sub(self.lsndtime);
+        let timers = cx.cfg.timers;
+        let shift = u32::from(idle > timers.to_ticks(cx.cfg.rto_max.times(2)) || !do_reset);
+        if u64::from(cx.shared.orphans) << shift <= u64::from(cx.cfg.max_orphans) {
+            return false;
+        }
+        let recent = idle <= timers.to_ticks(cx.cfg.time_wait);
+        if do_reset || recent || (self.snd_wnd == 0 && self.flight.packets() == 0) {
+            self.send_reset(cx, out);
+        }
+        self.done(out);
+        out.count(Counter::TcpExtTCPAbortOnMemory);
+        true
+    }
+
+    /// First interval of zero-window probes.
+    pub(super) fn probe_base(&self, cx: &Cx<'_>) -> Span {
+        self.rto_span().max(cx.cfg.rto_min)
+    }
+    /// Current interval of zero-window probes (`tcp_probe0_when`).
+    pub(super) fn probe_delay(&self, cx: &Cx<'_>) -> Span {
+        let most = cx.cfg.rto_max.0.checked_div(cx.cfg.rto_min.0).unwrap_or(1).max(1).ilog2() + 1;
+        let shift = u32::from(self.backoff).min(most);
+        self.probe_base(cx).times(1 << shift).min(cx.cfg.rto_max)
+    }
+
+    /// `tcp_probe_timer`
+    fn persist_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        if self.flight.packets() > 0 || !self.has_unsent() {
+            self.probes_out = 0;
+            return;
+        }
+        let mut most = cx.cfg.retries2;
+        if self.orphan {
+            let alive = self.probe_delay(cx) < cx.cfg.rto_max;
+            most = orphan_retries(cx.cfg.orphan_retries, alive);
+            if !alive && self.backoff >= most {
+                self.give_up(out);
+                return;
+            }
+            if self.out_of_resources(cx, true, out) {
+                return;
+            }
+        }
+        if self.probes_out >= most {
+            self.give_up(out);
+        } else {
+            self.probe_window(cx, out);
+        }
+    }
+
+    /// `tcp_send_probe0`
+    fn probe_window(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        self.wake_up_peer(cx, Counter::TcpExtTCPWinProbe, out);
+        if self.flight.packets() > 0 || !self.has_unsent() {
+            self.probes_out = 0;
+            self.backoff = 0;
+            return;
+        }
+        self.probes_out = self.probes_out.saturating_add(1);
+        if self.backoff < cx.cfg.retries2 {
+            self.backoff += 1;
+        }
+        let delay = self.probe_delay(cx);
+        self.arm_transmit(cx, Pending::Persist, delay);
+    }
+
+    /// Sends as much as the window holds, or an empty probe (`tcp_write_wakeup`).
+    fn wake_up_peer(&mut self, cx: &mut Cx<'_>, counter: Counter, out: &mut Outbox) {
+        let room = self.window_end();
+        if self.has_unsent() && self.snd_nxt.before(room) {
+            let end = self.next_segment_end();
+            let end = if end.after(room) { room } else { end };
+            self.send_new(cx, end, true, out);
+        } else {
+            self.send_probe(cx, out);
+            out.count(counter);
+        }
+    }
+
+    /// How long an orphan may stay in FIN_WAIT2 (`tcp_fin_time`).
+    pub(super) fn fin_time(&self, cx: &Cx<'_>) -> Span {
+        let wanted = match self.linger2 {
+            0 | LINGER2_NEVER => cx.cfg.fin_timeout,
+            millis => Span::from_millis(u64::from(millis)),
+        };
+        wanted.max(Span::from_micros(u64::from(self.rto) * 7 / 2))
+    }
+
+    /// Arms the timer that serves keep-alive and FIN_WAIT2.
+    pub(super) fn arm_keepalive(&mut self, cx: &Cx<'_>, delay: Span) {
+        self.keep_at = cx.cfg.timers.expiry(cx.now, delay);
+    }
+
+    /// `tcp_keepalive_timer`
+    fn keepalive_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        if self.state == State::FinWait2 && self.orphan {
+            let left = self.fin_time(cx) - cx.cfg.time_wait;
+            if self.linger2 != LINGER2_NEVER && left > Span::ZERO {
+                // The rest is spent as a mini-socket, and it is the same length again: as the kernel does.
+                self.enter_time_wait(cx, Some(left), out);
+            } else {
+                self.send_reset(cx, out);
+                self.done(out);
+            }
+            return;
+        }
+        if !self.keepalive || matches!(self.state, State::Closed | State::SynSent) {
+            return;
+        }
+        let (idle, interval, probes) = cx.cfg.keepalive;
+        if self.flight.packets() > 0 || self.has_unsent() {
+            self.arm_keepalive(cx, idle);
+            return;
+        }
+        let now = cx.ticks();
+        let quiet = now.wrapping_sub(self.lrcvtime).min(now.wrapping_sub(self.rcv_tstamp));
+        let quiet = cx.cfg.timers.from_ticks(quiet);
+        if quiet < idle {
+            self.arm_keepalive(cx, idle - quiet);
+        } else if self.probes_out >= probes {
+            self.send_reset(cx, out);
+            self.give_up(out);
+        } else {
+            self.wake_up_peer(cx, Counter::TcpExtTCPKeepAlive, out);
+            self.probes_out += 1;
+            self.arm_keepalive(cx, interval);
+        }
+    }
+
+    /// SO_KEEPALIVE
+    pub(super) fn set_keepalive(&mut self, cx: &Cx<'_>, on: bool) {
+        let connected = !matches!(self.state, State::Closed | State::SynSent);
+        if on && !self.keepalive && connected {
+            self.arm_keepalive(cx, cx.cfg.keepalive.0);
+        } else if !on {
+            self.keep_at = Time::NEVER;
+        }
+        self.keepalive = on;
+    }
+}
+
+/// `tcp_orphan_retries`: 0 stands for 8 as long as something moves.
+const fn orphan_retries(sysctl: u8, alive: bool) -> u8 {
+    if sysctl == 0 && alive { 8 } else { sysctl }
+}
+
+/// The time that `retries` retransmissions take when the first waits `base` and each next one twice as long, up to the
+/// largest RTO (`tcp_model_timeout`).
+fn model_timeout(cx: &Cx<'_>, retries: u8, base: Span) -> Span {
+    let rto_max = cx.cfg.rto_max;
+    let doublings = rto_max.0.checked_div(base.0).unwrap_or(1).max(1).ilog2();
+    let retries = u32::from(retries);
+    if retries <= doublings {
+        base.times((2 << retries) - 1)
+    } else {
+        base.times((2 << doublings) - 1) + rto_max.times(u64::from(retries - doublings))
+    }
+}
