@@ -17,7 +17,7 @@ const WORKER_PAUSE: Span = Span::from_millis(50);
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// Queues the next arrival of a source.
     pub(super) fn next_arrival(&mut self, id: TrafficId) {
-        if let Some(at) = self.sources[id.index()].schedule.next() {
+        if let Some(at) = self.sources[id.index()].schedule.next_arrival() {
             self.queue.push(LaneId::NONE, at, Event::Arrival(id));
         }
     }
@@ -41,7 +41,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     fn pooled_request(&mut self, id: TrafficId, size: u32) {
         while let Some(key) = self.sources[id.index()].pool.idle.pop() {
             if self.apps.get(key).is_some_and(|app| app.status() == Status::Idle) {
-                return self.step(key, App::next_request);
+                self.step(key, App::next_request);
+                return self.drain(self.sources[id.index()].spec.from);
             }
         }
         let pool = &mut self.sources[id.index()].pool;

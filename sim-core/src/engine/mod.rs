@@ -11,3 +11,6 @@ mod world;
 
 pub use record::{Lost, Record, Sink};
 pub use world::{Simulation, World};
+
+#[cfg(test)]
+mod tests;

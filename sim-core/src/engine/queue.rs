@@ -101,7 +101,7 @@ struct Head {
 /// FIFO lanes, a heap of their heads, and a heap for the rest.
 #[derive(Debug)]
 pub struct Lanes {
-    lanes: Vec<VecDeque<Entry>>,
+    fifos: Vec<VecDeque<Entry>>,
     heads: BinaryHeap<Reverse<Head>>,
     rest: Heap,
 }
@@ -119,14 +119,14 @@ impl Lanes {
 impl Queue for Lanes {
     fn with_lanes(lanes: u16) -> Self {
         Lanes {
-            lanes: (0..lanes).map(|_| VecDeque::new()).collect(),
+            fifos: (0..lanes).map(|_| VecDeque::new()).collect(),
             heads: BinaryHeap::new(),
             rest: Heap::default(),
         }
     }
 
     fn push(&mut self, lane: LaneId, time: Time, event: Event) {
-        let Some(fifo) = self.lanes.get_mut(lane.0 as usize) else {
+        let Some(fifo) = self.fifos.get_mut(lane.0 as usize) else {
             return self.rest.push(lane, time, event);
         };
         let seq = self.rest.pushed;
@@ -152,7 +152,7 @@ impl Queue for Lanes {
             return self.rest.pop();
         }
         let mut top = self.heads.peek_mut()?;
-        let fifo = &mut self.lanes[top.0.lane as usize];
+        let fifo = &mut self.fifos[top.0.lane as usize];
         let entry = fifo.pop_front().expect("a lane with a head is not empty");
         match fifo.front() {
             Some(next) => {

@@ -37,7 +37,7 @@ impl Host {
         match found {
             Some(SockRef::Full(key)) => self.settle_socket(now, key, before, next, fx),
             Some(SockRef::Mini(key)) => {
-                self.settle_arrival_at_mini(now, key, before, packet, next, listener, fx)
+                self.settle_arrival_at_mini(now, key, before, packet, next, listener, fx);
             }
             Some(SockRef::Request(key)) => self.settle_request(now, key, next, listener, fx),
             None => {
@@ -100,7 +100,7 @@ impl Host {
         match next {
             Next::Request(request) => self.insert_request(now, tuple, flow, request, fx),
             Next::Child(endpoint) => {
-                self.insert_child(now, tuple, flow, endpoint, listener, State::Closed, fx)
+                self.insert_child(now, tuple, flow, endpoint, listener, State::Closed, fx);
             }
             Next::Keep | Next::Gone | Next::TimeWait(_) => {}
         }

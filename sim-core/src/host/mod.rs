@@ -251,7 +251,7 @@ impl Host {
         mini.wake = Time::NEVER;
         outbox.clear();
         let next = mini.machine.on_timer(&mut Cx { now, cfg, shared }, outbox);
-        self.settle_mini(now, key, next, fx);
+        self.settle_mini(now, key, &next, fx);
     }
 
     /// Queues a wake-up at a socket's deadline, unless one that is early enough is queued already.
@@ -319,18 +319,16 @@ impl Host {
         self.arm_mini(mini, fx);
     }
 
-    /// Carries out what a step said of a mini-socket. Returns whether it is still there.
-    fn settle_mini(&mut self, now: Time, key: Key, next: Next, fx: &mut Effects) -> bool {
-        let Some(mini) = self.sockets.mini.get(key) else { return false };
+    /// Carries out what the timer of a mini-socket came to.
+    fn settle_mini(&mut self, now: Time, key: Key, next: &Next, fx: &mut Effects) {
+        let Some(mini) = self.sockets.mini.get(key) else { return };
         let (tuple, flow) = (mini.tuple, mini.flow);
         self.flush(now, tuple, flow, None, None, fx);
         if matches!(next, Next::Keep | Next::TimeWait(_)) {
-            self.arm_mini(key, fx);
-            return true;
+            return self.arm_mini(key, fx);
         }
         self.remove_mini(now, key, fx);
         self.account(now);
-        false
     }
 
     fn remove_mini(&mut self, now: Time, key: Key, fx: &mut Effects) -> Option<Mini> {

@@ -296,9 +296,9 @@ impl Ports {
         let dest = &self.dests[id.0 as usize];
         let hash = self.port_hash(now, dest.from, dest.to);
         let index = (hash % u64::from(perturb)) as usize;
-        let mut offset = self.perturb[index].wrapping_add((hash >> 32) as u32) % remaining & !1;
-        for _ in 0..2 {
-            let start = low + offset;
+        let offset = (self.perturb[index].wrapping_add((hash >> 32) as u32) % remaining) & !1;
+        for other_parity in 0..remaining.min(2) {
+            let start = low + offset + other_parity;
             let pass = Pass::parity(high, start, remaining);
             if let Some(port) = self.search(id, pass, &mut takeover) {
                 let port32 = u32::from(port);
@@ -307,10 +307,6 @@ impl Ports {
                 self.perturb[index] = self.perturb[index].wrapping_add(step);
                 return Some(port);
             }
-            if remaining == 1 {
-                return None;
-            }
-            offset += 1;
         }
         None
     }

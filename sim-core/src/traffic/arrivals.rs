@@ -42,7 +42,7 @@ impl Schedule {
     }
 
     /// The next arrival, or `None` when there are no more.
-    pub fn next(&mut self) -> Option<Time> {
+    pub fn next_arrival(&mut self) -> Option<Time> {
         let at = match &self.arrivals {
             Arrivals::Constant(rate) => self.start + nth(*rate, self.count),
             Arrivals::Poisson(rate) => {

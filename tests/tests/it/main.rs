@@ -1,4 +1,6 @@
-//! End-to-end tests, in one binary.
+//! End-to-end tests, in one binary: it links once.
 
+mod language;
+mod oracle_conntrack;
 mod oracle_endpoint;
 mod tidy;

@@ -1,0 +1,296 @@
+//! Small worlds: each reaches its state by traffic alone.
+
+use super::queue::{Heap, Lanes};
+use super::{Lost, Record, World};
+use crate::conntrack::ConntrackConfig;
+use crate::counter::Counter;
+use crate::errno::{Call, Errno};
+use crate::ids::{Addr, HostId, SockAddr};
+use crate::profile::Stack;
+use crate::record::{LogLine, Summary};
+use crate::rng::Ratio;
+use crate::scenario::{
+    Arrivals, ClientPort, CloseHow, Host, Limit, Link, Listen, Metric, OnError, OtherSide, Outcome, Pool,
+    Rate, Scenario, Side, Traffic,
+};
+use crate::tcp::State;
+use crate::tcp::config::{TimerModel, TwReuse};
+use crate::time::{Span, Time};
+
+const CLIENT: Addr = Addr(0x0a00_0001);
+const SERVER: Addr = Addr(0x0a00_0002);
+const WEB: SockAddr = SockAddr { addr: SERVER, port: 80 };
+
+fn host(name: &str, addresses: &[Addr]) -> Host {
+    let defaults = Stack::Linux6_18.defaults();
+    let mut tcp = defaults.tcp;
+    tcp.timers = TimerModel::Exact;
+    Host {
+        name: name.into(),
+        addresses: addresses.to_vec(),
+        stack: Stack::Linux6_18,
+        tcp,
+        ports: defaults.ports,
+        open_files: 65_536,
+        listen: Vec::new(),
+        conntrack: None,
+    }
+}
+
+fn link(a: u16, b: u16) -> Link {
+    Link {
+        a: HostId(a),
+        b: HostId(b),
+        delay: Span::from_micros(500),
+        loss: Ratio::ZERO,
+        duplicate: Ratio::ZERO,
+        reorder: Ratio::ZERO,
+        reorder_delay: Span::ZERO,
+    }
+}
+
+/// One client, one server, `per_second` connections a second for `seconds`, the client closes first.
+fn scenario(per_second: u64, seconds: u64) -> Scenario {
+    let listen = Listen { port: 80, backlog: 4096, accept_after: Span::ZERO, accept_every: Span::ZERO };
+    Scenario {
+        title: String::new(),
+        teaches: String::new(),
+        duration: Span::from_secs(seconds),
+        seed: 1,
+        sample: Span::from_secs(1),
+        hosts: vec![host("client", &[CLIENT]), Host { listen: vec![listen], ..host("server", &[SERVER]) }],
+        links: vec![link(0, 1)],
+        traffic: vec![Traffic {
+            name: "web".into(),
+            from: HostId(0),
+            source: vec![CLIENT],
+            to: vec![WEB],
+            arrivals: Arrivals::Constant(Rate { count: per_second, per: Span::from_secs(1) }),
+            start: Time::ZERO,
+            stop: Time::NEVER,
+            request: 200,
+            response: 1000,
+            service_time: Span::from_millis(1),
+            requests_per_connection: 1,
+            think_time: Span::ZERO,
+            hold: Span::ZERO,
+            pool: None,
+            first: Side::Client,
+            how: CloseHow::Graceful,
+            other: OtherSide::CloseAfter(Span::ZERO),
+            port: ClientPort::Auto,
+            connect_timeout: Span::MAX,
+            on_error: OnError::GiveUp,
+        }],
+        expect: Vec::new(),
+    }
+}
+
+fn ports(scenario: &mut Scenario, count: u16) {
+    scenario.hosts[0].ports.low = 20_000;
+    scenario.hosts[0].ports.high = 20_000 + count - 1;
+}
+
+fn run(scenario: &Scenario) -> Summary {
+    World::<Lanes, ()>::new(scenario).run()
+}
+
+fn error(summary: &Summary, call: Call, errno: Errno) -> u64 {
+    let errors = &summary.traffic[0].errors;
+    errors.iter().find(|e| e.call == call && e.errno == errno).map_or(0, |e| e.tally.count)
+}
+
+#[test]
+fn the_first_closer_keeps_the_time_wait() {
+    let mut s = scenario(10, 5);
+    s.traffic[0].stop = Time(2_000_000_000);
+    let client_first = run(&s);
+    assert_eq!(client_first.traffic[0].completed.count, 20);
+    assert_eq!(client_first.hosts[0].state(State::TimeWait).now, 20);
+    assert_eq!(client_first.hosts[1].state(State::TimeWait).peak, 0);
+    s.traffic[0].first = Side::Server;
+    let server_first = run(&s);
+    assert_eq!(server_first.hosts[0].state(State::TimeWait).peak, 0);
+    assert_eq!(server_first.hosts[1].state(State::TimeWait).now, 20);
+}
+
+#[test]
+fn a_time_wait_lasts_sixty_seconds_and_then_nothing_is_left() {
+    let mut s = scenario(10, 70);
+    s.traffic[0].stop = Time(1_000_000_000);
+    let summary = run(&s);
+    let column = summary.series.get(Metric::Sockets(HostId(0), State::TimeWait)).unwrap();
+    assert_eq!((column[1], column[60], column[62]), (10, 10, 0));
+    for host in &summary.hosts {
+        let open = State::ALL.iter().filter(|&&state| state != State::Listen);
+        assert!(open.clone().all(|&state| host.state(state).now == 0));
+        assert_eq!((host.open_files.now, host.orphans.now, host.mini_sockets.now), (0, 0, 0));
+    }
+}
+
+#[test]
+fn ports_run_out_and_come_back() {
+    let mut s = scenario(10, 75);
+    ports(&mut s, 100);
+    let summary = run(&s);
+    let web = &summary.traffic[0];
+    let refused = error(&summary, Call::Connect, Errno::Eaddrnotavail);
+    assert_eq!(web.connected.count + refused, 750);
+    let bound = summary.bound_first().expect("a limit refuses");
+    assert_eq!(bound.limit, Limit::Ports { host: HostId(0), from: CLIENT, to: WEB });
+    assert_eq!((bound.capacity, bound.used.peak), (100, 100));
+    assert_eq!(bound.refused.first, Time(10_000_000_000));
+    assert_eq!(bound.held_by, [(State::TimeWait, 100)]);
+    let recovered = web.recovered.expect("ports come back");
+    assert!(recovered > Time(60_000_000_000) && recovered < Time(60_200_000_000), "{recovered}");
+}
+
+#[test]
+fn a_second_destination_has_ports_of_its_own() {
+    let mut s = scenario(10, 30);
+    ports(&mut s, 100);
+    let second = Listen { port: 81, ..s.hosts[1].listen[0].clone() };
+    s.hosts[1].listen.push(second);
+    s.traffic[0].to.push(SockAddr { addr: SERVER, port: 81 });
+    let summary = run(&s);
+    assert_eq!(summary.bound_first().expect("both run out").refused.first, Time(20_000_000_000));
+}
+
+#[test]
+fn tcp_tw_reuse_lets_a_port_serve_once_a_second() {
+    let mut s = scenario(50, 20);
+    ports(&mut s, 100);
+    s.hosts[0].tcp.tw_reuse = TwReuse::On;
+    let summary = run(&s);
+    assert_eq!(summary.traffic[0].failed.count, 0);
+    assert!(summary.hosts[0].counters.get(Counter::TcpExtTWRecycled) > 800);
+    assert!(summary.hosts[0].state(State::TimeWait).peak <= 100);
+}
+
+#[test]
+fn a_full_conntrack_table_drops_new_flows_only() {
+    let mut s = scenario(10, 40);
+    s.hosts.push(host("router", &[]));
+    s.links = vec![link(0, 2), link(2, 1)];
+    s.hosts[2].conntrack = Some(ConntrackConfig { max: 100, ..ConntrackConfig::default() });
+    let summary = run(&s);
+    let bound = summary.bound_first().expect("the table fills");
+    assert_eq!(bound.limit, Limit::Conntrack(HostId(2)));
+    assert_eq!(bound.refused.first.as_millis() / 100, 100);
+    assert_eq!(summary.traffic[0].connected.count, 100);
+    assert_eq!(summary.traffic[0].completed.count, 100);
+    assert!(summary.logs.iter().any(|(host, log)| *host == 2 && log.line == LogLine::ConntrackTableFull));
+    assert!(summary.hosts[2].counters.get(Counter::CtDrop) > 300);
+}
+
+#[test]
+fn descriptors_bind_when_nobody_closes_and_not_in_time_wait() {
+    let mut s = scenario(10, 30);
+    s.hosts[1].open_files = 50;
+    assert_eq!(run(&s).bound_first(), None);
+    s.traffic[0].other = OtherSide::Never;
+    let leak = run(&s);
+    assert_eq!(leak.bound_first().expect("descriptors run out").limit, Limit::OpenFiles(HostId(1)));
+    assert_eq!(leak.hosts[1].open_files.peak, 50);
+    assert!(leak.hosts[1].state(State::CloseWait).now >= 50);
+}
+
+#[test]
+fn a_reset_leaves_no_time_wait() {
+    let mut s = scenario(10, 5);
+    s.traffic[0].how = CloseHow::Reset;
+    let summary = run(&s);
+    assert_eq!(summary.hosts[0].state(State::TimeWait).peak, 0);
+    assert_eq!(summary.hosts[1].state(State::TimeWait).peak, 0);
+    assert!(summary.hosts[0].counters.get(Counter::TcpOutRsts) >= 49);
+}
+
+#[test]
+fn nobody_listening_is_refused_at_once() {
+    let mut s = scenario(10, 5);
+    s.hosts[1].listen.clear();
+    let summary = run(&s);
+    assert_eq!(error(&summary, Call::Connect, Errno::Econnrefused), 50);
+    assert_eq!(summary.hosts[0].open_files.now, 0);
+}
+
+#[test]
+fn a_pool_keeps_its_connections() {
+    let mut s = scenario(100, 10);
+    s.traffic[0].pool = Some(Pool { size: 5, idle_timeout: Span::MAX });
+    s.traffic[0].requests_per_connection = u32::MAX;
+    let summary = run(&s);
+    assert_eq!(
+        summary.traffic[0].connected.count, 1,
+        "one connection is idle whenever the next request comes"
+    );
+    assert_eq!(summary.traffic[0].answered, 1000);
+}
+
+#[test]
+fn workers_start_again_when_they_are_done() {
+    let mut s = scenario(1, 10);
+    s.traffic[0].arrivals = Arrivals::Workers(4);
+    s.hosts[0].tcp.tw_reuse = TwReuse::Off;
+    let summary = run(&s);
+    // One turn is SYN, SYN,ACK, request, response: two round trips of 1 ms and 1 ms of service.
+    let turns = summary.traffic[0].completed.count;
+    assert!((4 * 3_000..=4 * 3_400).contains(&turns), "{turns}");
+}
+
+#[test]
+fn retries_are_attempts_of_their_own() {
+    let mut s = scenario(1, 5);
+    s.hosts[1].listen.clear();
+    s.traffic[0].stop = Time(50_000_000);
+    s.traffic[0].on_error = OnError::Retry { after: Span::from_millis(100), times: 3 };
+    let summary = run(&s);
+    assert_eq!(summary.traffic[0].attempted.count, 1, "the first retry comes after `stop`");
+    s.traffic[0].stop = Time(900_000_000);
+    assert_eq!(run(&s).traffic[0].attempted.count, 4);
+}
+
+/// Loss, duplicates and reordering, several hops, workers: whatever the queue, the same bytes.
+#[test]
+fn the_digest_does_not_depend_on_the_queue() {
+    let mut s = scenario(200, 20);
+    s.links[0].loss = Ratio { num: 5, den: 100 };
+    s.links[0].duplicate = Ratio { num: 5, den: 100 };
+    s.links[0].reorder = Ratio { num: 10, den: 100 };
+    s.links[0].reorder_delay = Span::from_millis(3);
+    let lanes = run(&s);
+    let heap = World::<Heap, ()>::with_sink(&s, ()).run();
+    assert_eq!(lanes, heap);
+    assert_eq!(lanes.digest, run(&s).digest);
+    assert!(lanes.lost > 0 && lanes.traffic[0].completed.count > 3_000);
+    s.seed = 2;
+    assert_ne!(run(&s).digest, lanes.digest);
+}
+
+#[test]
+fn a_follower_sees_every_segment_arrive_or_be_lost() {
+    let mut s = scenario(20, 10);
+    s.traffic[0].stop = Time(5_000_000_000);
+    s.links[0].loss = Ratio { num: 1, den: 10 };
+    let mut world = World::<Lanes, Vec<(Time, Record)>>::new(&s);
+    while world.advance(1000) {}
+    let count = |what: fn(&Record) -> bool| world.sink().iter().filter(|(_, r)| what(r)).count();
+    let sent = count(|r| matches!(r, Record::Sent(..)));
+    let arrived = count(|r| matches!(r, Record::Arrived(..)));
+    let lost = count(|r| matches!(r, Record::Lost(_, Lost::Link, _)));
+    assert_eq!(sent, arrived + lost);
+    assert!(lost > 0);
+}
+
+#[test]
+fn an_attempt_ends_in_exactly_one_way() {
+    let mut s = scenario(50, 100);
+    ports(&mut s, 500);
+    s.links[0].loss = Ratio { num: 2, den: 100 };
+    s.traffic[0].stop = Time(60_000_000_000);
+    let summary = run(&s);
+    let web = &summary.traffic[0];
+    let at_connect: u64 = web.errors.iter().filter(|e| e.call == Call::Connect).map(|e| e.tally.count).sum();
+    assert_eq!(web.attempted.count, web.connected.count + at_connect + web.pending);
+    assert_eq!(web.outcome(Outcome::Failed).count, web.failed.count);
+}
