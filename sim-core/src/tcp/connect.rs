@@ -226,7 +226,7 @@ impl Endpoint {
         self.rcv_nxt = seg.seq + 1;
         self.rcv_wup = self.rcv_nxt;
         self.copied_seq = self.rcv_nxt;
-        self.mss_clamp = send_mss(cx, seg, self.tstamp_ok);
+        self.mss_clamp = send_mss(cx, seg.syn.mss, self.tstamp_ok);
     }
 
     /// SYN,ACK: established.
@@ -320,7 +320,7 @@ impl Endpoint {
         if req.tstamp_ok {
             sock.ts_recent_stamp = cx.seconds();
         }
-        sock.mss_clamp = req.mss.min(cx.cfg.mss) - if req.tstamp_ok { TSTAMP_LEN } else { 0 };
+        sock.mss_clamp = send_mss(cx, req.mss, req.tstamp_ok);
         sock.sync_mss();
         sock.total_rto = req.num_timeout;
         sock.undo_syn = req.num_timeout > 0;
@@ -334,8 +334,12 @@ impl Endpoint {
     }
 }
 
-/// The segment size towards the peer: what it accepts and we can send, without the octets of timestamps.
-fn send_mss(cx: &Cx<'_>, seg: &Segment, timestamps: bool) -> u16 {
-    let offered = if seg.syn.mss == 0 { DEFAULT_MSS as u16 } else { seg.syn.mss };
-    offered.min(cx.cfg.mss) - if timestamps { TSTAMP_LEN } else { 0 }
+/// Smallest segment size that is believed (`tcp_min_snd_mss`).
+const MIN_SND_MSS: u16 = 48;
+
+/// The segment size towards the peer: what it offered (0 = nothing) and we can send, without the octets of timestamps.
+fn send_mss(cx: &Cx<'_>, offered: u16, timestamps: bool) -> u16 {
+    let offered = if offered == 0 { DEFAULT_MSS as u16 } else { offered };
+    let cost = if timestamps { TSTAMP_LEN } else { 0 };
+    offered.min(cx.cfg.mss).saturating_sub(cost).max(MIN_SND_MSS)
 }

@@ -122,6 +122,7 @@ impl Endpoint {
         out: &mut Outbox,
     ) -> bool {
         let mut sent = false;
+        let mut rearm = false;
         while self.has_unsent() {
             let in_flight = u32::from(self.flight.packets().saturating_sub(self.sacked_out));
             if !once && (in_flight >= self.cwnd || self.recovering() && in_flight > self.cwnd) {
@@ -131,20 +132,23 @@ impl Endpoint {
             if end.after(self.window_end()) || self.nagle_holds(end, nagle_off) {
                 break;
             }
-            self.send_new(cx, end, false, out);
+            rearm |= self.send_new(cx, end, false, out);
             sent = true;
             if once {
                 break;
             }
         }
-        if sent && !once {
-            self.schedule_loss_probe(cx, false);
+        // One timer serves both, so the RTO need not be armed where a probe comes first.
+        let probing = sent && !once && self.schedule_loss_probe(cx, false);
+        if rearm && !probing {
+            self.rearm_rto(cx);
         }
         sent
     }
 
     /// Sends `[snd_nxt, end)` for the first time, with PSH if `push` wants it (`tcp_event_new_data_sent`).
-    pub(super) fn send_new(&mut self, cx: &mut Cx<'_>, end: Seq, push: bool, out: &mut Outbox) {
+    /// Answers whether the retransmission timer has to be armed.
+    pub(super) fn send_new(&mut self, cx: &mut Cx<'_>, end: Seq, push: bool, out: &mut Outbox) -> bool {
         let from = self.snd_nxt;
         let mut seg = self.stream_segment(cx, from, end, out);
         if push {
@@ -158,9 +162,7 @@ impl Endpoint {
         self.snd_nxt = end;
         let first = self.flight.packets() == 0;
         self.flight.push(end, cx.micros(), seg.flags.has(Flags::PSH));
-        if first || self.pending == Pending::LossProbe {
-            self.rearm_rto(cx);
-        }
+        first || self.pending == Pending::LossProbe
     }
 
     /// Sends what may be sent, or begins to probe a closed window (`__tcp_push_pending_frames`).

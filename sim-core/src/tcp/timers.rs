@@ -297,7 +297,9 @@ impl Endpoint {
         if self.has_unsent() && self.snd_nxt.before(room) {
             let end = self.next_segment_end();
             let end = if end.after(room) { room } else { end };
-            self.send_new(cx, end, true, out);
+            if self.send_new(cx, end, true, out) {
+                self.rearm_rto(cx);
+            }
         } else {
             self.send_probe(cx, out);
             out.count(counter);

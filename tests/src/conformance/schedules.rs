@@ -77,7 +77,7 @@ fn begin(record: &Value, setups: &Setups) -> Result<(Prepared, Time), String> {
     let state = if fd_open { "FIN_WAIT2" } else { state };
     let suffix = if record["timestamps"] == true { "ts" } else { "nots" };
     let mut cfg = recorded_host(TimerModel::Wheel { hz: 250, phase: Span::ZERO });
-    set_sysctls(&mut cfg, &record["sysctls"])?;
+    set_sysctls(&mut cfg, &record["sysctls"]);
     let linger = name.split_once("linger2_").map(|(_, value)| match value.parse() {
         Ok(seconds) => Linger2::For(Span::from_secs(seconds)),
         Err(_) => Linger2::Never,

@@ -98,3 +98,35 @@ fn a_refused_connection_says_so() {
     assert_eq!(pair.states(), (State::Closed, State::Closed));
     assert!(pair.sides[CLIENT].out.notices.contains(&Notice::Error(Errno::Econnrefused)));
 }
+
+/// Segments that client and server send in a life of so many requests, on a fast wire with prompt applications.
+fn segments_of_a_life(requests: u32) -> (usize, usize) {
+    let mut pair = Pair::new(&TcpConfig::default());
+    pair.delay = Span::from_micros(20);
+    let moment = Span::from_micros(100);
+    pair.connect();
+    pair.run(moment);
+    for _ in 0..requests {
+        pair.call(CLIENT, Input::Send { len: 16 }).unwrap();
+        pair.run(moment);
+        assert_eq!(pair.call(SERVER, Input::Recv { len: 1_000 }), Ok(16));
+        pair.call(SERVER, Input::Send { len: 16 }).unwrap();
+        pair.run(moment);
+        assert_eq!(pair.call(CLIENT, Input::Recv { len: 1_000 }), Ok(16));
+    }
+    pair.call(CLIENT, Input::Close).unwrap();
+    pair.run(moment);
+    assert_eq!(pair.call(SERVER, Input::Recv { len: 1_000 }), Ok(0));
+    pair.call(SERVER, Input::Close).unwrap();
+    pair.run(moment);
+    assert_eq!(pair.states(), (State::TimeWait, State::Closed));
+    let by = |side| pair.log.iter().filter(|l| l.1 == side).count();
+    (by(CLIENT), by(SERVER))
+}
+
+#[test]
+fn a_life_takes_as_many_segments_as_in_a_real_kernel() {
+    // Recorded: 300 connections of one request, 1800 and 1200 segments; 113 of ten, 1695 and 1469.
+    assert_eq!(segments_of_a_life(1), (6, 4));
+    assert_eq!(segments_of_a_life(10), (15, 13));
+}
