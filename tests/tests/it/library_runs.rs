@@ -63,7 +63,7 @@ const CHANGES: &[(&str, &str)] = &[
     ("ports-run-out", r#"hosts.client.sysctl."net.ipv4.ip_local_port_range"="1024 60999""#),
     ("two-destinations", r#"traffic.web.arrivals=constant("500/s")"#),
     ("unaffected-destination", r#"traffic.calm.to="server:80""#),
-    ("reuse-with-timestamps", "hosts.client.tcp=(isn: random)"),
+    ("reuse-with-timestamps", r#"hosts.client.sysctl."net.ipv4.tcp_timestamps"=0"#),
     ("reuse-with-random-isn", "hosts.client.tcp=(isn: clock)"),
     ("reuse-with-rfc1337", r#"hosts.server.sysctl."net.ipv4.tcp_rfc1337"=0"#),
     ("reuse-with-rfc793", "hosts.server.stack=linux"),
@@ -76,7 +76,7 @@ const CHANGES: &[(&str, &str)] = &[
     ("msl-by-system", "hosts.macos.stack=windows"),
     ("fin-timeout", r#"hosts.tuned.tcp=(time_wait: "5s")"#),
     ("poisson-470", r#"traffic.web.arrivals=constant("470/s")"#),
-    ("poisson-500", r#"traffic.web.arrivals=constant("500/s")"#),
+    ("poisson-500", r#"hosts.client.tcp=(time_wait: "30s")"#),
     ("real-machine", r#"hosts.client.sysctl={"net.ipv4.ip_local_port_range": "1024 65535"}"#),
 ];
 
