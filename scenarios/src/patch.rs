@@ -191,7 +191,8 @@ fn entry<'n>(
     walked: &str,
     last: bool,
 ) -> Result<&'n mut Node, Diagnostic> {
-    if matches!(&node.kind, Kind::Tuple(None, items) if items.is_empty()) {
+    let switched_on = walked == "`conntrack`" && matches!(&node.kind, Kind::Word(w) if w == "on");
+    if switched_on || matches!(&node.kind, Kind::Tuple(None, items) if items.is_empty()) {
         let map = walked.trim_matches('`');
         node.kind = if holds_names(map) { Kind::Map(Vec::new()) } else { Kind::Fields(None, Vec::new()) };
     }

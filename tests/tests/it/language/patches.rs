@@ -72,6 +72,14 @@ fn a_list_grows_at_its_end_and_an_argument_can_be_replaced() {
 }
 
 #[test]
+fn a_section_that_is_not_there_is_made() {
+    let patches = ["hosts.server.conntrack=on", "hosts.server.conntrack.max=100", "traffic.web.pool.size=5"];
+    let s = set("ports-run-out", &patches).unwrap_or_else(|report| panic!("{report}")).scenario;
+    assert_eq!(s.hosts[1].conntrack.as_ref().map(|c| c.max), Some(100));
+    assert_eq!(s.traffic[0].pool.map(|p| p.size), Some(5));
+}
+
+#[test]
 fn later_patches_win() {
     let loaded = set("ports-run-out", &["seed=1", "seed=2"]).unwrap();
     assert_eq!(loaded.scenario.seed, 2);
