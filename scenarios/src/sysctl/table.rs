@@ -198,7 +198,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     switch!("net.ipv4.tcp_rfc1337", 255, tcp.rfc1337),
     text(
         "net.ipv4.tcp_rmem",
-        "three sizes in bytes, least, default and most: \"4096 131072 6291456\"",
+        "three sizes in bytes, least, default and most: \"4096 131072 33554432\"",
         |k, v| {
             let Some([_, default, most]) = three(v) else { return false };
             (k.tcp.rcv_buf, k.tcp.rcv_buf_max) = (default, most);

@@ -83,7 +83,7 @@ fn converse(seed: u64) {
             assert!(side.deadline() > at, "a timer that fires moves on: {:?}", side.slot);
         }
         if luck.below(3) == 0 {
-            drop(side.call(now, call(&mut luck)));
+            let _ = side.call(now, call(&mut luck));
         } else {
             let seg = segment(&mut luck, &anchors, now.as_millis() as u32, 0);
             side.deliver(now, &seg);
