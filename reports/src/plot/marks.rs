@@ -37,7 +37,7 @@ pub(super) fn marks(run: Run<'_>) -> Vec<Mark> {
     // Where failures and successes alternate from the start, the first success says nothing.
     let long = |failed: Time, recovered: Time| recovered.since(failed).0 >= run.summary.ended.0 / 50;
     let recovered = run.summary.traffic.iter().filter_map(|t| t.recovered.map(|r| (t.failed.first, r)));
-    if let Some((_, time)) = recovered.filter(|&(f, r)| long(f, r)).max_by_key(|&(_, r)| r) {
+    if let Some((_, time)) = recovered.filter(|&(f, r)| long(f, r)).min_by_key(|&(f, r)| (f, r)) {
         let text = format!("{}: first success after it", words::at(time));
         marks.push(Mark { seconds: time.0 as f64 / 1e9, text, color: SOFT_INK });
     }

@@ -63,8 +63,12 @@ impl Sampler {
         self.put(Metric::OpenFiles(id), stats.open_files.now);
         self.put(Metric::Orphans(id), stats.orphans.now);
         self.put(Metric::Memory(id), stats.memory.now);
+        self.put(Metric::Used(Limit::OpenFiles(id)), stats.open_files.now);
+        self.put(Metric::Used(Limit::TwBuckets(id)), stats.mini_sockets.now);
+        self.put(Metric::Used(Limit::Orphans(id)), stats.orphans.now);
         if host.tracking.is_some() {
             self.put(Metric::Conntrack(id), stats.conntrack.now);
+            self.put(Metric::Used(Limit::Conntrack(id)), stats.conntrack.now);
         }
         for dest in host.ports.dests() {
             self.put(Metric::Used(Limit::Ports { host: id, from: dest.from, to: dest.to }), dest.used.now);
