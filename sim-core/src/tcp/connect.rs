@@ -140,7 +140,7 @@ impl Endpoint {
         sock.window_clamp = first.clamp;
         sock.rcv_wscale = first.scale;
         out.facts.push(super::Fact::State { from: State::Closed, to: State::SynSent });
-        let syn = sock.syn_segment(cx, out);
+        let syn = sock.syn_segment(cx);
         sock.retrans_stamp = cx.millis().wrapping_add(1).max(1);
         sock.snd_nxt = isn + 1;
         sock.write_seq = isn + 1;
@@ -273,7 +273,7 @@ impl Endpoint {
         self.max_window = self.snd_wnd;
         self.sync_mss();
         self.initialize_rcv_mss();
-        let syn_ack = self.syn_segment(cx, out);
+        let syn_ack = self.syn_segment(cx);
         self.flight.head_reshaped(cx.micros());
         out.count(Counter::TcpOutSegs);
         out.segments.push(syn_ack);
