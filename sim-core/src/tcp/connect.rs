@@ -232,7 +232,7 @@ impl Endpoint {
     /// SYN,ACK: established.
     fn finish_connect(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
         self.snd_wl1 = seg.seq;
-        let _ = self.acknowledge(cx, seg, out);
+        let _ = self.acknowledge(cx, seg, false, out);
         self.take_syn(cx, seg);
         self.snd_wnd = u32::from(seg.win);
         self.max_window = self.max_window.max(self.snd_wnd);

@@ -158,6 +158,7 @@ impl Endpoint {
             self.snd_sml = end;
         }
         out.count(Counter::TcpOutSegs);
+        out.count(Counter::TcpExtTCPOrigDataSent);
         out.segments.push(seg);
         self.snd_nxt = end;
         let first = self.flight.packets() == 0;
