@@ -34,6 +34,7 @@ const LIBRARY: &[Bundled] = &[
     bundled!("tuple-reuse", "reuse-with-rfc793"),
     bundled!("conntrack-full", "conntrack-full"),
     bundled!("ports-or-conntrack", "ports-first"),
+    bundled!("ports-or-conntrack", "two-destinations-neither"),
     bundled!("ports-or-conntrack", "conntrack-first"),
     bundled!("descriptors", "time-wait-holds-no-descriptor"),
     bundled!("descriptors", "close-wait-holds-descriptors"),

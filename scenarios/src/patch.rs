@@ -81,7 +81,12 @@ fn apply_one(root: &mut Node, patch: &Patch, source: usize) -> Result<(), Diagno
     } else {
         // Parsed behind as many spaces as the path is long, so that places are those of the whole text.
         let text = format!("{}{}", " ".repeat(offset), patch.value);
-        syntax::parse(&text, source)?
+        syntax::parse(&text, source).map_err(|diagnostic| {
+            if patch.value.contains('(') && !patch.value.contains('"') {
+                return diagnostic.help("within parentheses quotes must stay: `constant(\"100/s\")`");
+            }
+            diagnostic
+        })?
     };
     put(root, &steps, value, source)
 }
@@ -186,7 +191,8 @@ fn entry<'n>(
     walked: &str,
     last: bool,
 ) -> Result<&'n mut Node, Diagnostic> {
-    if matches!(&node.kind, Kind::Tuple(None, items) if items.is_empty()) {
+    let switched_on = walked == "`conntrack`" && matches!(&node.kind, Kind::Word(w) if w == "on");
+    if switched_on || matches!(&node.kind, Kind::Tuple(None, items) if items.is_empty()) {
         let map = walked.trim_matches('`');
         node.kind = if holds_names(map) { Kind::Map(Vec::new()) } else { Kind::Fields(None, Vec::new()) };
     }

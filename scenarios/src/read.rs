@@ -1,6 +1,7 @@
 //! From the tree to values: fields, words and quantities, with every mistake noted and none fatal.
 
 use core::ops::RangeInclusive;
+use std::collections::BTreeMap;
 
 use sim_core::rng::Ratio;
 use sim_core::scenario::Rate;
@@ -8,7 +9,7 @@ use sim_core::time::Span;
 
 use crate::report::Diagnostic;
 use crate::source::{Place, Source};
-use crate::syntax::{Key, Kind, Node};
+use crate::syntax::{Key, Kind, Node, clip};
 use crate::units;
 
 /// The findings so far, and the texts they point into.
@@ -49,7 +50,7 @@ impl Notes {
         self.error(diagnostic);
     }
 
-    fn is_command_line(&self, place: Place) -> bool {
+    pub(crate) fn is_command_line(&self, place: Place) -> bool {
         (self.first_patch..self.first_file).contains(&place.source)
     }
 
@@ -191,7 +192,7 @@ impl Notes {
         let message = if found.is_empty() {
             format!("{what} is wanted, not {}", node.describe())
         } else {
-            format!("`{}` is not {what}", crate::syntax::clip(found))
+            format!("`{}` is not {what}", clip(found))
         };
         let mut diagnostic = Diagnostic::error(place, message);
         if let Some(near) = nearest(found, names.iter().copied()) {
@@ -233,12 +234,12 @@ impl Notes {
     }
 
     fn no_key_twice(&mut self, entries: &[(Key, Node)], kind: &str) {
-        for (i, (key, _)) in entries.iter().enumerate() {
-            if let Some((first, _)) = entries[..i].iter().find(|(k, _)| k.text == key.text) {
-                let diagnostic =
-                    Diagnostic::error(key.place, format!("the {kind} `{}` comes twice", key.text));
-                self.error(diagnostic.label("again here").other(first.place, "first here"));
-            }
+        let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
+        for (key, _) in entries {
+            let Some(first) = seen.insert(&key.text, key.place) else { continue };
+            let diagnostic =
+                Diagnostic::error(key.place, format!("the {kind} `{}` comes twice", clip(&key.text)));
+            self.error(diagnostic.label("again here").other(first, "first here"));
         }
     }
 
@@ -265,11 +266,12 @@ impl Notes {
         what: &'static str,
         known: &'static [&'static str],
     ) -> Fields<'n> {
-        let mut fields = Fields { what, place: node.place, entries: &[] };
+        let mut fields = Fields { what, place: node.place, entries: &[], readable: true };
         match &node.kind {
             Kind::Fields(_, entries) => fields.entries = entries,
             Kind::Tuple(_, items) if items.is_empty() => {}
             Kind::Map(_) => {
+                fields.readable = false;
                 let diagnostic = Diagnostic::error(node.place, format!("{what} is written in parentheses"));
                 self.error(
                     diagnostic
@@ -277,6 +279,7 @@ impl Notes {
                 );
             }
             _ => {
+                fields.readable = false;
                 let names = known.iter().take(4).map(|k| format!("{k}: ..")).collect::<Vec<_>>().join(", ");
                 self.expected(node, what, &format!("({names})"));
             }
@@ -292,7 +295,7 @@ impl Notes {
 
     fn unknown_field(&mut self, key: &Key, what: &str, known: &[&'static str]) {
         let mut diagnostic =
-            Diagnostic::error(key.place, format!("{what} has no field `{}`", crate::syntax::clip(&key.text)));
+            Diagnostic::error(key.place, format!("{what} has no field `{}`", clip(&key.text)));
         diagnostic = match nearest(&key.text, known.iter().copied()) {
             Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
             None => diagnostic.label("unknown field"),
@@ -308,6 +311,8 @@ pub(crate) struct Fields<'n> {
     what: &'static str,
     pub(crate) place: Place,
     entries: &'n [(Key, Node)],
+    /// False if there are no fields at all, which has been noted: then none is missed.
+    readable: bool,
 }
 
 impl<'n> Fields<'n> {
@@ -319,7 +324,7 @@ impl<'n> Fields<'n> {
     /// The value of a field that must be there.
     pub(crate) fn need(&self, notes: &mut Notes, name: &str, example: &str) -> Option<&'n Node> {
         let found = self.get(name);
-        if found.is_none() {
+        if found.is_none() && self.readable {
             let start = Place { end: self.place.start + 1, ..self.place };
             let diagnostic = Diagnostic::error(start, format!("{} needs the field `{name}`", self.what));
             notes.error(
@@ -355,7 +360,7 @@ pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
     }
     let lower = word.to_lowercase();
     let score = |k: &str| {
-        let other = k.to_lowercase();
+        let other = k.split('(').next().unwrap_or(k).to_lowercase();
         let distance = strsim::damerau_levenshtein(&lower, &other);
         let near = distance <= 1 + lower.chars().count().min(other.chars().count()) / 5;
         let within =

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
 
 use crate::source::{Place, Source, line_and_column};
 
@@ -68,6 +68,9 @@ impl Diagnostic {
     }
 }
 
+/// More than these nobody reads; they are counted.
+const MOST_SHOWN: usize = 100;
+
 /// All findings about one scenario, with the texts that they point into. Displays as plain text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -124,47 +127,81 @@ impl Report {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut group = level
-            .primary_title(diagnostic.message.as_str())
-            .elements(core::iter::empty::<Snippet<'_, annotate_snippets::Annotation<'_>>>());
-        let marks = diagnostic
-            .place
-            .map(|p| (p, AnnotationKind::Primary, diagnostic.label.as_str()))
-            .into_iter()
-            .chain(diagnostic.other.iter().map(|other| (other.0, AnnotationKind::Context, other.1.as_str())));
-        let mut snippets: Vec<(usize, Snippet<'_, _>)> = Vec::new();
-        for (place, kind, label) in marks {
-            let Some(source) = self.sources.get(place.source) else { continue };
-            let mut mark = kind.span(place.start..place.end.max(place.start));
-            if !label.is_empty() {
-                mark = mark.label(label);
-            }
-            match snippets.iter().position(|(s, _)| *s == place.source) {
-                Some(i) => {
-                    let (s, snippet) = snippets.swap_remove(i);
-                    snippets.push((s, snippet.annotation(mark)));
-                }
-                None => snippets.push((
-                    place.source,
-                    Snippet::source(source.text.as_str()).path(source.name.as_str()).annotation(mark),
-                )),
-            }
-        }
-        group = group.elements(snippets.into_iter().map(|(_, s)| s));
-        group = group.elements(diagnostic.help.iter().map(|h| Level::HELP.message(h.as_str())));
+        let first = diagnostic.place.map(|p| (p, AnnotationKind::Primary, diagnostic.label.as_str()));
+        let second = diagnostic.other.iter().map(|o| (o.0, AnnotationKind::Context, o.1.as_str()));
+        let marks: Vec<_> = first.into_iter().chain(second).collect();
+        let together = marks.iter().all(|(p, ..)| p.source == marks[0].0.source);
+        let snippets: Vec<_> = if together {
+            self.snippet(&marks).into_iter().collect()
+        } else {
+            marks.iter().filter_map(|mark| self.snippet(core::slice::from_ref(mark))).collect()
+        };
+        let help = diagnostic.help.iter().map(|h| Level::HELP.message(wrap(h)));
+        let group = level.primary_title(diagnostic.message.as_str()).elements(snippets).elements(help);
         Renderer::plain().render(&[group])
     }
+
+    /// The lines of some marks in one text. Only these lines are given to the renderer, which reads all it is given.
+    fn snippet<'a>(
+        &'a self,
+        marks: &[(Place, AnnotationKind, &'a str)],
+    ) -> Option<Snippet<'a, Annotation<'a>>> {
+        let source = self.sources.get(marks.first()?.0.source)?;
+        let text = source.text.as_str();
+        let ranges: Vec<_> = marks.iter().map(|(place, ..)| within(text, *place)).collect();
+        let start = ranges.iter().map(|r| r.start).min()?;
+        let end = ranges.iter().map(|r| r.end).max()?;
+        let from = text[..start].rfind('\n').map_or(0, |i| i + 1);
+        let to = text[end..].find('\n').map_or(text.len(), |i| end + i);
+        let (line, _) = line_and_column(text, from);
+        let mut snippet =
+            Snippet::source(&text[from..to]).path(source.name.as_str()).line_start(line as usize);
+        for ((_, kind, label), range) in marks.iter().zip(ranges) {
+            let mark = kind.span(range.start - from..range.end - from);
+            snippet = snippet.annotation(if label.is_empty() { mark } else { mark.label(*label) });
+        }
+        Some(snippet)
+    }
+}
+
+/// Breaks lines between words, as help that lists many names is long.
+fn wrap(text: &str) -> String {
+    const WIDTH: usize = 100;
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let mut current = String::new();
+        for word in line.split(' ') {
+            if !current.is_empty() && current.chars().count() + word.chars().count() >= WIDTH {
+                lines.push(core::mem::take(&mut current));
+            }
+            if !current.is_empty() {
+                current.push(' ');
+            }
+            current.push_str(word);
+        }
+        lines.push(current);
+    }
+    lines.join("\n")
+}
+
+/// The bytes of a place, on boundaries of characters whatever it was made from: the renderer insists.
+fn within(text: &str, place: Place) -> core::ops::Range<usize> {
+    let start = text.floor_char_boundary(place.start);
+    start..text.ceil_char_boundary(place.end.clamp(start, text.len()))
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, diagnostic) in self.diagnostics.iter().enumerate() {
+        for (i, diagnostic) in self.diagnostics.iter().take(MOST_SHOWN).enumerate() {
             if i > 0 {
                 writeln!(f)?;
             }
             writeln!(f, "{}", self.render(diagnostic).trim_end())?;
         }
-        Ok(())
+        match self.diagnostics.len().saturating_sub(MOST_SHOWN) {
+            0 => Ok(()),
+            more => writeln!(f, "\n... and {more} more"),
+        }
     }
 }
 

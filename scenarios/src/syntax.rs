@@ -59,7 +59,7 @@ impl Node {
             Kind::Tuple(None, _) => "a tuple (.., ..)".into(),
             Kind::Fields(Some(k), _) | Kind::Tuple(Some(k), _) => format!("`{}(..)`", clip(&k.text)),
             Kind::Map(_) => "a map {..}".into(),
-            Kind::Other => "something else".into(),
+            Kind::Other => "a character or bytes".into(),
         }
     }
 
@@ -73,13 +73,13 @@ impl Node {
     }
 }
 
-/// At most forty characters of a text, so that a message stays a line.
+/// At most sixty characters of a text, so that a message stays a line.
 pub(crate) fn clip(text: &str) -> String {
     let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if one_line.chars().count() <= 40 {
+    if one_line.chars().count() <= 60 {
         return one_line;
     }
-    one_line.chars().take(37).chain("...".chars()).collect()
+    one_line.chars().take(57).chain("...".chars()).collect()
 }
 
 /// The text in quotes, clipped.
@@ -98,6 +98,11 @@ pub(crate) fn parse(text: &str, source: usize) -> Result<Node, Diagnostic> {
         return Err(Diagnostic::error(place, "RON attributes are not part of the scenario language")
             .label("not allowed here")
             .help("leave the line out: no extension is needed"));
+    }
+    if blank(body) {
+        let place = Place { source, start: text.len(), end: text.len() };
+        let help = "a scenario is `(duration: .., hosts: {..}, links: [..], traffic: {..})`";
+        return Err(Diagnostic::error(place, "there is nothing here").help(help));
     }
     let raw = RawValue::from_ron(body).map_err(fail)?;
     reader.node(raw)
@@ -209,7 +214,10 @@ impl<'a> Reader<'a> {
         if error.code == Error::ExpectedComma && self.text.get(start..end) == Some(":") {
             return self.mixed_arguments(before, place);
         }
-        let (label, help) = explain(&error.code);
+        let (label, mut help) = explain(&error.code);
+        if error.code == Error::ExpectedComma && runs_over_lines(before) {
+            help = Some("or is a quote missing further up? the text before this runs over several lines");
+        }
         let mut diagnostic = Diagnostic::error(place, "this is not RON").label(label);
         if let Some(help) = help {
             diagnostic = diagnostic.help(help);
@@ -236,6 +244,12 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether what ends here is a text in quotes that began on an earlier line.
+fn runs_over_lines(before: &str) -> bool {
+    let Some(inside) = before.trim_end().strip_suffix('"') else { return false };
+    inside.rfind('"').is_some_and(|start| inside[start..].contains('\n'))
+}
+
 /// The commonest errors in plain words.
 fn explain(code: &Error) -> (String, Option<&'static str>) {
     let (label, help) = match code {
@@ -249,7 +263,9 @@ fn explain(code: &Error) -> (String, Option<&'static str>) {
         Error::TrailingCharacters => ("the value has ended before this", None),
         Error::ExceededRecursionLimit => ("brackets are nested too deep here", None),
         Error::UnclosedBlockComment => ("the comment `/*` is never closed", None),
-        Error::ExpectedIdentifier | Error::InvalidIdentifier(_) => ("a field's name is wanted here", None),
+        Error::ExpectedIdentifier | Error::InvalidIdentifier(_) => {
+            ("a field's name is wanted here", Some("or is a bracket further up still open?"))
+        }
         other => return (other.to_string().to_lowercase(), None),
     };
     (label.to_owned(), help)

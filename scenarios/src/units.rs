@@ -193,6 +193,19 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
     }
 }
 
+/// `1,234,567`.
+pub(crate) fn thousands(n: u128) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(c);
+    }
+    text
+}
+
 /// The shortest text that [`span`] reads back.
 pub(crate) fn show_span(span: Span) -> String {
     for (name, unit) in [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)] {

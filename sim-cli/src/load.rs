@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use reports::words;
 use scenarios::{Bundled, Directory, DumpNotes, Extras, Files, Loaded, Patch, Source};
 
 use crate::args::ScenarioArgs;
@@ -96,7 +97,8 @@ fn dump(text: &str) -> Result<(String, Source), Failure> {
 
 /// What became of a dump of sysctls.
 fn said_of_dump(notes: &DumpNotes, list: bool) -> String {
-    let taken = format!("{}: {} settings taken from {}", notes.host, notes.applied, notes.file);
+    let settings = words::counted(notes.applied as u64, "setting", "settings");
+    let taken = format!("{}: {} taken from {}", notes.host, settings, notes.file);
     let unmodelled = match notes.unmodelled.len() {
         0 => String::new(),
         n if list => {

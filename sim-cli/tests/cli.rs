@@ -14,11 +14,10 @@ struct Ran {
 }
 
 fn timewait(args: &[&str]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_timewait"))
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .expect("it starts");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_timewait"));
+    // Help is wrapped to the terminal; here there is none.
+    command.args(args).env_remove("COLUMNS").stdin(Stdio::null());
+    let output = command.output().expect("it starts");
     Ran {
         code: output.status.code().expect("it ends by itself"),
         out: String::from_utf8(output.stdout).expect("text"),
@@ -55,7 +54,7 @@ fn help_is_an_interface() {
     for args in [&["--help"][..], &["run", "--help"], &["check", "--help"], &["show", "--help"]] {
         let ran = timewait(args);
         assert_eq!(ran.code, 0);
-        insta::assert_snapshot!(args.join(" "), ran.out);
+        insta::assert_snapshot!(args.join("_").replace("--", ""), ran.out);
     }
 }
 
@@ -242,6 +241,19 @@ fn changes_that_cannot_be_made_are_two() {
     }
     let missing = timewait(&["run", &file, "--sysctl", "client=missing.txt"]);
     assert_eq!(missing.code, 3);
+}
+
+#[test]
+fn settings_of_a_real_machine_are_accounted_for() {
+    let place = Place::new();
+    let file = place.write("small.ron", &small(HOLDS));
+    let dump = "net.ipv4.tcp_fin_timeout = 30\nnet.ipv4.tcp_mem = 1 2 3\nvm.swappiness = 60\n";
+    let sysctl = format!("client={}", place.write("client.txt", dump));
+    let brief = timewait(&["show", &file, "--sysctl", &sysctl]);
+    assert!(brief.out.contains(r#""net.ipv4.tcp_fin_timeout": "30""#), "{}", brief.out);
+    assert!(brief.err.starts_with("client: 1 setting taken from ") && brief.err.contains("--unmodelled"));
+    let full = timewait(&["show", &file, "--sysctl", &sysctl, "--unmodelled"]);
+    assert!(full.err.contains("\n    net.ipv4.tcp_mem\n"), "{}", full.err);
 }
 
 #[test]

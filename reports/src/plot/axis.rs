@@ -26,13 +26,16 @@ impl Scale {
 
 /// The smallest of 1, 2, 5, 10, ... times a power of ten that divides `top` into at most `parts`.
 fn round_step(top: f64, parts: f64) -> f64 {
-    let rough = top / parts;
-    let power = 10f64.powf(rough.log10().floor());
-    [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|m| m * power)
-        .find(|step| *step >= rough * 0.999_999)
-        .unwrap_or(power)
+    // Found by multiplication: logarithms and powers are not the same on every machine.
+    let rough = top / parts * 0.999_999;
+    let mut power = 1.0;
+    while power * 10.0 <= rough {
+        power *= 10.0;
+    }
+    while power > rough && power > 1e-12 {
+        power /= 10.0;
+    }
+    [1.0, 2.0, 5.0].into_iter().map(|m| m * power).find(|step| *step >= rough).unwrap_or(power * 10.0)
 }
 
 /// A top for an axis of counts that holds `highest` with room above it, and ticks up to it, some `parts` apart.
@@ -80,8 +83,8 @@ pub(super) fn times(seconds: f64) -> (&'static str, Vec<Tick>) {
 /// A round step that divides the axis into 4 to 10 parts, without a remainder if there is such a one.
 fn time_step(length: f64, unit: &str) -> f64 {
     let sixties: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0];
-    let decimals: Vec<f64> = (-3..7).flat_map(|p| [1.0, 2.0, 5.0].map(|m| m * 10f64.powi(p))).collect();
-    let steps = if matches!(unit, "s" | "min") && length >= 4.0 { sixties } else { &decimals };
+    let decimals: &[f64] = &[0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
+    let steps = if matches!(unit, "s" | "min") && length >= 4.0 { sixties } else { decimals };
     let fits = |step: &&f64| (4.0..=10.0).contains(&(length / **step));
     let exact = |step: &&f64| ((length / **step).round() * **step - length).abs() < 1e-9 * length;
     let candidates: Vec<&f64> = steps.iter().filter(fits).collect();

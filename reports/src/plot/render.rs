@@ -138,6 +138,11 @@ fn fine_points(points: &[Point]) -> Vec<(i32, i32)> {
     out
 }
 
+/// The length of a vector. Not `hypot`, whose last digit is the machine's own; a square root is the same everywhere.
+fn length(dx: f64, dy: f64) -> f64 {
+    (dx * dx + dy * dy).sqrt()
+}
+
 /// A polyline cut into the pieces that a dash pattern draws.
 fn dashes(points: &[Point], dash: Dash) -> Vec<Vec<Point>> {
     if dash.is_empty() {
@@ -149,7 +154,7 @@ fn dashes(points: &[Point], dash: Dash) -> Vec<Vec<Point>> {
     for pair in points.windows(2) {
         let (mut from, to) = (pair[0], pair[1]);
         loop {
-            let length = (to.0 - from.0).hypot(to.1 - from.1);
+            let length = length(to.0 - from.0, to.1 - from.1);
             let drawn = phase % 2 == 0;
             if drawn && piece.is_empty() {
                 piece.push(from);
@@ -175,7 +180,7 @@ fn dashes(points: &[Point], dash: Dash) -> Vec<Vec<Point>> {
 /// The corners of a straight line of some width.
 fn stretch(from: BackendCoord, to: BackendCoord, half: f64) -> [BackendCoord; 4] {
     let (dx, dy) = (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
-    let length = dx.hypot(dy).max(f64::MIN_POSITIVE);
+    let length = length(dx, dy).max(f64::MIN_POSITIVE);
     let (nx, ny) = (-dy / length * half, dx / length * half);
     let corner = |p: BackendCoord, sign: f64| {
         let at = |v: i32, n: f64| (f64::from(v) + sign * n).round() as i32;

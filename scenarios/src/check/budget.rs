@@ -3,7 +3,7 @@
 //! Rough on purpose: the bounds are an order of magnitude above what is sensible.
 
 use sim_core::profile::Stack;
-use sim_core::scenario::{Arrivals, CloseHow, OtherSide, Rate, Side, Traffic};
+use sim_core::scenario::{Arrivals, CloseHow, OnError, OtherSide, Rate, Side, Traffic};
 use sim_core::time::Span;
 
 use super::host::usable_ports;
@@ -11,10 +11,13 @@ use super::link::Net;
 use super::traffic::Read;
 use crate::read::Notes;
 use crate::report::Diagnostic;
+use crate::units::thousands;
 
 /// Events of one connection with one request; and of each further request.
 const EVENTS: u128 = 20;
 const EVENTS_PER_REQUEST: u128 = 6;
+/// A retry that fails at once costs this much.
+const EVENTS_PER_RETRY: u128 = 1;
 /// About half an hour of one core.
 const MOST_EVENTS: u128 = 40_000_000_000;
 /// Bytes of a live connection, both ends and what belongs to it; and of a TIME_WAIT.
@@ -22,43 +25,88 @@ const LIVE_BYTES: u128 = 1024;
 const TIME_WAIT_BYTES: u128 = 64;
 const MOST_BYTES: u128 = 16 << 30;
 
+/// What a traffic source, or all of them, would cost.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    attempts: u128,
+    events: u128,
+    live: u128,
+    time_wait: u128,
+}
+
+impl Cost {
+    fn plus(self, other: Cost) -> Cost {
+        Cost {
+            attempts: self.attempts.saturating_add(other.attempts),
+            events: self.events.saturating_add(other.events),
+            live: self.live.saturating_add(other.live),
+            time_wait: self.time_wait.saturating_add(other.time_wait),
+        }
+    }
+
+    fn bytes(self) -> u128 {
+        let time_wait = self.time_wait.saturating_mul(TIME_WAIT_BYTES);
+        self.live.saturating_mul(LIVE_BYTES).saturating_add(time_wait)
+    }
+
+    /// Why `who` cannot be computed, if so, and what to do.
+    fn refused(self, who: &str) -> Option<(String, &'static str)> {
+        if self.events > MOST_EVENTS {
+            let message = format!(
+                "{who} would make {} connections and about {} events; {} are the most",
+                thousands(self.attempts),
+                thousands(self.events),
+                thousands(MOST_EVENTS)
+            );
+            return Some((message, "lower the rate, or shorten the duration"));
+        }
+        (self.bytes() > MOST_BYTES).then(|| {
+            let message = format!(
+                "{who} would keep {} connections and {} TIME_WAITs at once, about {} GiB; {} are the most",
+                thousands(self.live),
+                thousands(self.time_wait),
+                thousands(self.bytes() >> 30),
+                MOST_BYTES >> 30
+            );
+            (message, "lower the rate, close sooner, or limit descriptors")
+        })
+    }
+}
+
 /// Refuses what cannot be computed.
 pub(crate) fn check(notes: &mut Notes, net: &Net<'_>, traffic: &[Read], duration: Span) {
+    let mut all = Cost::default();
     for read in traffic {
         if endless_loop(notes, net, read) {
             continue;
         }
-        let traffic = &read.traffic;
-        let attempts = attempts(net, traffic, duration);
-        let each = EVENTS + EVENTS_PER_REQUEST * u128::from(traffic.requests_per_connection - 1);
-        let events = attempts.saturating_mul(each);
-        if events > MOST_EVENTS {
-            let message = format!(
-                "`{}` would make {} connections and about {} events; {} are the most",
-                traffic.name,
-                thousands(attempts),
-                thousands(events),
-                thousands(MOST_EVENTS)
-            );
-            let help = "lower the rate, or shorten the duration";
+        let cost = cost(net, &read.traffic, duration);
+        if let Some((message, help)) = cost.refused(&format!("`{}`", read.traffic.name)) {
             notes.error(Diagnostic::error(read.arrivals, message).help(help));
             continue;
         }
-        let (live, time_wait) = population(net, traffic, attempts, duration);
-        let bytes = live * LIVE_BYTES + time_wait * TIME_WAIT_BYTES;
-        if bytes > MOST_BYTES {
-            let message = format!(
-                "`{}` would keep {} connections and {} TIME_WAITs at once, about {} GiB; {} are the most",
-                traffic.name,
-                thousands(live),
-                thousands(time_wait),
-                thousands(bytes >> 30),
-                MOST_BYTES >> 30
-            );
-            let help = "lower the rate, close sooner, or limit descriptors";
+        let before = all;
+        all = all.plus(cost);
+        // Said once, at the source that is one too many.
+        if before.refused("").is_none()
+            && let Some((message, help)) = all.refused("the traffic up to here")
+        {
             notes.error(Diagnostic::error(read.arrivals, message).help(help));
         }
     }
+}
+
+fn cost(net: &Net<'_>, traffic: &Traffic, duration: Span) -> Cost {
+    let attempts = attempts(net, traffic, duration);
+    let retries = match traffic.on_error {
+        OnError::GiveUp => 0,
+        OnError::Retry { times, .. } => u128::from(times),
+    };
+    let requests = u128::from(traffic.requests_per_connection) - 1;
+    let each = EVENTS + EVENTS_PER_REQUEST * requests + EVENTS_PER_RETRY * retries;
+    let events = attempts.saturating_mul(each);
+    let (live, time_wait) = population(net, traffic, attempts, duration);
+    Cost { attempts, events, live, time_wait }
 }
 
 /// Time that one connection takes at least.
@@ -116,7 +164,7 @@ fn population(net: &Net<'_>, traffic: &Traffic, attempts: u128, duration: Span) 
     let tuples = per_source * traffic.to.len() as u128;
     let within = |span: Span| {
         let share = u128::from(span.0.min(duration.0));
-        (attempts * share / u128::from(duration.0.max(1)) + 1).min(attempts)
+        (attempts.saturating_mul(share) / u128::from(duration.0.max(1))).saturating_add(1).min(attempts)
     };
     let endless = traffic.how == CloseHow::Never || traffic.other == OtherSide::Never;
     let live = if endless { attempts } else { within(life(net, traffic)) };
@@ -133,17 +181,4 @@ fn population(net: &Net<'_>, traffic: &Traffic, attempts: u128, duration: Span) 
         if host.stack == Stack::Rfc793 { kept } else { kept.min(u128::from(host.tcp.max_tw_buckets)) }
     });
     (live, time_wait)
-}
-
-/// `1,234,567`.
-fn thousands(n: u128) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(c);
-    }
-    text
 }

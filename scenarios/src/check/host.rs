@@ -1,5 +1,6 @@
 //! `hosts: {..}`.
 
+use sim_core::conntrack::ConntrackConfig;
 use sim_core::ids::Addr;
 use sim_core::profile::Stack;
 use sim_core::scenario::{Host, Listen};
@@ -140,7 +141,7 @@ fn timer_model(notes: &mut Notes, node: &Node) -> Option<TimerModel> {
             Some(TimerModel::Wheel { hz: 250, phase: Span::ZERO })
         }
         Some(("wheel", _)) => {
-            let fields = notes.fields(node, "the wheel", &["hz", "phase"]);
+            let fields = notes.fields(node, "`wheel` with fields", &["hz", "phase"]);
             let hz = fields.or(notes, "hz", 250, |n, v| n.integer(v, 24..=12_000));
             let phase = fields.or(notes, "phase", Span::ZERO, Notes::span);
             Some(TimerModel::Wheel { hz: u32::try_from(hz).ok()?, phase })
@@ -168,8 +169,7 @@ fn addresses(notes: &mut Notes, fields: Fields<'_>) -> (Vec<Addr>, Vec<Place>) {
 /// Stack, then dumps, then the scenario's own settings: the nearer to the scenario, the later.
 fn knobs(input: &mut Input<'_>, key: &Key, fields: Fields<'_>, stack: Stack) -> (Knobs, bool) {
     let defaults = stack.defaults();
-    let mut knobs =
-        Knobs { tcp: defaults.tcp, ports: defaults.ports, conntrack: sysctl::conntrack_defaults() };
+    let mut knobs = Knobs { tcp: defaults.tcp, ports: defaults.ports, conntrack: ConntrackConfig::default() };
     if let Some(timers) = fields.get("timers").and_then(|node| timer_model(&mut input.notes, node)) {
         knobs.tcp.timers = timers;
     }
@@ -201,6 +201,7 @@ fn knobs(input: &mut Input<'_>, key: &Key, fields: Fields<'_>, stack: Stack) -> 
         notes.error(Diagnostic::error(place, message));
     }
     let tracks = tracking(notes, fields, stack, &mut knobs, at);
+    knobs.conntrack.timers = knobs.tcp.timers;
     (knobs, tracks)
 }
 

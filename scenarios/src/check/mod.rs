@@ -17,6 +17,7 @@ use crate::read::{Fields, Notes, nearest};
 use crate::report::Diagnostic;
 use crate::source::{Place, Source};
 use crate::syntax::{Key, Kind, Node};
+use crate::units::{show_span, thousands};
 use crate::{DumpNotes, Extras};
 
 /// Everything at hand while a scenario is read.
@@ -54,7 +55,8 @@ pub(crate) fn scenario(input: &mut Input<'_>, root: &Node) -> Scenario {
     const FIELDS: &[&str] =
         &["title", "teaches", "duration", "seed", "sample", "hosts", "links", "traffic", "expect"];
     let fields = input.notes.fields(root, "a scenario", FIELDS);
-    let (duration, sample) = times(&mut input.notes, fields);
+    let times = times(&mut input.notes, fields);
+    let Times { duration, sample, .. } = times;
     let line = |notes: &mut Notes, name: &str| {
         let text = fields.get(name).and_then(|n| notes.text(n, "a text", "\"Ports run out\"")).unwrap_or("");
         text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -68,15 +70,17 @@ pub(crate) fn scenario(input: &mut Input<'_>, root: &Node) -> Scenario {
         fields.get("links").map(|node| link::links(&mut input.notes, node, &hosts)).unwrap_or_default();
     let net = link::Net::new(&hosts, &links);
     let traffic_node = fields.need(&mut input.notes, "traffic", "{\"web\": (from: \"client\", ..)}");
-    let traffic = traffic_node.map(|node| traffic::traffic(input, node, &net, duration)).unwrap_or_default();
+    let traffic = traffic_node.map(|node| traffic::traffic(input, node, &net, times)).unwrap_or_default();
     let expect = match fields.get("expect") {
         Some(node) => {
-            let names = expect::Names { hosts: &hosts, traffic: &traffic, duration, sample };
+            let names = expect::Names { hosts: &hosts, traffic: &traffic, times };
             expect::expectations(&mut input.notes, node, &names)
         }
         None => Vec::new(),
     };
-    budget::check(&mut input.notes, &net, &traffic, duration);
+    if times.known {
+        budget::check(&mut input.notes, &net, &traffic, duration);
+    }
     Scenario {
         title,
         teaches,
@@ -90,39 +94,59 @@ pub(crate) fn scenario(input: &mut Input<'_>, root: &Node) -> Scenario {
     }
 }
 
-/// Length and sampling interval.
-fn times(notes: &mut Notes, fields: Fields<'_>) -> (Span, Span) {
-    let duration_node = fields.need(notes, "duration", "\"60s\"");
-    let mut duration = duration_node.and_then(|node| notes.span(node)).unwrap_or(Span::from_secs(60));
-    if let Some(node) = duration_node.filter(|_| duration == Span::ZERO) {
+/// Length and sampling interval, and how strict to be about them.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) duration: Span,
+    pub(crate) sample: Span,
+    /// False if the file's duration could not be read: what depends on it is not judged then.
+    pub(crate) known: bool,
+    /// Set from outside the file, whose expectations may then no longer fit.
+    pub(crate) patched: bool,
+}
+
+fn times(notes: &mut Notes, fields: Fields<'_>) -> Times {
+    // Nothing is too long for this stand-in, and everything lies on its sampling points.
+    let unknown = Times { duration: Span(1 << 60), sample: Span(1), known: false, patched: false };
+    let node = fields.need(notes, "duration", "\"60s\"");
+    let Some(duration) = node.and_then(|node| notes.span(node)) else { return unknown };
+    if let Some(node) = node.filter(|_| duration == Span::ZERO) {
         notes.refuse(node.place, "a scenario of no length shows nothing: for example \"60s\"");
-        duration = Span::from_secs(60);
+        return unknown;
     }
     let usual = usual_sample(duration);
     let sample = fields.or(notes, "sample", usual, Notes::span);
     let place = fields.place_of("sample");
-    let refused = if sample == Span::ZERO {
-        Some("the sampling interval must be longer than nothing".to_owned())
-    } else if sample > duration {
-        Some(format!("the sampling interval, {sample}, is longer than the scenario, {duration}"))
-    } else if duration.0 / sample.0 > MOST_SAMPLES {
-        let rows = duration.0 / sample.0;
-        Some(format!("{duration} sampled every {sample} are {rows} rows; {MOST_SAMPLES} are the most"))
-    } else if !duration.0.is_multiple_of(sample.0) {
-        let before = Span(duration.0 - duration.0 % sample.0);
-        Some(format!(
-            "the duration, {duration}, is not a multiple of the sampling interval, {sample}: the last row is at {before}"
-        ))
-    } else {
-        None
+    let patched = notes.is_command_line(fields.place_of("duration")) || notes.is_command_line(place);
+    let Some(message) = sample_refused(duration, sample) else {
+        return Times { duration, sample, known: true, patched };
     };
-    match refused {
-        Some(message) => {
-            notes.error(Diagnostic::error(place, message).help(format!("without `sample` it is {usual}")));
-            (duration, usual)
-        }
-        None => (duration, sample),
+    let help = format!("without `sample` it is {}", show_span(usual));
+    notes.error(Diagnostic::error(place, message).help(help));
+    Times { duration, sample: usual, known: true, patched }
+}
+
+/// What is wrong with a sampling interval, if anything is.
+fn sample_refused(duration: Span, sample: Span) -> Option<String> {
+    let (whole, step) = (show_span(duration), show_span(sample));
+    if sample == Span::ZERO {
+        return Some("the sampling interval must be longer than nothing".to_owned());
     }
+    if sample > duration {
+        return Some(format!("the sampling interval, {step}, is longer than the scenario, {whole}"));
+    }
+    let rows = duration.0 / sample.0;
+    if rows > MOST_SAMPLES {
+        let (rows, most) = (thousands(rows.into()), thousands(MOST_SAMPLES.into()));
+        return Some(format!("{whole} sampled every {step} are {rows} rows; {most} are the most"));
+    }
+    if !duration.0.is_multiple_of(sample.0) {
+        let last = show_span(Span(duration.0 - duration.0 % sample.0));
+        return Some(format!(
+            "the duration, {whole}, is not a multiple of the sampling interval, {step}: the last row is at {last}"
+        ));
+    }
+    None
 }
 
 /// One second, or what divides the duration and gives neither too many rows nor none.

@@ -368,4 +368,17 @@ mod tests {
         assert_eq!(TCP.iter().map(|f| f.name).collect::<Vec<_>>(), TCP_NAMES);
         assert_eq!(PORTS.iter().map(|f| f.name).collect::<Vec<_>>(), PORT_NAMES);
     }
+
+    #[test]
+    fn the_reference_names_every_parameter() {
+        let reference = include_str!("../../LANGUAGE.md");
+        for name in TCP_NAMES.iter().chain(PORT_NAMES) {
+            assert!(reference.contains(&format!("`{name}`")), "LANGUAGE.md does not name {name}");
+        }
+        for setting in sysctl::SETTINGS {
+            let last = setting.name.rsplit('.').next().unwrap_or_default();
+            let last = last.trim_start_matches("nf_conntrack_").trim_start_matches("tcp_keepalive");
+            assert!(reference.contains(last), "LANGUAGE.md does not name {}", setting.name);
+        }
+    }
 }

@@ -4,8 +4,8 @@ use sim_core::ids::{Addr, HostId, SockAddr};
 use sim_core::scenario::{Arrivals, ClientPort, CloseHow, OnError, OtherSide, Pool, Rate, Side, Traffic};
 use sim_core::time::{Span, Time};
 
-use super::Input;
 use super::link::{self, Net};
+use super::{Input, Times};
 use crate::read::{Fields, Notes};
 use crate::report::Diagnostic;
 use crate::source::Place;
@@ -39,7 +39,7 @@ pub(crate) struct Read {
 }
 
 /// Reads every traffic source.
-pub(crate) fn traffic(input: &mut Input<'_>, node: &Node, net: &Net<'_>, duration: Span) -> Vec<Read> {
+pub(crate) fn traffic(input: &mut Input<'_>, node: &Node, net: &Net<'_>, times: Times) -> Vec<Read> {
     let example = "{\"web\": (from: \"client\", to: \"server:80\", arrivals: constant(\"10/s\"))}";
     let entries = input.notes.map(node, "a map of traffic sources", example);
     if entries.len() > usize::from(u16::MAX) {
@@ -47,16 +47,16 @@ pub(crate) fn traffic(input: &mut Input<'_>, node: &Node, net: &Net<'_>, duratio
         input.notes.refuse(node.place, message);
         return Vec::new();
     }
-    entries.iter().filter_map(|(key, node)| one(input, key, node, net, duration)).collect()
+    entries.iter().filter_map(|(key, node)| one(input, key, node, net, times)).collect()
 }
 
-fn one(input: &mut Input<'_>, key: &Key, node: &Node, net: &Net<'_>, duration: Span) -> Option<Read> {
+fn one(input: &mut Input<'_>, key: &Key, node: &Node, net: &Net<'_>, times: Times) -> Option<Read> {
     super::name_is_plain(&mut input.notes, key, "traffic source");
     let fields = input.notes.fields(node, "a traffic source", FIELDS);
     let arrivals_node = fields.need(&mut input.notes, "arrivals", "constant(\"100/s\")");
     let arrivals = arrivals_node.and_then(|node| arrivals(input, node));
     let notes = &mut input.notes;
-    let (start, stop) = active(notes, fields, duration);
+    let (start, stop) = active(notes, fields, times);
     let (first, how, other) = fields.get("close").map_or(CLOSE, |node| close(notes, node));
     let requests =
         fields.or(notes, "requests_per_connection", 1, |n, v| n.integer(v, 1..=u64::from(u32::MAX)));
@@ -115,9 +115,13 @@ fn one(input: &mut Input<'_>, key: &Key, node: &Node, net: &Net<'_>, duration: S
     })
 }
 
-fn active(notes: &mut Notes, fields: Fields<'_>, duration: Span) -> (Time, Time) {
+fn active(notes: &mut Notes, fields: Fields<'_>, times: Times) -> (Time, Time) {
     let start = fields.or(notes, "start", Span::ZERO, Notes::span);
-    let stop = fields.or(notes, "stop", duration, Notes::span);
+    let duration = times.duration;
+    let mut stop = fields.or(notes, "stop", duration, Notes::span);
+    if times.patched && start < duration {
+        stop = stop.min(duration);
+    }
     if let Some(node) = fields.get("stop").filter(|_| stop > duration) {
         let message = format!("it stops at {stop}, after the end of the scenario at {duration}");
         notes.error(Diagnostic::error(node.place, message).help("leave `stop` out to go on to the end"));
@@ -396,7 +400,7 @@ fn close(notes: &mut Notes, node: &Node) -> (Side, CloseHow, OtherSide) {
             notes.span(&args[0]).map(OtherSide::CloseAfter)
         }
         _ => {
-            notes.not_one_of(node, "what the other side does", &["close_after(\"0s\")", "never"]);
+            notes.not_one_of(node, "an answer of the other side", &["close_after(\"0s\")", "never"]);
             None
         }
     });

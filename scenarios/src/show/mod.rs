@@ -92,7 +92,7 @@ fn show_host(out: &mut Out, host: &Host) {
     let knobs = Knobs {
         tcp: host.tcp.clone(),
         ports: host.ports.clone(),
-        conntrack: host.conntrack.clone().unwrap_or_else(sysctl::conntrack_defaults),
+        conntrack: host.conntrack.clone().unwrap_or_default(),
     };
     out.open(&format!("{}: (", text(&host.name)));
     out.line(&format!("addresses: {},", list(&host.addresses)));
@@ -139,6 +139,7 @@ fn show_conntrack(out: &mut Out, host: &Host, knobs: &Knobs) {
             out.line(&format!("{name}: {},", setting.get(knobs)));
         }
     }
+    out.line(&format!("first_gc: {},", time(knobs.conntrack.first_gc)));
     out.close("),");
 }
 

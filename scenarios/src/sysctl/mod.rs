@@ -2,7 +2,6 @@
 
 mod table;
 
-use sim_core::conntrack::ConntrackConfig;
 use sim_core::profile::Stack;
 
 use crate::DumpNotes;
@@ -57,12 +56,6 @@ enum Name {
     Unknown(String),
 }
 
-/// What conntrack begins with.
-pub(crate) fn conntrack_defaults() -> ConntrackConfig {
-    // A machine with more than 4 GiB of memory (nf_conntrack_init_start).
-    ConntrackConfig { max: 262_144, buckets: 262_144, ..ConntrackConfig::default() }
-}
-
 fn classify(name: &str, stack: Stack) -> Name {
     if let Some((_, say)) = STALE.iter().find(|(stale, _)| *stale == name) {
         return Name::Unknown((*say).to_owned());
@@ -84,14 +77,23 @@ fn classify(name: &str, stack: Stack) -> Name {
     if is_known(name) {
         return Name::Unmodelled;
     }
-    let known = SETTINGS.iter().map(|s| s.name).chain(KNOWN.lines());
-    match nearest(name, known) {
+    match nearest_name(name) {
         Some(near) => Name::Unknown(format!("did you mean `{near}`?")),
-        None => match by_last_part(name) {
-            Some(full) => Name::Unknown(format!("did you mean `{full}`?")),
-            None => Name::Unknown("Linux 6.18 has no setting of that name".to_owned()),
-        },
+        None => Name::Unknown("Linux 6.18 has no setting of that name".to_owned()),
     }
+}
+
+/// The likeliest name: one of the same directory, else a modelled one with a like last part.
+fn nearest_name(name: &str) -> Option<&'static str> {
+    let known = || SETTINGS.iter().map(|s| s.name).chain(KNOWN.lines());
+    if let Some((directory, last)) = name.rsplit_once('.') {
+        // The directories are alike anyhow: compared whole, every short name would be near every other.
+        let beside = |k: &'static str| k.rsplit_once('.').filter(|(d, _)| *d == directory).map(|(_, l)| l);
+        if let Some(near) = nearest(last, known().filter_map(beside)) {
+            return known().find(|k| beside(k) == Some(near));
+        }
+    }
+    by_last_part(name)
 }
 
 /// `tcp_tw_reuse`, or `tcp_fin_timout`, without its directory.
@@ -159,8 +161,8 @@ fn apply_one(notes: &mut Notes, key: &Key, value: &Node, stack: Stack, knobs: &m
             notes.error(Diagnostic::warning(key.place, message).label("not modelled"));
         }
         Name::Unknown(say) => {
-            let message = format!("there is no sysctl `{}`", clip(&name));
-            notes.error(Diagnostic::error(key.place, message).label(say));
+            let diagnostic = Diagnostic::error(key.place, format!("there is no sysctl `{}`", clip(&name)));
+            notes.error(if say.len() > 60 { diagnostic.help(say) } else { diagnostic.label(say) });
         }
     }
 }
@@ -241,10 +243,15 @@ pub(crate) fn apply_conntrack(notes: &mut Notes, node: &Node, knobs: &mut Knobs)
         _ => return notes.expected(node, "`on`, `off` or the fields of conntrack", "(max: 65536)"),
     };
     for (i, (key, value)) in entries.iter().enumerate() {
-        let short = || SETTINGS.iter().filter_map(|s| s.name.strip_prefix(CONNTRACK));
+        let short = || SETTINGS.iter().filter_map(|s| s.name.strip_prefix(CONNTRACK)).chain(["first_gc"]);
         if let Some((first, _)) = entries[..i].iter().find(|(k, _)| k.text == key.text) {
             let diagnostic = Diagnostic::error(key.place, format!("the field `{}` comes twice", key.text));
             notes.error(diagnostic.label("again here").other(first.place, "first here"));
+        }
+        if key.text == "first_gc" {
+            // No sysctl: the collector runs from boot, so a scenario may meet it at any phase.
+            knobs.conntrack.first_gc = notes.span(value).unwrap_or(knobs.conntrack.first_gc);
+            continue;
         }
         let Some(setting) = find(&format!("{CONNTRACK}{}", key.text)) else {
             let mut diagnostic =

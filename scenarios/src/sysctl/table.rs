@@ -288,6 +288,24 @@ pub(crate) static SETTINGS: &[Setting] = &[
     switch!("net.ipv4.tcp_window_scaling", 255, tcp.window_scaling),
     plain!("net.netfilter.nf_conntrack_max", (0, INT), conntrack.max as u32),
     plain!("net.netfilter.nf_conntrack_buckets", (1, INT), conntrack.buckets as u32),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_syn_sent", (0, INT), conntrack.timeouts.syn_sent),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_syn_recv", (0, INT), conntrack.timeouts.syn_recv),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_established", (0, INT), conntrack.timeouts.established),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_fin_wait", (0, INT), conntrack.timeouts.fin_wait),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_close_wait", (0, INT), conntrack.timeouts.close_wait),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_last_ack", (0, INT), conntrack.timeouts.last_ack),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_time_wait", (0, INT), conntrack.timeouts.time_wait),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_close", (0, INT), conntrack.timeouts.close),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_max_retrans", (0, INT), conntrack.timeouts.max_retrans),
+    seconds!(
+        "net.netfilter.nf_conntrack_tcp_timeout_unacknowledged",
+        (0, INT),
+        conntrack.timeouts.unacknowledged
+    ),
+    switch!("net.netfilter.nf_conntrack_tcp_loose", 1, conntrack.loose),
+    switch!("net.netfilter.nf_conntrack_tcp_be_liberal", 1, conntrack.be_liberal),
+    switch!("net.netfilter.nf_conntrack_tcp_ignore_invalid_rst", 1, conntrack.ignore_invalid_rst),
+    plain!("net.netfilter.nf_conntrack_tcp_max_retrans", (0, 255), conntrack.max_retrans as u8),
 ];
 
 fn set_port_range(knobs: &mut Knobs, value: &str) -> bool {
@@ -337,7 +355,7 @@ mod tests {
 
     fn knobs(stack: Stack) -> Knobs {
         let defaults = stack.defaults();
-        Knobs { tcp: defaults.tcp, ports: defaults.ports, conntrack: super::super::conntrack_defaults() }
+        Knobs { tcp: defaults.tcp, ports: defaults.ports, conntrack: ConntrackConfig::default() }
     }
 
     #[test]

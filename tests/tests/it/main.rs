@@ -1,6 +1,7 @@
 //! End-to-end tests, in one binary: it links once.
 
 mod language;
+mod library_runs;
 mod oracle_conntrack;
 mod oracle_endpoint;
 mod tidy;

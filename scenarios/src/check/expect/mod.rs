@@ -6,10 +6,11 @@ mod what;
 use sim_core::counter::Counter;
 use sim_core::record::LogLine;
 use sim_core::scenario::{Band, Check, Expectation};
-use sim_core::time::{Span, Time};
+use sim_core::time::Time;
 
 use self::band::{Unit, band, parts_per_million};
 use self::what::unit_of;
+use super::Times;
 use super::host::Read as HostRead;
 use super::link;
 use super::traffic::Read as TrafficRead;
@@ -22,8 +23,7 @@ use crate::syntax::{Kind, Node, quoted};
 pub(crate) struct Names<'a> {
     pub(crate) hosts: &'a [HostRead],
     pub(crate) traffic: &'a [TrafficRead],
-    pub(crate) duration: Span,
-    pub(crate) sample: Span,
+    pub(crate) times: Times,
 }
 
 /// Every kind of expectation with an example, which is also its help.
