@@ -41,6 +41,7 @@ impl Action<'_> {
             "close_linger0" => self.call(state, &[Input::Abort]),
             "shutdown_wr" => self.call(state, &[Input::ShutdownWrite]),
             "shutdown_rd" => self.call(state, &[Input::ShutdownRead]),
+            "shutdown_rdwr" => self.call(state, &[Input::ShutdownRead, Input::ShutdownWrite]),
             "close_unread" => self.close_unread(state),
             "shutdown_rd_then_data" => self.data_after_shutdown(state),
             "close_listener" => self.close_listener(),

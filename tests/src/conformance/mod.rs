@@ -1,7 +1,7 @@
 //! Replays what a real kernel did and compares.
 //!
 //! The recordings' formats are described beside them, in `oracle/kernel-6.18/README.md`. A file's format is told by its
-//! content, so a further format is one more line in [`replay_value`].
+//! content, so a further format is one more line in `replay_value`.
 
 mod actions;
 mod cells;
