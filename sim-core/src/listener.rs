@@ -359,13 +359,18 @@ impl Request {
             return Verdict::Keep;
         }
         let ack = seg.flags.has(Flags::ACK);
-        if ack && seg.ack != self.isn + 1 {
+        if ack && !rst && seg.ack != self.isn + 1 {
             return Verdict::Listener;
         }
         let bad_echo = self.tstamp_ok && seg.ts.is_some_and(|ts| ts.ecr != 0 && !self.echo_is_ours(ts.ecr));
         let next = self.rcv_isn + 1;
         if stale || bad_echo || !in_window(seg, next, next + self.rcv_wnd) {
             self.out_of_window(cx, seg, stale, bad_echo, out);
+            return Verdict::Keep;
+        }
+        if rst && seg.seq != next {
+            out.refuse(Why::Reset);
+            self.challenge(cx, out);
             return Verdict::Keep;
         }
         let syn = seg.flags.has(Flags::SYN) && seg.seq != self.rcv_isn;
@@ -427,6 +432,16 @@ impl Request {
             out.count(Counter::TcpExtPAWSEstab);
         } else if bad_echo && cx.cfg.counters_6_18 {
             out.count(Counter::TcpExtTSEcrRejected);
+        }
+    }
+
+    /// A RST in the window that does not hit is challenged here too (RFC 5961 §3.2; recent stable kernels).
+    fn challenge(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+        if oow_limited(cx, &mut self.last_limited) {
+            out.count(Counter::TcpExtTCPACKSkippedChallenge);
+        } else if cx.shared.take_challenge(cx.now, cx.cfg) {
+            out.count(Counter::TcpExtTCPChallengeACK);
+            self.send_ack(cx, out);
         }
     }
 

@@ -30,11 +30,8 @@ impl Endpoint {
             return;
         }
         self.parse_timestamps(seg, self.tstamp_ok);
-        if self.is_predicted_ack(seg) {
-            if self.acknowledge(cx, seg, out) == AckOutcome::Refused {
-                self.refuse_ack(cx, out);
-            }
-            self.push_pending(cx, false, out);
+        if self.is_predicted(seg) {
+            self.process_predicted(cx, seg, out);
             return;
         }
         if !self.validate(cx, seg, out) {
@@ -59,13 +56,14 @@ impl Endpoint {
         }
     }
 
-    /// Header prediction for a pure ACK: such a one never makes us acknowledge anything (`tcp_rcv_established`).
-    fn is_predicted_ack(&self, seg: &Segment) -> bool {
+    /// Header prediction: the segment is the next one, with nothing unusual about it (`tcp_rcv_established`).
+    fn is_predicted(&self, seg: &Segment) -> bool {
         let plain = Flags(seg.flags.0 & !Flags::PSH.0) == Flags::ACK;
         self.state == State::Established
             && plain
-            && seg.len == 0
+            && (seg.len == 0 || self.warm)
             && seg.seq == self.rcv_nxt
+            && seg.len <= self.receive_window()
             && !seg.ack.after(self.snd_nxt)
             && u32::from(seg.win) << self.snd_wscale == self.snd_wnd
             && self.ofo.is_empty()
@@ -73,6 +71,24 @@ impl Endpoint {
             && self.saw_tstamp == self.tstamp_ok
             && (!self.tstamp_ok || self.rcv_tsval.wrapping_sub(self.ts_recent) as i32 >= 0)
             && seg.sack.is_none()
+    }
+
+    /// The fast path differs in two ways that show: a pure ACK never makes us acknowledge anything, and data count
+    /// even if the ACK beside them is refused.
+    fn process_predicted(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
+        if self.tstamp_ok && self.rcv_nxt == self.rcv_wup {
+            self.store_ts_recent(cx);
+        }
+        if seg.len > 0 {
+            self.take_text(cx, seg, out);
+        }
+        if self.acknowledge(cx, seg, out) == AckOutcome::Refused {
+            self.refuse_ack(cx, out);
+        }
+        self.push_pending(cx, false, out);
+        if seg.len > 0 {
+            self.acknowledge_if_due(cx, out);
+        }
     }
 
     /// What the ACK means for the state: the second half of step five.

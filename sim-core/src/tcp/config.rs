@@ -90,10 +90,10 @@ pub enum TimerModel {
 }
 
 impl TimerModel {
-    /// Length of one tick in nanoseconds: a jiffy, or a millisecond where timers are exact.
+    /// Length of one tick in nanoseconds. Where timers are exact, intervals are still compared at 250 Hz.
     const fn tick(self) -> u64 {
         match self {
-            TimerModel::Exact => 1_000_000,
+            TimerModel::Exact => 4_000_000,
             TimerModel::Wheel { hz, .. } => 1_000_000_000 / hz as u64,
         }
     }

@@ -12,6 +12,9 @@ use crate::listener::Request;
 use crate::seq::Seq;
 use crate::time::{Span, Time};
 
+/// RTO after a handshake that gave no sample (`TCP_TIMEOUT_FALLBACK`).
+const RTO_FALLBACK: Span = Span::from_secs(3);
+
 /// A socket without a past.
 const BLANK: Endpoint = Endpoint {
     xmit_at: Time::NEVER,
@@ -94,7 +97,8 @@ const BLANK: Endpoint = Endpoint {
     tlp_retrans: false,
     undo_syn: false,
     want_space: false,
-    dsack: false,
+    warm: false,
+    dsack: None,
 };
 
 impl Endpoint {
@@ -230,6 +234,7 @@ impl Endpoint {
         self.take_syn(cx, seg);
         self.snd_wnd = u32::from(seg.win);
         self.max_window = self.max_window.max(self.snd_wnd);
+        self.bound_mss();
         if !self.wscale_ok {
             self.rcv_wscale = 0;
             self.window_clamp = self.window_clamp.min(65_535);
@@ -264,8 +269,10 @@ impl Endpoint {
         self.snd_wnd = u32::from(seg.win);
         self.snd_wl1 = seg.seq;
         self.max_window = self.snd_wnd;
+        self.bound_mss();
         self.initialize_rcv_mss();
         let syn_ack = self.syn_segment(cx, out);
+        self.flight.head_reshaped(cx.micros());
         out.count(Counter::TcpOutSegs);
         out.segments.push(syn_ack);
     }
@@ -275,6 +282,10 @@ impl Endpoint {
         // RFC 5681 §3.1, relaxed: one lost SYN does not count against the first window.
         self.cwnd = if self.total_rto > 1 && self.undo_syn { 1 } else { INITIAL_WINDOW };
         self.ca_state = Congestion::Open;
+        if self.srtt == 0 {
+            // RFC 6298 §5.7: no sample from the handshake, so it was too slow for 1 s (`tcp_init_metrics`).
+            self.rto = super::rtt::rounded_micros(cx.cfg, RTO_FALLBACK.as_micros());
+        }
         self.initialize_buffer(cx);
     }
 
@@ -307,6 +318,7 @@ impl Endpoint {
             sock.ts_recent_stamp = cx.seconds();
         }
         sock.mss = req.mss.min(cx.cfg.mss) - if req.tstamp_ok { TSTAMP_LEN } else { 0 };
+        sock.bound_mss();
         sock.total_rto = req.num_timeout;
         sock.undo_syn = req.num_timeout > 0;
         sock.initialize_rcv_mss();

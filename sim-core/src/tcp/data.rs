@@ -19,7 +19,7 @@ impl Endpoint {
         if seg.seq_len() == 0 {
             return;
         }
-        self.dsack = false;
+        self.dsack = None;
         let window = self.receive_window();
         let end = seg.end();
         if seg.seq == self.rcv_nxt {
@@ -33,14 +33,14 @@ impl Endpoint {
         } else if !end.after(self.rcv_nxt) {
             out.count(Counter::TcpExtDelayedACKLost);
             if self.sack_ok {
-                self.note_old_data(seg.seq, out);
+                self.note_old_data(seg.seq, end, out);
             }
             self.out_of_window(cx, Why::Sequence, out);
         } else if !seg.seq.before(self.rcv_nxt + window) {
             self.out_of_window(cx, Why::Sequence, out);
         } else if seg.seq.before(self.rcv_nxt) {
             if self.sack_ok {
-                self.note_old_data(seg.seq, out);
+                self.note_old_data(seg.seq, self.rcv_nxt, out);
             }
             if window == 0 {
                 out.count(Counter::TcpExtTCPZeroWindowDrop);
@@ -59,12 +59,12 @@ impl Endpoint {
         self.schedule_ack();
     }
 
-    /// Old data came again: a D-SACK block (RFC 2883) would be due. Blocks of that kind are counted, not sent.
-    pub(super) fn note_old_data(&mut self, _from: Seq, out: &mut Outbox) {
-        if !self.dsack {
-            self.dsack = true;
+    /// Old data came again: reported as a D-SACK block (RFC 2883).
+    pub(super) fn note_old_data(&mut self, from: Seq, to: Seq, out: &mut Outbox) {
+        if self.dsack.is_none() {
             out.count(Counter::TcpExtTCPDSACKOldSent);
         }
+        self.dsack = Some((from, to));
     }
 
     fn queue_in_order(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
@@ -73,6 +73,7 @@ impl Endpoint {
         self.rcv_nxt = seg.end();
         if seg.len > 0 {
             self.rmem += charge(seg.len);
+            self.warm = true;
             self.data_received(cx, seg);
         }
         if seg.flags.has(Flags::FIN) {

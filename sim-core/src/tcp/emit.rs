@@ -16,7 +16,7 @@ impl Endpoint {
     fn segment(&mut self, cx: &Cx<'_>, flags: Flags, seq: Seq, out: &mut Outbox) -> Segment {
         let win = self.offer_window(cx, out);
         self.ack_sent(cx);
-        let sack = if self.sack_ok { self.ofo.block() } else { None };
+        let (sack, sack2) = self.sack_blocks();
         Segment {
             seq,
             ack: self.rcv_nxt,
@@ -24,7 +24,20 @@ impl Endpoint {
             flags: flags.with(Flags::ACK),
             ts: self.stamp(cx),
             sack,
+            sack2,
             ..Segment::default()
+        }
+    }
+
+    /// SACK blocks to report: data that came twice first (RFC 2883 §4), then what waits out of order.
+    fn sack_blocks(&mut self) -> (Option<(Seq, Seq)>, Option<(Seq, Seq)>) {
+        if !self.sack_ok {
+            return (None, None);
+        }
+        let (first, second) = self.ofo.blocks();
+        match self.dsack.take() {
+            Some(twice) => (Some(twice), first),
+            None => (first, second),
         }
     }
 
@@ -64,11 +77,14 @@ impl Endpoint {
         if fin {
             flags = flags.with(Flags::FIN);
         }
-        if len > 0 && (from + len == data_end || from + len == self.snd_nxt) {
+        // A write ends here; or it passes half of the peer's largest window, which pushes (`forced_push`).
+        let write_ends = from + len == data_end || from + len == self.snd_nxt;
+        if len > 0 && (write_ends || len > self.max_window / 2) {
             flags = flags.with(Flags::PSH);
         }
         if len > 0 {
             self.data_sent(cx);
+            self.warm = true;
         }
         let mut seg = self.segment(cx, flags, from, out);
         seg.len = len;
@@ -235,13 +251,13 @@ impl Endpoint {
             self.ack_sent(cx);
         }
         let _ = out;
-        let offers_ts = if syn_ack { self.tstamp_ok } else { Endpoint::timestamps_allowed(cx) };
         Segment {
             seq: self.snd_una,
             ack: if syn_ack { self.rcv_nxt } else { Seq(0) },
             win: win.min(65_535) as u16,
             flags: if syn_ack { Flags::SYN_ACK } else { Flags::SYN },
-            ts: offers_ts
+            // Offered by our own wish, whatever the peer's SYN had (`tcp_syn_options`).
+            ts: Endpoint::timestamps_allowed(cx)
                 .then(|| TsOption { val: cx.millis().wrapping_add(self.ts_offset), ecr: self.ts_recent }),
             syn: SynOptions {
                 mss: cx.cfg.mss,

@@ -60,6 +60,8 @@ pub struct Endpoint {
     /// Memory charged for unread and out-of-order data (`sk_rmem_alloc`).
     pub(super) rmem: u32,
     pub(super) ofo: OutOfOrder,
+    /// Data that came twice, to be reported once (D-SACK, RFC 2883).
+    pub(super) dsack: Option<(Seq, Seq)>,
 
     pub(super) ts_offset: u32,
     pub(super) ts_recent: u32,
@@ -130,7 +132,8 @@ pub struct Endpoint {
     pub(super) tlp_retrans: bool,
     pub(super) undo_syn: bool,
     pub(super) want_space: bool,
-    pub(super) dsack: bool,
+    /// Data were sent or received before, so memory for more is at hand (`sk_forward_alloc`).
+    pub(super) warm: bool,
 }
 
 /// What poll() reports (`tcp_poll`).

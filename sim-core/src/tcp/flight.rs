@@ -122,6 +122,10 @@ impl Flight {
         }
         if self.sent[0].end.after(limit + 1) { limit } else { self.sent[0].end }
     }
+    /// The head left once more in another shape, which does not count as a retransmission.
+    pub(super) fn head_reshaped(&mut self, at: u32) {
+        self.sent[0].at = at;
+    }
     /// The head was sent again. `marked`: by the retransmission machinery, not by a tail loss probe.
     pub(super) fn head_resent(&mut self, at: u32, marked: bool) {
         self.sent[0].at = at;

@@ -25,9 +25,10 @@ impl OutOfOrder {
         self.ranges.clear();
         self.fin = None;
     }
-    /// The block to report, if there is one.
-    pub(super) fn block(&self) -> Option<(Seq, Seq)> {
-        (!self.ranges.is_empty()).then_some(self.newest)
+    /// The two blocks to report first, as far as there are any: the newest range, and the rightmost other one.
+    pub(super) fn blocks(&self) -> (Option<(Seq, Seq)>, Option<(Seq, Seq)>) {
+        let first = (!self.ranges.is_empty()).then_some(self.newest);
+        (first, self.ranges.iter().rev().copied().find(|r| Some(*r) != first))
     }
     /// The right edge of the rightmost range.
     pub(super) fn right_edge(&self) -> Option<Seq> {

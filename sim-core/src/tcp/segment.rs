@@ -75,8 +75,10 @@ pub struct Segment {
     pub ts: Option<TsOption>,
     /// Options of a SYN; all absent otherwise.
     pub syn: SynOptions,
-    /// The first SACK block (RFC 2018 §3), or none. One block is what the model reports.
+    /// The first SACK block (RFC 2018 §3), or none: what was received last, or came twice (RFC 2883).
     pub sack: Option<(Seq, Seq)>,
+    /// The second SACK block. The model reports no more.
+    pub sack2: Option<(Seq, Seq)>,
     /// The segment was sent before, at least in part.
     pub rtx: bool,
 }

@@ -193,7 +193,8 @@ impl Endpoint {
             out.count(Counter::TcpExtDelayedACKLost);
             self.enter_quickack(cx);
             if self.sack_ok {
-                self.note_old_data(seg.seq, out);
+                let end = if seg.end().after(self.rcv_nxt) { self.rcv_nxt } else { seg.end() };
+                self.note_old_data(seg.seq, end, out);
             }
         }
         self.send_ack(cx, out);

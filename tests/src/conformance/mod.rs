@@ -1,0 +1,61 @@
+//! Replays what a real kernel did and compares.
+//!
+//! The recordings' formats are described beside them, in `oracle/kernel-6.18/README.md`. A file's format is told by its
+//! content, so a further format is one more line in [`replay_value`].
+
+mod cells;
+mod notation;
+mod replica;
+mod report;
+mod setup;
+mod walks;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use serde_json::Value;
+
+pub use report::{Report, Setups};
+
+/// The cells that cannot agree, each with its reason.
+pub const EXCEPTIONS: &str = include_str!("../../oracle/exceptions.txt");
+
+/// Reads a JSON file, compressed or not.
+pub fn read_json(path: &Path) -> Result<Value, String> {
+    let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let mut text = Vec::new();
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        GzDecoder::new(&bytes[..]).read_to_end(&mut text).map_err(|e| format!("{}: {e}", path.display()))?;
+    } else {
+        text = bytes;
+    }
+    serde_json::from_slice(&text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// The folder of recordings that comes with the repository.
+pub fn recordings() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle/kernel-6.18")
+}
+
+/// Replays one file of any known format.
+pub fn replay_file(path: &Path, setups: &Setups, report: &mut Report) -> Result<(), String> {
+    let value = read_json(path)?;
+    replay_value(&value, setups, report).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// Replays a file's content; its keys tell the format.
+fn replay_value(value: &Value, setups: &Setups, report: &mut Report) -> Result<(), String> {
+    let list = |v: &Value| v.as_array().cloned().unwrap_or_default();
+    let first = |v: &Value, key: &str| v.get(0).is_some_and(|first| first.get(key).is_some());
+    if first(&value["cells"], "pre_timer") {
+        cells::replay(&list(&value["cells"]), setups, report);
+    } else if value["walks"].is_array() {
+        walks::replay(&list(&value["walks"]), report);
+    } else if value["endpoint_states"].is_object() {
+        // Set-ups: nothing to replay by themselves.
+    } else {
+        return Err("no known format".to_owned());
+    }
+    Ok(())
+}

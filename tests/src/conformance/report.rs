@@ -1,0 +1,100 @@
+//! What agreed and what did not.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// The logs that lead to named states.
+#[derive(Debug, Default)]
+pub struct Setups(pub Value);
+
+impl Setups {
+    /// The log of an endpoint state, such as `ESTABLISHED/ts`.
+    pub(super) fn endpoint(&self, key: &str) -> Result<&[Value], String> {
+        // Nothing leads to CLOSED.
+        if key.starts_with("CLOSED/") {
+            return Ok(&[]);
+        }
+        self.0["endpoint"][key].as_array().map(Vec::as_slice).ok_or_else(|| format!("no set-up for {key}"))
+    }
+}
+
+/// Counts of one kind of recording.
+#[derive(Debug, Default)]
+struct Tally {
+    agree: u32,
+    differ: u32,
+    excused: u32,
+    groups: BTreeMap<String, (u32, u32)>,
+}
+
+/// Everything the replay found.
+#[derive(Debug, Default)]
+pub struct Report {
+    tallies: BTreeMap<String, Tally>,
+    /// One line for each mismatch.
+    pub mismatches: Vec<String>,
+    /// One line for each cell on the list of exceptions that did not agree.
+    pub excused: Vec<String>,
+    exceptions: BTreeMap<String, String>,
+}
+
+impl Report {
+    /// A report that knows which cells cannot agree: lines `id<TAB or spaces>reason`, `#` for remarks.
+    pub fn new(exceptions: &str) -> Report {
+        let lines = exceptions.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+        let pairs = lines.filter_map(|l| l.split_once(char::is_whitespace));
+        Report {
+            exceptions: pairs.map(|(id, why)| (id.to_owned(), why.trim().to_owned())).collect(),
+            ..Report::default()
+        }
+    }
+
+    /// Files the verdict on one recording.
+    pub fn judge(&mut self, kind: &str, id: &str, group: &str, problems: &[String]) {
+        let tally = self.tallies.entry(kind.to_owned()).or_default();
+        let row = tally.groups.entry(group.to_owned()).or_default();
+        row.1 += 1;
+        if problems.is_empty() {
+            tally.agree += 1;
+            row.0 += 1;
+        } else if let Some(why) = self.exceptions.get(id) {
+            tally.excused += 1;
+            self.excused.push(format!("{kind} {id}: {} (excused: {why})", problems.join("; ")));
+        } else {
+            tally.differ += 1;
+            self.mismatches.push(format!("{kind} {id}: {}", problems.join("; ")));
+        }
+    }
+
+    /// Whether everything agreed, the listed exceptions aside.
+    pub fn all_agree(&self) -> bool {
+        self.mismatches.is_empty() && !self.tallies.is_empty()
+    }
+
+    /// How many of a kind agreed, differed without excuse, and differed with one.
+    pub fn counts(&self, kind: &str) -> (u32, u32, u32) {
+        self.tallies.get(kind).map_or((0, 0, 0), |t| (t.agree, t.differ, t.excused))
+    }
+
+    /// The summary, with a table for each kind.
+    pub fn summary(&self) -> String {
+        let mut text = String::new();
+        for (kind, tally) in &self.tallies {
+            let total = tally.agree + tally.differ + tally.excused;
+            let unit = if kind == "endpoint" || kind == "conntrack" { "cells" } else { "of them" };
+            let _ = write!(text, "{kind}: {} of {total} {unit} agree", tally.agree);
+            if tally.excused > 0 {
+                let _ = write!(text, ", {} excused", tally.excused);
+            }
+            text.push('\n');
+            if tally.groups.len() > 1 {
+                for (group, (agree, all)) in &tally.groups {
+                    let _ = writeln!(text, "  {group:<28} {agree:>5} of {all:>5}");
+                }
+            }
+        }
+        text
+    }
+}
