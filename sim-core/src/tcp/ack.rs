@@ -53,6 +53,7 @@ impl Endpoint {
         };
         if effect.advanced {
             self.retransmits = 0;
+            self.syn_in_flight = false;
         }
         self.replace_ts_recent(cx, seg.seq);
         effect.window = self.update_window(seg);
@@ -99,7 +100,10 @@ impl Endpoint {
         if newer {
             self.snd_wl1 = seg.seq;
             self.snd_wnd = self.offered_window(seg);
-            self.max_window = self.max_window.max(self.snd_wnd);
+            if self.snd_wnd > self.max_window {
+                self.max_window = self.snd_wnd;
+                self.sync_mss();
+            }
         }
         self.bytes_acked = self.bytes_acked.saturating_add(seg.ack.diff(self.snd_una) as u32);
         self.snd_una = seg.ack;

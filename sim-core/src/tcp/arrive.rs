@@ -61,7 +61,7 @@ impl Endpoint {
         let plain = Flags(seg.flags.0 & !Flags::PSH.0) == Flags::ACK;
         self.state == State::Established
             && plain
-            && (seg.len == 0 || self.warm)
+            && (seg.len == 0 || self.memory_at_hand(seg.len))
             && seg.seq == self.rcv_nxt
             && seg.len <= self.receive_window()
             && !seg.ack.after(self.snd_nxt)

@@ -93,21 +93,35 @@ impl TimerModel {
     /// Length of one tick in nanoseconds. Where timers are exact, intervals are still compared at 250 Hz.
     const fn tick(self) -> u64 {
         match self {
-            TimerModel::Exact => 4_000_000,
+            TimerModel::Exact | TimerModel::Wheel { hz: 250, .. } => 4_000_000,
             TimerModel::Wheel { hz, .. } => 1_000_000_000 / hz as u64,
         }
     }
-    /// Ticks counted so far, from 1 on so that 0 can stand for "never", modulo 2³². The kernel compares many intervals at this resolution (`tcp_jiffies32`).
+    /// Whole ticks in so many nanoseconds. This is asked several times a segment, so the usual rates divide by a
+    /// constant, which costs a tenth of a division.
+    const fn whole_ticks(self, nanos: u64) -> u64 {
+        match self {
+            TimerModel::Exact | TimerModel::Wheel { hz: 250, .. } => nanos / 4_000_000,
+            TimerModel::Wheel { hz: 1000, .. } => nanos / 1_000_000,
+            TimerModel::Wheel { .. } => nanos / self.tick(),
+        }
+    }
+    /// Ticks counted so far, from 1 on so that 0 can stand for "never", modulo 2³². The kernel compares many intervals
+    /// at this resolution (`tcp_jiffies32`).
     pub const fn ticks(self, now: Time) -> u32 {
         let phase = match self {
             TimerModel::Exact => 0,
             TimerModel::Wheel { phase, .. } => phase.0,
         };
-        ((now.0 + phase) / self.tick()) as u32 + 1
+        self.whole_ticks(now.0 + phase) as u32 + 1
+    }
+    /// A length of time in whole ticks, rounded up.
+    const fn ticks_up(self, length: Span) -> u64 {
+        self.whole_ticks(length.0.saturating_add(self.tick() - 1))
     }
     /// A length of time in ticks, rounded up.
     pub const fn to_ticks(self, length: Span) -> u32 {
-        let ticks = length.0.div_ceil(self.tick());
+        let ticks = self.ticks_up(length);
         if ticks > i32::MAX as u64 { i32::MAX as u32 } else { ticks as u32 }
     }
     /// So many ticks as a length of time.
@@ -118,7 +132,7 @@ impl TimerModel {
     pub const fn round(self, length: Span) -> Span {
         match self {
             TimerModel::Exact => length,
-            TimerModel::Wheel { .. } => Span(length.0.div_ceil(self.tick()).saturating_mul(self.tick())),
+            TimerModel::Wheel { .. } => Span(self.ticks_up(length).saturating_mul(self.tick())),
         }
     }
     /// When a timer armed at `now` for `delay` fires.
@@ -126,22 +140,20 @@ impl TimerModel {
         // A level has 64 slots, and each level's granule is 8 times the one below.
         const LEVEL_LAST: u64 = 63;
         const CLOCK_SHIFT: u32 = 3;
-        let TimerModel::Wheel { hz, phase } = self else { return now + delay };
+        let TimerModel::Wheel { phase, .. } = self else { return now + delay };
         if delay == Span::MAX {
             return Time::NEVER;
         }
-        let tick = 1_000_000_000 / u64::from(hz);
         // The kernel counts in whole jiffies from the last tick; a delay is rounded up to whole jiffies.
-        let jiffies = (now.0 + phase.0) / tick;
-        let expires = jiffies + delay.0.div_ceil(tick);
-        let delta = expires - jiffies;
+        let delta = self.ticks_up(delay);
+        let expires = self.whole_ticks(now.0 + phase.0) + delta;
         let mut level = 0;
         while level < 8 && delta >= LEVEL_LAST << (CLOCK_SHIFT * level) {
             level += 1;
         }
         let shift = CLOCK_SHIFT * level;
         let bucket = ((expires >> shift) + 1) << shift;
-        Time((bucket * tick).saturating_sub(phase.0))
+        Time((bucket * self.tick()).saturating_sub(phase.0))
     }
 }
 

@@ -62,6 +62,7 @@ const BLANK: Endpoint = Endpoint {
     tlp_high_seq: Seq(0),
     linger2: 0,
     mss: DEFAULT_MSS as u16,
+    mss_clamp: DEFAULT_MSS as u16,
     advmss: 0,
     rcv_mss: 0,
     last_seg_size: 0,
@@ -97,7 +98,7 @@ const BLANK: Endpoint = Endpoint {
     tlp_retrans: false,
     undo_syn: false,
     want_space: false,
-    warm: false,
+    syn_in_flight: false,
     dsack: None,
 };
 
@@ -143,7 +144,8 @@ impl Endpoint {
         sock.retrans_stamp = cx.millis().wrapping_add(1).max(1);
         sock.snd_nxt = isn + 1;
         sock.write_seq = isn + 1;
-        sock.flight.push(isn + 1, cx.micros());
+        sock.flight.push(isn + 1, cx.micros(), false);
+        sock.syn_in_flight = true;
         out.count(Counter::TcpOutSegs);
         out.count(Counter::TcpActiveOpens);
         out.segments.push(syn);
@@ -224,7 +226,7 @@ impl Endpoint {
         self.rcv_nxt = seg.seq + 1;
         self.rcv_wup = self.rcv_nxt;
         self.copied_seq = self.rcv_nxt;
-        self.mss = send_mss(cx, seg, self.tstamp_ok);
+        self.mss_clamp = send_mss(cx, seg.syn.mss, self.tstamp_ok);
     }
 
     /// SYN,ACK: established.
@@ -234,7 +236,7 @@ impl Endpoint {
         self.take_syn(cx, seg);
         self.snd_wnd = u32::from(seg.win);
         self.max_window = self.max_window.max(self.snd_wnd);
-        self.bound_mss();
+        self.sync_mss();
         if !self.wscale_ok {
             self.rcv_wscale = 0;
             self.window_clamp = self.window_clamp.min(65_535);
@@ -269,7 +271,7 @@ impl Endpoint {
         self.snd_wnd = u32::from(seg.win);
         self.snd_wl1 = seg.seq;
         self.max_window = self.snd_wnd;
-        self.bound_mss();
+        self.sync_mss();
         self.initialize_rcv_mss();
         let syn_ack = self.syn_segment(cx, out);
         self.flight.head_reshaped(cx.micros());
@@ -313,12 +315,13 @@ impl Endpoint {
         sock.snd_wnd = u32::from(seg.win) << sock.snd_wscale;
         sock.max_window = sock.snd_wnd;
         sock.tstamp_ok = req.tstamp_ok;
+        // Taken over even if timestamps are not in use; a mini-socket may echo it some day.
+        sock.ts_recent = req.ts_recent;
         if req.tstamp_ok {
-            sock.ts_recent = req.ts_recent;
             sock.ts_recent_stamp = cx.seconds();
         }
-        sock.mss = req.mss.min(cx.cfg.mss) - if req.tstamp_ok { TSTAMP_LEN } else { 0 };
-        sock.bound_mss();
+        sock.mss_clamp = send_mss(cx, req.mss, req.tstamp_ok);
+        sock.sync_mss();
         sock.total_rto = req.num_timeout;
         sock.undo_syn = req.num_timeout > 0;
         sock.initialize_rcv_mss();
@@ -331,8 +334,12 @@ impl Endpoint {
     }
 }
 
-/// The segment size towards the peer: what it accepts and we can send, without the octets of timestamps.
-fn send_mss(cx: &Cx<'_>, seg: &Segment, timestamps: bool) -> u16 {
-    let offered = if seg.syn.mss == 0 { DEFAULT_MSS as u16 } else { seg.syn.mss };
-    offered.min(cx.cfg.mss) - if timestamps { TSTAMP_LEN } else { 0 }
+/// Smallest segment size that is believed (`tcp_min_snd_mss`).
+const MIN_SND_MSS: u16 = 48;
+
+/// The segment size towards the peer: what it offered (0 = nothing) and we can send, without the octets of timestamps.
+fn send_mss(cx: &Cx<'_>, offered: u16, timestamps: bool) -> u16 {
+    let offered = if offered == 0 { DEFAULT_MSS as u16 } else { offered };
+    let cost = if timestamps { TSTAMP_LEN } else { 0 };
+    offered.min(cx.cfg.mss).saturating_sub(cost).max(MIN_SND_MSS)
 }

@@ -5,15 +5,26 @@ use super::{Cx, Flags, Notice, Outbox, Segment, State, Why};
 use crate::counter::Counter;
 use crate::seq::Seq;
 
-/// What a queued segment is charged beyond its bytes: the buffer's head and bookkeeping (`skb->truesize`).
-const CHARGE: u32 = 704;
+/// What a small buffer is charged, whatever it holds, and what a larger one (`skb->truesize` of kmalloc'ed heads).
+const SMALL_CHARGE: u32 = 960;
+const LARGE_CHARGE: u32 = 2304;
+/// Largest payload of a small buffer.
+const SMALL: u32 = 256;
+/// Memory is set aside for a socket in pages.
+const PAGE: u32 = 4096;
 
 /// The memory a segment with so much payload is charged.
 pub(super) const fn charge(len: u32) -> u32 {
-    len + CHARGE
+    if len <= SMALL { SMALL_CHARGE } else { len.div_ceil(LARGE_CHARGE) * LARGE_CHARGE }
 }
 
 impl Endpoint {
+    /// Whether the memory set aside already suffices for a segment (`sk_forward_alloc`).
+    pub(super) fn memory_at_hand(&self, len: u32) -> bool {
+        let spare = self.rmem.next_multiple_of(PAGE) - self.rmem;
+        charge(len) <= spare || self.flight.packets() > 0
+    }
+
     /// Takes the segment's text and FIN.
     pub(super) fn take_text(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
         if seg.seq_len() == 0 {
@@ -73,7 +84,6 @@ impl Endpoint {
         self.rcv_nxt = seg.end();
         if seg.len > 0 {
             self.rmem += charge(seg.len);
-            self.warm = true;
             self.data_received(cx, seg);
         }
         if seg.flags.has(Flags::FIN) {

@@ -5,6 +5,9 @@ use super::{Cx, Flags, Outbox, Segment, SynOptions, TsOption};
 use crate::counter::Counter;
 use crate::seq::Seq;
 
+/// A range of sequence space.
+pub(super) type Range = (Seq, Seq);
+
 impl Endpoint {
     /// The timestamps option of an outgoing segment.
     pub(super) fn stamp(&self, cx: &Cx<'_>) -> Option<TsOption> {
@@ -30,7 +33,7 @@ impl Endpoint {
     }
 
     /// SACK blocks to report: data that came twice first (RFC 2883 §4), then what waits out of order.
-    fn sack_blocks(&mut self) -> (Option<(Seq, Seq)>, Option<(Seq, Seq)>) {
+    fn sack_blocks(&mut self) -> (Option<Range>, Option<Range>) {
         if !self.sack_ok {
             return (None, None);
         }
@@ -78,13 +81,14 @@ impl Endpoint {
             flags = flags.with(Flags::FIN);
         }
         // A write ends here; or it passes half of the peer's largest window, which pushes (`forced_push`).
-        let write_ends = from + len == data_end || from + len == self.snd_nxt;
-        if len > 0 && (write_ends || len > self.max_window / 2) {
+        // A segment sent again keeps the flag, even if its data are acknowledged by now.
+        let head = from.before(self.snd_nxt) && from == self.snd_una;
+        let write_ends = len > 0 && (from + len == data_end || len > self.max_window / 2);
+        if write_ends || (head && self.flight.head_pushes(to)) {
             flags = flags.with(Flags::PSH);
         }
         if len > 0 {
             self.data_sent(cx);
-            self.warm = true;
         }
         let mut seg = self.segment(cx, flags, from, out);
         seg.len = len;
@@ -118,6 +122,7 @@ impl Endpoint {
         out: &mut Outbox,
     ) -> bool {
         let mut sent = false;
+        let mut rearm = false;
         while self.has_unsent() {
             let in_flight = u32::from(self.flight.packets().saturating_sub(self.sacked_out));
             if !once && (in_flight >= self.cwnd || self.recovering() && in_flight > self.cwnd) {
@@ -127,22 +132,28 @@ impl Endpoint {
             if end.after(self.window_end()) || self.nagle_holds(end, nagle_off) {
                 break;
             }
-            self.send_new(cx, end, out);
+            rearm |= self.send_new(cx, end, false, out);
             sent = true;
             if once {
                 break;
             }
         }
-        if sent && !once {
-            self.schedule_loss_probe(cx, false);
+        // One timer serves both, so the RTO need not be armed where a probe comes first.
+        let probing = sent && !once && self.schedule_loss_probe(cx, false);
+        if rearm && !probing {
+            self.rearm_rto(cx);
         }
         sent
     }
 
-    /// Sends `[snd_nxt, end)` for the first time (`tcp_event_new_data_sent`).
-    pub(super) fn send_new(&mut self, cx: &mut Cx<'_>, end: Seq, out: &mut Outbox) {
+    /// Sends `[snd_nxt, end)` for the first time, with PSH if `push` wants it (`tcp_event_new_data_sent`).
+    /// Answers whether the retransmission timer has to be armed.
+    pub(super) fn send_new(&mut self, cx: &mut Cx<'_>, end: Seq, push: bool, out: &mut Outbox) -> bool {
         let from = self.snd_nxt;
-        let seg = self.stream_segment(cx, from, end, out);
+        let mut seg = self.stream_segment(cx, from, end, out);
+        if push {
+            seg.flags = seg.flags.with(Flags::PSH);
+        }
         if seg.len > 0 && seg.len < u32::from(self.mss) {
             self.snd_sml = end;
         }
@@ -150,10 +161,8 @@ impl Endpoint {
         out.segments.push(seg);
         self.snd_nxt = end;
         let first = self.flight.packets() == 0;
-        self.flight.push(end, cx.micros());
-        if first || self.pending == Pending::LossProbe {
-            self.rearm_rto(cx);
-        }
+        self.flight.push(end, cx.micros(), seg.flags.has(Flags::PSH));
+        first || self.pending == Pending::LossProbe
     }
 
     /// Sends what may be sent, or begins to probe a closed window (`__tcp_push_pending_frames`).
@@ -178,7 +187,11 @@ impl Endpoint {
     /// Sends the oldest segment again, small followers along with it. `marked`: see [`super::flight::Flight`].
     pub(super) fn retransmit_head(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
         let window = self.window_end();
-        let end = self.flight.collapse_head(self.snd_una, u32::from(self.mss), window);
+        let end = if self.syn_in_flight {
+            self.flight.head().end
+        } else {
+            self.flight.collapse_head(self.snd_una, u32::from(self.mss), window)
+        };
         let from = self.snd_una;
         self.flight.head_resent(cx.micros(), true);
         self.push_retransmission(cx, from, end, out);
@@ -197,7 +210,7 @@ impl Endpoint {
     }
 
     fn push_retransmission(&mut self, cx: &mut Cx<'_>, from: Seq, end: Seq, out: &mut Outbox) {
-        let mut seg = if self.syn_unacknowledged() {
+        let mut seg = if self.syn_in_flight && from == self.snd_una {
             self.syn_segment(cx, out)
         } else {
             self.stream_segment(cx, from, end, out)
@@ -233,14 +246,14 @@ impl Endpoint {
         }
     }
 
-    /// Whether our SYN still waits for its ACK.
-    pub(super) fn syn_unacknowledged(&self) -> bool {
+    /// Whether the connection does not stand yet.
+    pub(super) fn connecting(&self) -> bool {
         matches!(self.state, super::State::SynSent | super::State::SynRecv)
     }
 
     /// Our SYN, or SYN,ACK in a simultaneous open.
     pub(super) fn syn_segment(&mut self, cx: &Cx<'_>, out: &mut Outbox) -> Segment {
-        let syn_ack = self.state == super::State::SynRecv;
+        let syn_ack = self.state != super::State::SynSent;
         let win = if syn_ack {
             self.rcv_wup = self.rcv_nxt;
             self.rcv_wnd

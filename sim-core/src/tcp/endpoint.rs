@@ -93,7 +93,9 @@ pub struct Endpoint {
     pub(super) tlp_high_seq: Seq,
 
     pub(super) linger2: u32,
+    /// Segment size in use; and as far as options and path go.
     pub(super) mss: u16,
+    pub(super) mss_clamp: u16,
     pub(super) advmss: u16,
     pub(super) rcv_mss: u16,
     pub(super) last_seg_size: u16,
@@ -132,8 +134,8 @@ pub struct Endpoint {
     pub(super) tlp_retrans: bool,
     pub(super) undo_syn: bool,
     pub(super) want_space: bool,
-    /// Data were sent or received before, so memory for more is at hand (`sk_forward_alloc`).
-    pub(super) warm: bool,
+    /// Our SYN is the oldest segment in flight.
+    pub(super) syn_in_flight: bool,
 }
 
 /// What poll() reports (`tcp_poll`).

@@ -25,6 +25,8 @@ pub(super) struct Flight {
     ever: u8,
     /// Bit i: its last retransmission is not known to be lost (`TCPCB_SACKED_RETRANS`).
     rtx: u8,
+    /// Bit i: entry i ends where a write ended, so it carries PSH.
+    psh: u8,
     packets: u16,
 }
 
@@ -42,7 +44,7 @@ pub(super) struct Acked {
 impl Flight {
     /// Nothing in flight.
     pub(super) const EMPTY: Flight =
-        Flight { sent: [Sent { end: Seq(0), at: 0 }; EXACT], len: 0, ever: 0, rtx: 0, packets: 0 };
+        Flight { sent: [Sent { end: Seq(0), at: 0 }; EXACT], len: 0, ever: 0, rtx: 0, psh: 0, packets: 0 };
 
     /// Segments in flight (`packets_out`).
     pub(super) const fn packets(&self) -> u16 {
@@ -52,8 +54,8 @@ impl Flight {
     pub(super) const fn head(&self) -> Sent {
         self.sent[0]
     }
-    /// Adds a segment sent for the first time.
-    pub(super) fn push(&mut self, end: Seq, at: u32) {
+    /// Adds a segment sent for the first time; `psh`: it carries PSH.
+    pub(super) fn push(&mut self, end: Seq, at: u32, psh: bool) {
         self.packets = self.packets.saturating_add(1);
         let len = usize::from(self.len);
         if len < EXACT {
@@ -62,6 +64,11 @@ impl Flight {
         } else {
             self.sent[EXACT - 1].end = end;
         }
+        self.psh |= u8::from(psh) << (self.len - 1);
+    }
+    /// Whether the segment from the head to `end` carries PSH.
+    pub(super) fn head_pushes(&self, end: Seq) -> bool {
+        self.psh & 1 != 0 && end == self.sent[0].end
     }
     /// Everything up to `ack` has arrived; `una` is where the queue began, `mss` the size of segments inside a
     /// merged entry.
@@ -90,6 +97,7 @@ impl Flight {
         self.len -= 1;
         self.ever >>= 1;
         self.rtx >>= 1;
+        self.psh >>= 1;
     }
     /// The merged entry has lost its first segments.
     fn shrink_merged(&mut self, una: Seq, ack: Seq, mss: u32, acked: &mut Acked) {
@@ -114,9 +122,10 @@ impl Flight {
         while self.len > 1 && !self.sent[1].end.after(limit) && !self.sent[1].end.after(window_end) {
             self.sent[0].end = self.sent[1].end;
             self.sent.copy_within(2.., 1);
-            let low = (self.ever & 1, self.rtx & 1);
+            let low = (self.ever & 1, self.rtx & 1, self.psh & 1);
             self.ever = ((self.ever >> 1) & !1) | low.0;
             self.rtx = ((self.rtx >> 1) & !1) | low.1;
+            self.psh = (self.psh >> 1) | low.2;
             self.len -= 1;
             self.packets = self.packets.saturating_sub(1).max(1);
         }

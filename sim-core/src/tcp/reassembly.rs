@@ -1,14 +1,15 @@
 //! The out-of-order queue: ranges of sequence space that wait for the hole before them.
 
+use super::emit::Range;
 use crate::seq::Seq;
 
 /// Ranges held out of order. Unallocated as long as nothing ever was out of order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct OutOfOrder {
     /// Disjoint, ascending from RCV.NXT; touching ranges are merged.
-    ranges: Vec<(Seq, Seq)>,
+    ranges: Vec<Range>,
     /// The range that grew last, which SACK reports first (RFC 2018 §4).
-    newest: (Seq, Seq),
+    newest: Range,
     /// A FIN ends the last range.
     fin: Option<Seq>,
 }
@@ -26,7 +27,7 @@ impl OutOfOrder {
         self.fin = None;
     }
     /// The two blocks to report first, as far as there are any: the newest range, and the rightmost other one.
-    pub(super) fn blocks(&self) -> (Option<(Seq, Seq)>, Option<(Seq, Seq)>) {
+    pub(super) fn blocks(&self) -> (Option<Range>, Option<Range>) {
         let first = (!self.ranges.is_empty()).then_some(self.newest);
         (first, self.ranges.iter().rev().copied().find(|r| Some(*r) != first))
     }

@@ -133,7 +133,7 @@ impl Endpoint {
         if self.flight.packets() == 0 {
             return;
         }
-        if self.snd_wnd == 0 && !self.orphan && !self.syn_unacknowledged() {
+        if self.snd_wnd == 0 && !self.orphan && !self.connecting() {
             // The receiver has shrunk its window to nothing: go on as long as it answers.
             if self.silent_at_zero_window(cx) {
                 self.give_up(out);
@@ -179,7 +179,7 @@ impl Endpoint {
     /// Whether to give up instead of retransmitting once more (`tcp_write_timeout`).
     fn out_of_patience(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) -> bool {
         let cfg = cx.cfg;
-        let (mut expired, limit) = if self.syn_unacknowledged() {
+        let (mut expired, limit) = if self.connecting() {
             self.undo_syn = true;
             let linear = if self.state == State::SynSent { cfg.syn_linear_timeouts } else { 0 };
             let most = u32::from(cfg.syn_retries) + u32::from(linear);
@@ -210,7 +210,7 @@ impl Endpoint {
         if self.retransmits == 0 {
             return false;
         }
-        let base = if self.syn_unacknowledged() { cx.cfg.rto_initial } else { cx.cfg.rto_min };
+        let base = if self.connecting() { cx.cfg.rto_initial } else { cx.cfg.rto_min };
         let limit = model_timeout(cx, retries, base).as_millis();
         let passed = cx.millis().wrapping_add(1).wrapping_sub(self.retrans_stamp) as i32;
         i64::from(passed) >= limit as i64
@@ -297,7 +297,9 @@ impl Endpoint {
         if self.has_unsent() && self.snd_nxt.before(room) {
             let end = self.next_segment_end();
             let end = if end.after(room) { room } else { end };
-            self.send_new(cx, end, out);
+            if self.send_new(cx, end, true, out) {
+                self.rearm_rto(cx);
+            }
         } else {
             self.send_probe(cx, out);
             out.count(counter);

@@ -50,13 +50,12 @@ impl Endpoint {
         self.rcv_nxt == self.copied_seq
     }
 
-    /// A peer with a tiny window is not sent segments that fill it (`tcp_bound_to_half_wnd`).
-    pub(super) fn bound_mss(&mut self) {
+    /// Settles the segment size (`tcp_sync_mss`): a peer whose largest window is tiny is not sent segments that fill it.
+    pub(super) fn sync_mss(&mut self) {
         let bound = if self.max_window > DEFAULT_MSS { self.max_window / 2 } else { self.max_window };
         let header = 20 + if self.tstamp_ok { u32::from(TSTAMP_LEN) } else { 0 };
-        if bound != 0 && u32::from(self.mss) > bound {
-            self.mss = bound.max(68 - header) as u16;
-        }
+        let most = if bound == 0 { u32::MAX } else { bound.max(68 - header) };
+        self.mss = u32::from(self.mss_clamp).min(most) as u16;
     }
 
     /// First guess of the peer's segment size (`tcp_initialize_rcv_mss`).

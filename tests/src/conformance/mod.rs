@@ -3,10 +3,12 @@
 //! The recordings' formats are described beside them, in `oracle/kernel-6.18/README.md`. A file's format is told by its
 //! content, so a further format is one more line in [`replay_value`].
 
+mod actions;
 mod cells;
 mod notation;
 mod replica;
 mod report;
+mod schedules;
 mod setup;
 mod walks;
 
@@ -22,6 +24,10 @@ pub use report::{Report, Setups};
 pub const EXCEPTIONS: &str = include_str!("../../oracle/exceptions.txt");
 
 /// Reads a JSON file, compressed or not.
+///
+/// # Errors
+///
+/// If the file cannot be read or is not JSON; the text names the file.
 pub fn read_json(path: &Path) -> Result<Value, String> {
     let bytes = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
     let mut text = Vec::new();
@@ -39,6 +45,10 @@ pub fn recordings() -> PathBuf {
 }
 
 /// Replays one file of any known format.
+///
+/// # Errors
+///
+/// If the file cannot be read, or its format is not known. Mismatches are no errors: they go to the report.
 pub fn replay_file(path: &Path, setups: &Setups, report: &mut Report) -> Result<(), String> {
     let value = read_json(path)?;
     replay_value(&value, setups, report).map_err(|e| format!("{}: {e}", path.display()))
@@ -52,6 +62,10 @@ fn replay_value(value: &Value, setups: &Setups, report: &mut Report) -> Result<(
         cells::replay(&list(&value["cells"]), setups, report);
     } else if value["walks"].is_array() {
         walks::replay(&list(&value["walks"]), report);
+    } else if first(value, "out_times_s") {
+        schedules::replay(&list(value), setups, report);
+    } else if first(value, "name") && first(value, "stable") {
+        actions::replay(&list(value), setups, report);
     } else if value["endpoint_states"].is_object() {
         // Set-ups: nothing to replay by themselves.
     } else {

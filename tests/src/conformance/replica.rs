@@ -216,6 +216,12 @@ impl Replica {
         Ok(())
     }
 
+    /// bind() to the tuple's local port, without SO_REUSEADDR: anything that still has the port is in the way.
+    pub(super) fn bind_exclusively(&self) -> Result<(), Errno> {
+        let free = matches!(self.slot, Slot::Empty) && self.listener.is_none();
+        if free { Ok(()) } else { Err(Errno::Eaddrinuse) }
+    }
+
     pub(super) fn accept(&mut self) -> Result<(), Errno> {
         let index = self.accept_queue.pop_front().ok_or(Errno::Eagain)?;
         if let Some(listener) = &mut self.listener {
@@ -276,14 +282,6 @@ impl Replica {
     pub(super) fn readable(&self) -> u32 {
         self.socket().map_or(0, Endpoint::readable)
     }
-    /// SND.NXT and RCV.NXT of the tuple, as far as A's segments have not shown them.
-    pub(super) fn numbers(&self) -> Option<(Seq, Seq)> {
-        match &self.slot {
-            Slot::Full(index) => Some((self.sockets[*index].snd_nxt(), self.sockets[*index].rcv_nxt())),
-            _ => None,
-        }
-    }
-
     /// Counters that moved since the last question, under their names in the recordings.
     pub(super) fn take_counters(&mut self) -> Vec<&'static str> {
         let names = self.out.counters.iter().filter(|c| compared(**c));

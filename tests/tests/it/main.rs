@@ -1,3 +1,4 @@
 //! End-to-end tests, in one binary.
 
+mod oracle_endpoint;
 mod tidy;

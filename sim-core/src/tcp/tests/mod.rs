@@ -1,5 +1,6 @@
 //! Conversations between two hosts, with times. States are reached through inputs only.
 
+mod fuzz;
 mod lifecycle;
 mod sizes;
 
