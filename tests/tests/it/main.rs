@@ -1,4 +1,5 @@
 //! End-to-end tests, in one binary.
 
 mod oracle_endpoint;
+mod properties;
 mod tidy;
