@@ -1,5 +1,6 @@
 //! End-to-end tests, in one binary.
 
+mod model;
 mod oracle_endpoint;
 mod properties;
 mod tidy;
