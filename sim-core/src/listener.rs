@@ -307,6 +307,11 @@ impl Request {
         self.deadline
     }
 
+    /// Moves the deadline, for drivers without a clock (see [`crate::tcp::Endpoint::retime`]).
+    pub fn retime(&mut self, at: Time) {
+        self.deadline = at;
+    }
+
     /// Always SYN_RECV.
     pub const fn state(&self) -> State {
         State::SynRecv

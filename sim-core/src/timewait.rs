@@ -48,6 +48,11 @@ impl TimeWait {
         self.deadline
     }
 
+    /// Moves the deadline, for drivers without a clock (see [`crate::tcp::Endpoint::retime`]).
+    pub fn retime(&mut self, at: Time) {
+        self.deadline = at;
+    }
+
     /// TIME_WAIT, or FIN_WAIT2.
     pub const fn state(&self) -> State {
         if self.fin_wait2 { State::FinWait2 } else { State::TimeWait }

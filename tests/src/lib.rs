@@ -1,3 +1,4 @@
-//! Shared helpers of the end-to-end tests and the conformance replayer.
+//! Shared helpers of the end-to-end tests, the conformance replayer and the model checker.
 
 pub mod conformance;
+pub mod model;

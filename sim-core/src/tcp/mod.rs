@@ -9,6 +9,7 @@
 //! | `timers` | everything that time does |
 //! | `app` | send, recv, shutdown, close |
 //! | `delack`, `window`, `rtt`, `congestion` | when to acknowledge, what to offer, how long to wait, how much to send |
+//! | `invariants` | what must hold after every step |
 //! | `flight`, `reassembly` | what is in flight, what waits for a hole to be filled |
 
 mod ack;
@@ -24,6 +25,7 @@ mod emit;
 mod endpoint;
 mod flight;
 mod input;
+mod invariants;
 mod outbox;
 mod reassembly;
 mod rtt;

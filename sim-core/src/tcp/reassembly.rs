@@ -31,6 +31,15 @@ impl OutOfOrder {
         let first = (!self.ranges.is_empty()).then_some(self.newest);
         (first, self.ranges.iter().rev().copied().find(|r| Some(*r) != first))
     }
+    /// Whether the ranges ascend without touching, each of them beyond `next`.
+    pub(super) fn is_sorted_after(&self, next: Seq) -> bool {
+        let mut edge = next;
+        self.ranges.iter().all(|&(start, end)| {
+            let fits = start.after(edge) && end.after(start);
+            edge = end;
+            fits
+        })
+    }
     /// The right edge of the rightmost range.
     pub(super) fn right_edge(&self) -> Option<Seq> {
         self.ranges.last().map(|r| r.1)

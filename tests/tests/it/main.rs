@@ -3,5 +3,7 @@
 mod language;
 mod library_runs;
 mod oracle_conntrack;
+mod model;
 mod oracle_endpoint;
+mod properties;
 mod tidy;
