@@ -2,8 +2,8 @@
 
 mod language;
 mod library_runs;
-mod oracle_conntrack;
 mod model;
+mod oracle_conntrack;
 mod oracle_endpoint;
 mod properties;
 mod tidy;
