@@ -274,27 +274,31 @@ impl Host {
 
     /// Carries out what a step said of a full socket.
     fn settle_socket(&mut self, now: Time, key: Key, before: State, next: Next, fx: &mut Effects) {
-        let Some(socket) = self.sockets.full.get(key) else { return };
+        let Some(socket) = self.sockets.full.get_mut(key) else { return };
         let (tuple, flow, app) = (socket.tuple, socket.flow, socket.app);
-        self.flush(now, tuple, flow, app, None, fx);
         let after = match &next {
             Next::TimeWait(machine) => machine.state(),
             Next::Gone => State::Closed,
-            _ => self.sockets.full.get(key).map_or(State::Closed, |s| s.endpoint.state()),
+            Next::Keep | Next::Request(_) | Next::Child(_) => socket.endpoint.state(),
         };
-        let hashed = self.sockets.full.get(key).is_some_and(|s| s.hashed);
-        if hashed {
-            self.moved(now, Move { tuple, flow, from: before, to: after }, fx);
+        let step = socket.hashed.then_some(Move { tuple, flow, from: before, to: after });
+        let stays = socket.hashed && !matches!(next, Next::Gone | Next::TimeWait(_));
+        let remove = !stays && !socket.endpoint.has_owner();
+        if let Some(due) = socket.endpoint.next_deadline().filter(|&due| !remove && due < socket.wake) {
+            socket.wake = due;
+            fx.wakes.push((due, Wake::Socket(key)));
+        }
+        self.flush(now, tuple, flow, app, None, fx);
+        if let Some(step) = step {
+            self.moved(now, step, fx);
         }
         match next {
             Next::Gone => self.unhash(key),
             Next::TimeWait(machine) => self.become_mini(key, machine, fx),
             Next::Keep | Next::Request(_) | Next::Child(_) => {}
         }
-        if self.sockets.full.get(key).is_some_and(|s| !s.hashed && !s.endpoint.has_owner()) {
+        if remove {
             self.sockets.full.remove(key);
-        } else {
-            self.arm_socket(key, fx);
         }
         self.account(now);
     }
