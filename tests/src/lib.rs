@@ -1,4 +1,5 @@
 //! Shared helpers of the end-to-end tests, the conformance replayer and the model checker.
 
 pub mod conformance;
+pub mod life;
 pub mod model;

@@ -2,6 +2,10 @@
 //!
 //! `cargo run --release -p tests --bin bench -- [CONNECTIONS]`. Prints lifecycles per second and nanoseconds per
 //! lifecycle for both queues, their ratio, and the memory that was live. Times are the machine's; ratios travel.
+//!
+//! `... --bin bench -- life [LIVES]`: whole lives of two endpoints without an engine. For instructions, which do not
+//! depend on what else the machine does: `valgrind --tool=callgrind target/release/bench life 10000`, less the same
+//! with 1, divided by the difference.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +14,8 @@ use sim_core::engine::World;
 use sim_core::engine::queue::{Heap, Lanes, Queue};
 use sim_core::record::Summary;
 use sim_core::scenario::Scenario;
+use sim_core::time::{Span, Time};
+use tests::life::Life;
 
 /// Scenario 1's shape, at a rate that keeps 28,232 ports busy, then far more destinations so that nothing is refused.
 fn scenario(connections: u64) -> Scenario {
@@ -69,8 +75,28 @@ fn peak_memory() -> Option<u64> {
     line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
 
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+fn live(lives: u64) {
+    let mut life = Life::default();
+    let begin = Instant::now();
+    for i in 0..lives {
+        life.live(Time::ZERO + Span::from_secs(100).times(i));
+    }
+    let took = begin.elapsed().as_secs_f64();
+    assert!(life.is_over(), "every life must end");
+    println!(
+        "{lives} lives in {took:.3} s = {:.0} ns each, {:.1} segments each",
+        took / lives as f64 * 1e9,
+        life.segments as f64 / lives as f64
+    );
+}
+
 fn main() {
-    let connections = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let number = |n: usize| std::env::args().nth(n).and_then(|arg| arg.parse().ok());
+    if std::env::args().nth(1).as_deref() == Some("life") {
+        return live(number(2).unwrap_or(1_000_000));
+    }
+    let connections = number(1).unwrap_or(1_000_000);
     let scenario = scenario(connections);
     let (lanes_took, lanes) = measure::<Lanes>(&scenario);
     let memory = peak_memory();
