@@ -1,1 +1,13 @@
-//! Readers of records: tables, plots, files.
+//! Readers of records: the answer in words, verdicts, files and pictures.
+//!
+//! A report sees a checked scenario and the summary of its run, nothing else; it never looks into a world.
+//! Everything made here is a pure function of the two, so the same run gives the same bytes on every machine.
+
+pub mod answer;
+pub mod files;
+pub mod plot;
+mod run;
+pub mod verdict;
+pub mod words;
+
+pub use run::Run;

@@ -1,3 +1,38 @@
 //! The command `timewait`.
 
-fn main() {}
+mod args;
+mod clock;
+mod commands;
+mod exit;
+mod load;
+mod output;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let exit = match dispatch(&Cli::parse()) {
+        Ok(exit) => exit,
+        Err(Failure::ClosedPipe) => Exit::Ok,
+        Err(failure) => {
+            // Nobody is left to tell if this cannot be written.
+            let _ = output::err(&failure.to_string());
+            failure.exit()
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Run(args) => commands::run::run(args),
+        Command::Check(args) => commands::check::check(args),
+        Command::List => commands::list::list(),
+        Command::Show(args) => commands::show::show(args),
+    }
+}

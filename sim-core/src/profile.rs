@@ -94,6 +94,8 @@ fn linux_before_6_18() -> Defaults {
     let mut d = linux();
     d.tcp.tw_reuse_delay = ReuseDelay::NextSecond;
     d.tcp.counters_6_18 = false;
+    // tcp_rmem[2] grew to 32 MiB in 6.16.
+    d.tcp.rcv_buf_max = 6_291_456;
     d
 }
 

@@ -1,7 +1,7 @@
 //! The mini-socket: what is left of a connection in TIME_WAIT, or of an orphan in FIN_WAIT2.
 //!
 //! Modelled on `tcp_timewait_state_process` and `tcp_time_wait` (net/ipv4/tcp_minisocks.c). The FreeBSD and RFC 793
-//! ways of treating segments are the other values of [`TimeWaitPolicy`](crate::tcp::config::TimeWaitPolicy).
+//! ways of treating segments are the other values of [`TimeWaitPolicy`].
 
 use crate::counter::Counter;
 use crate::seq::Seq;

@@ -331,9 +331,10 @@ impl Flow {
             // RFC 5961 §3: in the window but not exact, so a challenge ACK may follow and the connection live on.
             return Rst::Challenge;
         }
-        let answers_ignored =
-            (seen.reply && self.last_class == Class::Syn) || (!seen.assured && self.last_class == Class::Ack);
-        if answers_ignored && wire_ack(seg) == self.last_end {
+        // The answer to an ignored SYN comes from the other side. For an ACK the kernel asks for no direction.
+        let answers_syn = seen.reply && self.last_class == Class::Syn && self.last_dir != dir;
+        let answers_ack = !seen.assured && self.last_class == Class::Ack;
+        if (answers_syn || answers_ack) && wire_ack(seg) == self.last_end {
             return Rst::Believed;
         }
         if self.state == FlowState::SynSent

@@ -123,6 +123,9 @@ impl Conntrack {
 
     /// Walks the buckets from where the last slice stopped. The bucket in which this one stopped, or `None` at the end.
     fn scan(&mut self, now: Time, out: &mut Facts) -> Option<u32> {
+        if self.is_empty() {
+            return None;
+        }
         let max = self.config().max;
         // 95 % in the kernel's integers: 285 of 300. Below it the worker takes only what has expired.
         let enough = if self.gc.early_drop { max / 100 * 95 } else { 0 };

@@ -26,6 +26,9 @@ mod table;
 mod tracker;
 mod window;
 
+#[cfg(test)]
+mod tests;
+
 pub use config::{ConntrackConfig, Timeouts};
 pub use fact::{CtState, Destroyed, DropReason, Fact, Facts, Verdict};
 pub use flow::SideFlags;

@@ -101,7 +101,7 @@ pub struct TrafficSummary {
     pub failed: Tally,
     /// The errors, by call and errno, in that order.
     pub errors: Vec<ErrorTally>,
-    /// The first success after the first failure.
+    /// The first success of an attempt that began after the first failure.
     pub recovered: Option<Time>,
     /// Time from connect() to its success.
     pub connect_latency: Histogram,

@@ -33,8 +33,14 @@ pub(super) struct AckEffect {
 }
 
 impl Endpoint {
-    /// Processes the ACK field of a segment that passed validation.
-    pub(super) fn acknowledge(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) -> AckOutcome {
+    /// Processes the ACK field of a segment that passed validation, or (`predicted`) did not need to.
+    pub(super) fn acknowledge(
+        &mut self,
+        cx: &mut Cx<'_>,
+        seg: &Segment,
+        predicted: bool,
+        out: &mut Outbox,
+    ) -> AckOutcome {
         let ack = seg.ack;
         if ack.before(self.snd_una) {
             // RFC 5961 §5.2: what lies further back than the largest window was never a recent ACK.
@@ -55,6 +61,11 @@ impl Endpoint {
             self.retransmits = 0;
             self.syn_in_flight = false;
         }
+        if predicted && effect.advanced {
+            out.count(Counter::TcpExtTCPHPAcks);
+        } else if !effect.data {
+            out.count(Counter::TcpExtTCPPureAcks);
+        }
         self.replace_ts_recent(cx, seg.seq);
         effect.window = self.update_window(seg);
         self.probes_out = 0;
@@ -67,6 +78,9 @@ impl Endpoint {
         effect.acked = self.flight.acknowledge(una, ack, u32::from(self.mss));
         if effect.acked.packets > 0 {
             self.sample_rtt(cx, &effect.acked);
+            for _ in 0..effect.acked.packets {
+                out.count(Counter::TcpExtTCPDelivered);
+            }
         }
         self.finish_loss_probe(ack, &effect, out);
         let resend = self.control_congestion(seg, &effect, out);

@@ -66,6 +66,11 @@ impl Endpoint {
         };
     }
 
+    /// The pending error, which is thereby taken, or else this one (`sk_stream_error`).
+    fn take_error_or(&mut self, otherwise: Errno) -> Errno {
+        self.error.take().unwrap_or(otherwise)
+    }
+
     /// Gives back the memory of what was read: all of it with the last byte, else a byte for a byte.
     fn uncharge(&mut self, unread: u32, copied: u32) {
         if copied == unread && self.ofo.is_empty() {

@@ -37,7 +37,7 @@ impl Endpoint {
         if !self.validate(cx, seg, out) {
             return;
         }
-        let outcome = self.acknowledge(cx, seg, out);
+        let outcome = self.acknowledge(cx, seg, false, out);
         if self.state == State::SynRecv && outcome != AckOutcome::Taken {
             out.refuse(Why::Ack);
             reply_with_reset(seg, out);
@@ -80,9 +80,10 @@ impl Endpoint {
             self.store_ts_recent(cx);
         }
         if seg.len > 0 {
+            out.count(Counter::TcpExtTCPHPHits);
             self.take_text(cx, seg, out);
         }
-        if self.acknowledge(cx, seg, out) == AckOutcome::Refused {
+        if self.acknowledge(cx, seg, true, out) == AckOutcome::Refused {
             self.refuse_ack(cx, out);
         }
         self.push_pending(cx, false, out);

@@ -140,7 +140,7 @@ impl Endpoint {
         sock.window_clamp = first.clamp;
         sock.rcv_wscale = first.scale;
         out.facts.push(super::Fact::State { from: State::Closed, to: State::SynSent });
-        let syn = sock.syn_segment(cx, out);
+        let syn = sock.syn_segment(cx);
         sock.retrans_stamp = cx.millis().wrapping_add(1).max(1);
         sock.snd_nxt = isn + 1;
         sock.write_seq = isn + 1;
@@ -232,7 +232,7 @@ impl Endpoint {
     /// SYN,ACK: established.
     fn finish_connect(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
         self.snd_wl1 = seg.seq;
-        let _ = self.acknowledge(cx, seg, out);
+        let _ = self.acknowledge(cx, seg, false, out);
         self.take_syn(cx, seg);
         self.snd_wnd = u32::from(seg.win);
         self.max_window = self.max_window.max(self.snd_wnd);
@@ -273,7 +273,7 @@ impl Endpoint {
         self.max_window = self.snd_wnd;
         self.sync_mss();
         self.initialize_rcv_mss();
-        let syn_ack = self.syn_segment(cx, out);
+        let syn_ack = self.syn_segment(cx);
         self.flight.head_reshaped(cx.micros());
         out.count(Counter::TcpOutSegs);
         out.segments.push(syn_ack);

@@ -60,7 +60,7 @@ impl Endpoint {
                 self.queue_in_order(cx, seg, out);
             }
         } else {
-            self.queue_out_of_order(cx, seg, out);
+            self.queue_out_of_order(seg, out);
         }
     }
 
@@ -108,7 +108,7 @@ impl Endpoint {
         }
     }
 
-    fn queue_out_of_order(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
+    fn queue_out_of_order(&mut self, seg: &Segment, out: &mut Outbox) {
         self.schedule_ack();
         self.measure_rcv_mss(seg);
         out.count(Counter::TcpExtTCPOFOQueue);
@@ -118,7 +118,6 @@ impl Endpoint {
         } else {
             self.rmem += charge(seg.len);
         }
-        let _ = cx;
     }
 
     /// The application has shut down its reading side, the peer has not.

@@ -158,6 +158,7 @@ impl Endpoint {
             self.snd_sml = end;
         }
         out.count(Counter::TcpOutSegs);
+        out.count(Counter::TcpExtTCPOrigDataSent);
         out.segments.push(seg);
         self.snd_nxt = end;
         let first = self.flight.packets() == 0;
@@ -211,7 +212,7 @@ impl Endpoint {
 
     fn push_retransmission(&mut self, cx: &mut Cx<'_>, from: Seq, end: Seq, out: &mut Outbox) {
         let mut seg = if self.syn_in_flight && from == self.snd_una {
-            self.syn_segment(cx, out)
+            self.syn_segment(cx)
         } else {
             self.stream_segment(cx, from, end, out)
         };
@@ -235,6 +236,7 @@ impl Endpoint {
             } else {
                 let limit = from + mss;
                 let end = if limit.after(self.high_seq) { self.high_seq } else { limit };
+                self.flight.distrust_times();
                 self.push_retransmission(cx, from, end, out);
                 self.retransmit_high = end;
             }
@@ -252,22 +254,16 @@ impl Endpoint {
     }
 
     /// Our SYN, or SYN,ACK in a simultaneous open.
-    pub(super) fn syn_segment(&mut self, cx: &Cx<'_>, out: &mut Outbox) -> Segment {
+    pub(super) fn syn_segment(&mut self, cx: &Cx<'_>) -> Segment {
         let syn_ack = self.state != super::State::SynSent;
-        let win = if syn_ack {
-            self.rcv_wup = self.rcv_nxt;
-            self.rcv_wnd
-        } else {
-            self.rcv_wnd
-        };
         if syn_ack {
             self.ack_sent(cx);
         }
-        let _ = out;
         Segment {
             seq: self.snd_una,
             ack: if syn_ack { self.rcv_nxt } else { Seq(0) },
-            win: win.min(65_535) as u16,
+            // Never scaled (RFC 7323 §2.2).
+            win: self.rcv_wnd.min(65_535) as u16,
             flags: if syn_ack { Flags::SYN_ACK } else { Flags::SYN },
             // Offered by our own wish, whatever the peer's SYN had (`tcp_syn_options`).
             ts: Endpoint::timestamps_allowed(cx)

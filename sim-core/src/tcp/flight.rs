@@ -154,6 +154,10 @@ impl Flight {
         self.sent[last].at = at;
         self.ever |= 1 << last;
     }
+    /// Segments behind the head are sent again: from here on their send times say nothing (Karn's rule, RFC 6298 §3).
+    pub(super) fn distrust_times(&mut self) {
+        self.ever = (1 << self.len) - 1;
+    }
     /// Takes all retransmissions for lost (`tcp_timeout_mark_lost`); answers how many there were.
     pub(super) fn lose_retransmissions(&mut self) -> u32 {
         let lost = self.rtx.count_ones();

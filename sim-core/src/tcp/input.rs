@@ -64,7 +64,8 @@ pub enum Next {
     /// It stays where it is.
     Keep,
     /// It leaves the tables. The tuple is free; a full socket lives on, CLOSED, as long as its descriptor is open
-    /// ([`Endpoint::has_owner`]).
+    /// ([`Endpoint::has_owner`]). Also the answer to the close() of a socket that had left them before: then it is only
+    /// to be dropped, for the tuple may be another's by now.
     Gone,
     /// This mini-socket takes its place in the tables. A full socket lives on as with [`Next::Gone`].
     TimeWait(TimeWait),

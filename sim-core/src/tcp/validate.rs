@@ -4,7 +4,6 @@ use super::context::oow_limited;
 use super::endpoint::Endpoint;
 use super::{Cx, Flags, Outbox, Segment, State, Why};
 use crate::counter::Counter;
-use crate::errno::Errno;
 use crate::seq::Seq;
 
 /// Seconds after which TS.Recent says nothing any more (`TCP_PAWS_WRAP`).
@@ -212,11 +211,6 @@ impl Endpoint {
     pub(super) fn store_ts_recent(&mut self, cx: &Cx<'_>) {
         self.ts_recent = self.rcv_tsval;
         self.ts_recent_stamp = cx.seconds();
-    }
-
-    /// Whether the socket's error is still to be fetched. Used by the calls.
-    pub(super) fn take_error_or(&mut self, otherwise: Errno) -> Errno {
-        self.error.take().unwrap_or(otherwise)
     }
 }
 

@@ -195,7 +195,8 @@ impl App {
         self.timer = None;
         desk.book.connected.add(desk.now);
         desk.book.connect_latency.add(desk.now.since(self.began));
-        if desk.book.failed.count > 0 && desk.book.recovered.is_none() {
+        if desk.book.failed.count > 0 && self.began > desk.book.failed.first && desk.book.recovered.is_none()
+        {
             desk.book.recovered = Some(desk.now);
         }
         if desk.spec.requests_per_connection == 0 {

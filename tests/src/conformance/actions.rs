@@ -41,6 +41,7 @@ impl Action<'_> {
             "close_linger0" => self.call(state, &[Input::Abort]),
             "shutdown_wr" => self.call(state, &[Input::ShutdownWrite]),
             "shutdown_rd" => self.call(state, &[Input::ShutdownRead]),
+            "shutdown_rdwr" => self.call(state, &[Input::ShutdownRead, Input::ShutdownWrite]),
             "close_unread" => self.close_unread(state),
             "shutdown_rd_then_data" => self.data_after_shutdown(state),
             "close_listener" => self.close_listener(),
@@ -73,7 +74,7 @@ impl Action<'_> {
     fn enter(&self, state: &str) -> Result<Prepared, String> {
         let suffix = if self.has_timestamps() { "ts" } else { "nots" };
         let mut cfg = recorded_host(TimerModel::Exact);
-        set_sysctls(&mut cfg, &self.record["sysctls"])?;
+        set_sysctls(&mut cfg, &self.record["sysctls"]);
         prepare(Replica::new(cfg), self.setups.endpoint(&format!("{state}/{suffix}"))?, &|_, _| {})
     }
 

@@ -1,10 +1,12 @@
 //! Replays what a real kernel did and compares.
 //!
 //! The recordings' formats are described beside them, in `oracle/kernel-6.18/README.md`. A file's format is told by its
-//! content, so a further format is one more line in [`replay_value`].
+//! content, so a further format is one more line in `replay_value`.
 
 mod actions;
 mod cells;
+pub mod conntrack;
+pub mod conntrack_walks;
 mod notation;
 mod replica;
 mod report;
@@ -60,6 +62,12 @@ fn replay_value(value: &Value, setups: &Setups, report: &mut Report) -> Result<(
     let first = |v: &Value, key: &str| v.get(0).is_some_and(|first| first.get(key).is_some());
     if first(&value["cells"], "pre_timer") {
         cells::replay(&list(&value["cells"]), setups, report);
+    } else if first(&value["cells"], "ct_state") {
+        conntrack::report("conntrack", conntrack::cells(value, &setups.0, conntrack::ISNS), report);
+    } else if value["sequences"].is_array() {
+        conntrack::report("sequences", conntrack::sequences(value, conntrack::ISNS), report);
+    } else if value["walks"].is_array() && value["timeouts"].is_object() {
+        conntrack::report("conntrack walks", conntrack_walks::walks(value), report);
     } else if value["walks"].is_array() {
         walks::replay(&list(&value["walks"]), report);
     } else if first(value, "out_times_s") {

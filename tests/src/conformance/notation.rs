@@ -32,8 +32,8 @@ pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("")
 }
 
-/// Sets a sysctl by its name; an unknown one is an error, lest a cell be replayed under the wrong rules.
-pub(super) fn set_sysctl(cfg: &mut TcpConfig, name: &str, value: i64) -> Result<(), String> {
+/// Sets a sysctl by its name. One that the model has no part of is passed over: what it does shows as a mismatch.
+pub(super) fn set_sysctl(cfg: &mut TcpConfig, name: &str, value: i64) {
     let small = value.clamp(0, 255) as u8;
     let number = value.clamp(0, i64::from(u32::MAX)) as u32;
     let on = value != 0;
@@ -83,24 +83,17 @@ pub(super) fn set_sysctl(cfg: &mut TcpConfig, name: &str, value: i64) -> Result<
                 _ => Syncookies::Always,
             };
         }
-        // What the model has no part of.
-        "tcp_congestion_control" | "tcp_no_metrics_save" | "tcp_ecn" | "tcp_fastopen" => {}
-        other => return Err(format!("the model knows no sysctl {other}")),
+        _ => {}
     }
-    Ok(())
 }
 
 /// Applies an object of sysctls.
-pub(super) fn set_sysctls(cfg: &mut TcpConfig, sysctls: &Value) -> Result<(), String> {
-    let Some(map) = sysctls.as_object() else { return Ok(()) };
-    for (name, value) in map {
-        let number = value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
-        // Conntrack's and other subsystems' settings do not concern an endpoint.
-        if let Some(number) = number {
-            set_sysctl(cfg, name, number)?;
+pub(super) fn set_sysctls(cfg: &mut TcpConfig, sysctls: &Value) {
+    for (name, value) in sysctls.as_object().into_iter().flatten() {
+        if let Some(number) = value.as_i64().or_else(|| value.as_str()?.trim().parse().ok()) {
+            set_sysctl(cfg, name, number);
         }
     }
-    Ok(())
 }
 
 /// poll()'s events as the recordings list them.

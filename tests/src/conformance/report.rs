@@ -10,6 +10,12 @@ use serde_json::Value;
 pub struct Setups(pub Value);
 
 impl Setups {
+    /// The endpoint state that a name begins with, in small letters; the longest if there are several.
+    pub(super) fn state_named_by(&self, name: &str) -> Option<&str> {
+        let states = self.0["endpoint_states"].as_object()?.keys().map(String::as_str);
+        states.filter(|state| name.starts_with(&state.to_lowercase())).max_by_key(|state| state.len())
+    }
+
     /// The log of an endpoint state, such as `ESTABLISHED/ts`.
     pub(super) fn endpoint(&self, key: &str) -> Result<&[Value], String> {
         // Nothing leads to CLOSED.

@@ -71,13 +71,15 @@ fn replay_one(record: &Value, setups: &Setups) -> Result<Vec<String>, String> {
 /// The host at the schedule's zero.
 fn begin(record: &Value, setups: &Setups) -> Result<(Prepared, Time), String> {
     let name = text(&record["name"]);
-    let beginning = BEGINNINGS.iter().find(|b| name.starts_with(b.0));
-    let (_, state, calls) = beginning.ok_or_else(|| format!("no set-up for {name}"))?;
+    let beginning = BEGINNINGS.iter().find(|b| name.starts_with(b.0)).map(|b| (b.1, b.2));
+    // Otherwise the name begins with its state's.
+    let beginning = beginning.or_else(|| setups.state_named_by(name).map(|state| (state, &[][..])));
+    let (state, calls) = beginning.ok_or_else(|| format!("no set-up for {name}"))?;
     let fd_open = name.contains("fd_open");
     let state = if fd_open { "FIN_WAIT2" } else { state };
     let suffix = if record["timestamps"] == true { "ts" } else { "nots" };
     let mut cfg = recorded_host(TimerModel::Wheel { hz: 250, phase: Span::ZERO });
-    set_sysctls(&mut cfg, &record["sysctls"])?;
+    set_sysctls(&mut cfg, &record["sysctls"]);
     let linger = name.split_once("linger2_").map(|(_, value)| match value.parse() {
         Ok(seconds) => Linger2::For(Span::from_secs(seconds)),
         Err(_) => Linger2::Never,
@@ -95,10 +97,10 @@ fn begin(record: &Value, setups: &Setups) -> Result<(Prepared, Time), String> {
     }
     // What begins the state is sent at its zero; the log's last segment was a millisecond ago.
     let mut zero = it.host.now;
-    for text in *calls {
+    for text in calls {
         call(&mut it.host, text)?;
     }
-    if fd_open || *state == *"CLOSING" && name.starts_with("time_wait") {
+    if fd_open || state == "CLOSING" && name.starts_with("time_wait") {
         let seg = it.segment(if fd_open { "FA" } else { "A" }, 0, 0, 0, ts);
         it.host.inject(&seg);
         it.rcv_nxt = seg.end();

@@ -33,7 +33,7 @@ pub(super) fn replay(walks: &[Value], report: &mut Report) {
         let wheels = PHASES_MS.map(|ms| TimerModel::Wheel { hz: 250, phase: Span::from_millis(ms) });
         let mut problems = Vec::new();
         for timers in wheels.into_iter().chain([TimerModel::Exact]) {
-            let found = Walk::new(walk, timers).and_then(|mut w| w.run(walk));
+            let found = Walk::new(walk, timers).run(walk);
             let found = found.unwrap_or_else(|problem| vec![problem]);
             if problems.is_empty() || found.is_empty() {
                 problems = found;
@@ -56,11 +56,11 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(walk: &Value, timers: TimerModel) -> Result<Walk, String> {
+    fn new(walk: &Value, timers: TimerModel) -> Walk {
         let mut cfg = recorded_host(timers);
-        set_sysctls(&mut cfg, &walk["sysctls"])?;
+        set_sysctls(&mut cfg, &walk["sysctls"]);
         let host = Replica::new(cfg);
-        Ok(Walk { start: host.now, host, iss: None, last_end: NO_ISS })
+        Walk { start: host.now, host, iss: None, last_end: NO_ISS }
     }
 
     /// The problems of the first step that differs.

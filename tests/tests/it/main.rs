@@ -1,6 +1,9 @@
-//! End-to-end tests, in one binary.
+//! End-to-end tests, in one binary: it links once.
 
+mod language;
+mod library_runs;
 mod model;
+mod oracle_conntrack;
 mod oracle_endpoint;
 mod properties;
 mod tidy;

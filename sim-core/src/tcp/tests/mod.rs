@@ -1,7 +1,10 @@
 //! Conversations between two hosts, with times. States are reached through inputs only.
 
+mod closing;
+mod data;
 mod fuzz;
 mod lifecycle;
+mod opening;
 mod sizes;
 
 use super::*;

@@ -1,0 +1,86 @@
+//! The answer that a run prints: what bound first and when, then the numbers behind it, in less than a screen.
+
+mod binding;
+mod counters;
+mod tables;
+
+use crate::run::Run;
+use crate::words;
+
+/// Columns that the answer keeps within, where names allow.
+const WIDTH: usize = 100;
+
+/// The whole answer, ready to print. Only what the scenario and its summary determine: no wall clock, no speed.
+pub fn answer(run: Run<'_>) -> String {
+    let mut out = String::new();
+    push_wrapped(&mut out, "", &run.scenario.title);
+    out.push('\n');
+    section(&mut out, "What ran out", &binding::sentences(run));
+    section(&mut out, "Connections", &tables::traffic(run));
+    section(&mut out, "Sockets", &tables::sockets(run));
+    section(&mut out, "Kernel counters", &counters::block(run));
+    section(&mut out, "Kernel log", &tables::log(run));
+    out.push_str(&foot(run));
+    out
+}
+
+/// The headline alone: one sentence on what bound first, or on what came closest.
+pub fn headline(run: Run<'_>) -> String {
+    binding::headline(run)
+}
+
+/// A heading and its indented lines; nothing at all if there are none.
+fn section(out: &mut String, heading: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    out.push_str(heading);
+    out.push('\n');
+    for line in lines {
+        push_wrapped(out, "  ", line);
+    }
+    out.push('\n');
+}
+
+/// A line broken at spaces so that it fits; tables are narrow enough to stay as they are.
+fn push_wrapped(out: &mut String, indent: &str, line: &str) {
+    let line = line.trim_end();
+    if line.chars().count() + indent.len() <= WIDTH || line.contains("  ") {
+        out.push_str(indent);
+        out.push_str(line);
+        out.push('\n');
+        return;
+    }
+    let mut length = 0;
+    for word in line.split(' ') {
+        let word_length = word.chars().count();
+        if length == 0 {
+            out.push_str(indent);
+            length = indent.len();
+        } else if length + 1 + word_length > WIDTH {
+            out.push('\n');
+            // A continued sentence is set in, so that the next one is seen to begin.
+            out.push_str(indent);
+            out.push_str("  ");
+            length = indent.len() + 2;
+        } else {
+            out.push(' ');
+            length += 1;
+        }
+        out.push_str(word);
+        length += word_length;
+    }
+    out.push('\n');
+}
+
+fn foot(run: Run<'_>) -> String {
+    let s = run.summary;
+    let lost = if s.lost > 0 { format!(" ({} lost)", words::count(s.lost)) } else { String::new() };
+    format!(
+        "{} simulated, seed {}, {}{lost}, digest {}\n",
+        words::at(s.ended),
+        run.scenario.seed,
+        words::counted(s.segments, "segment", "segments"),
+        s.digest
+    )
+}

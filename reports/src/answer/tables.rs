@@ -1,0 +1,178 @@
+//! The tables of the answer: traffic, sockets, kernel log.
+
+use comfy_table::{CellAlignment, Table, presets};
+use sim_core::record::{Gauge, HostSummary, TrafficSummary};
+use sim_core::tcp::State;
+
+use crate::run::Run;
+use crate::words::{at, bytes, count, share, span};
+
+/// Aligned columns without borders: the first to the left, the others to the right, empty columns left out.
+pub(super) fn aligned(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let wanted: Vec<usize> =
+        (0..header.len()).filter(|&c| c == 0 || rows.iter().any(|r| !r[c].is_empty())).collect();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(wanted.iter().map(|&c| header[c]));
+    for row in rows {
+        table.add_row(wanted.iter().map(|&c| row[c].as_str()));
+    }
+    for (position, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        column.set_cell_alignment(if position == 0 { CellAlignment::Left } else { CellAlignment::Right });
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// Outcomes by traffic source, then their errors with first and last time.
+pub(super) fn traffic(run: Run<'_>) -> Vec<String> {
+    let sources: Vec<_> = run.sources(None).collect();
+    if run.scenario.traffic.is_empty() {
+        return vec!["no traffic in this scenario".to_owned()];
+    }
+    let rows: Vec<_> = sources.iter().map(|(id, t)| traffic_row(run.traffic_name(Some(*id)), t)).collect();
+    let header =
+        ["", "attempted", "connected", "completed", "failed", "pending", "connect p50", "p99", "max"];
+    let mut lines = aligned(&header, &rows);
+    for (id, t) in sources {
+        for e in t.errors.iter().filter(|e| e.tally.count > 0) {
+            let when = if e.tally.count == 1 {
+                format!("at {}", at(e.tally.first))
+            } else {
+                format!("from {} to {}", at(e.tally.first), at(e.tally.last))
+            };
+            lines.push(format!(
+                "{}: {}() {} x {}, {when}",
+                run.traffic_name(Some(id)),
+                e.call,
+                e.errno,
+                count(e.tally.count)
+            ));
+        }
+    }
+    lines
+}
+
+fn traffic_row(name: &str, t: &TrafficSummary) -> Vec<String> {
+    let attempted = t.attempted.count;
+    let of = |n: u64| {
+        if attempted == 0 { count(n) } else { format!("{} ({})", count(n), share(n, attempted)) }
+    };
+    let latency = |per_mille| t.connect_latency.quantile(per_mille).map(span).unwrap_or_default();
+    vec![
+        name.to_owned(),
+        count(attempted),
+        of(t.connected.count),
+        of(t.completed.count),
+        of(t.failed.count),
+        some(t.pending),
+        latency(500),
+        latency(990),
+        latency(1000),
+    ]
+}
+
+/// A number, or nothing for zero.
+fn some(n: u64) -> String {
+    if n == 0 { String::new() } else { count(n) }
+}
+
+/// What `ss -s` counts, by host, at the end and at the peak, and what the sockets cost.
+pub(super) fn sockets(run: Run<'_>) -> Vec<String> {
+    let header = [
+        "",
+        "",
+        "estab",
+        "orphaned",
+        "timewait",
+        "syn-sent",
+        "syn-recv",
+        "fin-wait-1",
+        "fin-wait-2",
+        "close-wait",
+        "last-ack",
+        "closing",
+        "files",
+        "conntrack",
+        "memory",
+    ];
+    let mut rows = Vec::new();
+    for (host, summary) in run.scenario.hosts.iter().zip(&run.summary.hosts) {
+        if idle(summary) {
+            continue;
+        }
+        rows.push(host_row(&host.name, "end", summary, |g| g.now));
+        rows.push(host_row("", "peak", summary, |g| g.peak));
+    }
+    if rows.is_empty() {
+        return vec!["no socket but listening ones was ever open".to_owned()];
+    }
+    blank_idle_columns(&mut rows);
+    let upright = aligned(&header, &rows);
+    let width = upright.iter().map(|l| l.chars().count()).max().unwrap_or(0);
+    if width + 2 <= super::WIDTH { upright } else { sideways(&header, &rows) }
+}
+
+/// The table of sockets with a row for each state: for runs that see many states.
+fn sideways(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let hosts = rows.iter().map(|r| format!("{}\n{}", r[0], r[1]));
+    let columns: Vec<String> = std::iter::once("\n".to_owned()).chain(hosts).collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let states = (2..header.len()).filter(|&c| rows.iter().any(|r| !r[c].is_empty()));
+    let turned: Vec<Vec<String>> = states
+        .map(|c| std::iter::once(header[c].to_owned()).chain(rows.iter().map(|r| r[c].clone())).collect())
+        .collect();
+    aligned(&columns, &turned)
+}
+
+/// Whether a host never had anything but listening sockets.
+fn idle(h: &HostSummary) -> bool {
+    State::ALL.iter().all(|&s| s == State::Listen || h.state(s).peak == 0) && h.conntrack.peak == 0
+}
+
+fn host_row(name: &str, when: &str, h: &HostSummary, of: impl Fn(Gauge) -> u64) -> Vec<String> {
+    let state = |s| count(of(h.state(s)));
+    vec![
+        name.to_owned(),
+        when.to_owned(),
+        state(State::Established),
+        count(of(h.orphans)),
+        state(State::TimeWait),
+        state(State::SynSent),
+        state(State::SynRecv),
+        state(State::FinWait1),
+        state(State::FinWait2),
+        state(State::CloseWait),
+        state(State::LastAck),
+        state(State::Closing),
+        count(of(h.open_files)),
+        count(of(h.conntrack)),
+        bytes(of(h.memory)),
+    ]
+}
+
+/// Empties the columns in which nothing ever happened, so that they are left out.
+fn blank_idle_columns(rows: &mut [Vec<String>]) {
+    for column in 2..rows[0].len() {
+        if rows.iter().all(|r| r[column] == "0" || r[column] == "0 B") {
+            for row in rows.iter_mut() {
+                row[column].clear();
+            }
+        }
+    }
+}
+
+/// Kernel log lines by host.
+pub(super) fn log(run: Run<'_>) -> Vec<String> {
+    run.summary
+        .logs
+        .iter()
+        .filter(|(_, l)| l.printed.count > 0)
+        .map(|(host, l)| {
+            let name = run.scenario.hosts.get(*host).map_or("?", |h| h.name.as_str());
+            let times =
+                if l.printed.count == 1 { "once" } else { &format!("{} times", count(l.printed.count)) };
+            format!("{name}: \"{}\" {times}, first at {}", l.line, at(l.printed.first))
+        })
+        .collect()
+}

@@ -1,0 +1,232 @@
+//! `result.json`: the whole summary for programs. The fields are documented in `reports/RESULT.md`.
+
+use serde::Serialize;
+use sim_core::record::{Gauge, HostSummary, LimitSummary, Tally, TrafficSummary};
+use sim_core::tcp::State;
+use sim_core::time::{Span, Time};
+use std::collections::BTreeMap;
+
+use crate::answer;
+use crate::run::Run;
+use crate::verdict::Verdict;
+
+/// Name and version of the format; the number rises when a field changes its meaning or goes.
+pub const FORMAT: &str = "timewait-result/1";
+
+/// The result as JSON text, pretty-printed, its keys in a fixed order.
+pub fn result_json(run: Run<'_>, verdicts: &[Verdict]) -> String {
+    let mut text = serde_json::to_string_pretty(&whole(run, verdicts)).expect("plain data always serialises");
+    text.push('\n');
+    text
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    format: &'static str,
+    title: &'a str,
+    seed: u64,
+    duration_s: f64,
+    digest: String,
+    events: u64,
+    segments: u64,
+    segments_lost: u64,
+    headline: String,
+    bound_first: Option<String>,
+    passed: bool,
+    verdicts: Vec<VerdictJson<'a>>,
+    limits: Vec<LimitJson>,
+    traffic: Vec<TrafficJson<'a>>,
+    hosts: Vec<HostJson<'a>>,
+    log: Vec<LogJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct VerdictJson<'a> {
+    text: &'a str,
+    line: u32,
+    passed: bool,
+    expected: &'a str,
+    got: &'a str,
+}
+
+#[derive(Serialize)]
+struct TallyJson {
+    count: u64,
+    first_s: Option<f64>,
+    last_s: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct GaugeJson {
+    end: u64,
+    peak: u64,
+    peak_at_s: f64,
+}
+
+#[derive(Serialize)]
+struct LimitJson {
+    limit: String,
+    name: String,
+    capacity: u64,
+    used: GaugeJson,
+    refused: TallyJson,
+    held_by: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct TrafficJson<'a> {
+    name: &'a str,
+    attempted: TallyJson,
+    connected: TallyJson,
+    completed: TallyJson,
+    failed: TallyJson,
+    pending: u64,
+    recovered_at_s: Option<f64>,
+    errors: Vec<ErrorJson>,
+    connect_latency_s: Option<LatencyJson>,
+}
+
+#[derive(Serialize)]
+struct ErrorJson {
+    call: &'static str,
+    errno: &'static str,
+    #[serde(flatten)]
+    tally: TallyJson,
+}
+
+#[derive(Serialize)]
+struct LatencyJson {
+    count: u64,
+    p50: f64,
+    p90: f64,
+    p99: f64,
+    p999: f64,
+    max: f64,
+}
+
+#[derive(Serialize)]
+struct HostJson<'a> {
+    name: &'a str,
+    sockets: BTreeMap<String, GaugeJson>,
+    mini_sockets: GaugeJson,
+    orphans: GaugeJson,
+    open_files: GaugeJson,
+    conntrack: GaugeJson,
+    memory_bytes: GaugeJson,
+    counters: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct LogJson<'a> {
+    host: &'a str,
+    line: &'static str,
+    #[serde(flatten)]
+    printed: TallyJson,
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
+}
+
+impl From<Tally> for TallyJson {
+    fn from(t: Tally) -> Self {
+        let some = |time: Time| (t.count > 0).then(|| seconds(time.0));
+        TallyJson { count: t.count, first_s: some(t.first), last_s: some(t.last) }
+    }
+}
+
+impl From<Gauge> for GaugeJson {
+    fn from(g: Gauge) -> Self {
+        GaugeJson { end: g.now, peak: g.peak, peak_at_s: seconds(g.peak_at.0) }
+    }
+}
+
+fn whole<'a>(run: Run<'a>, verdicts: &'a [Verdict]) -> Whole<'a> {
+    let s = run.summary;
+    Whole {
+        format: FORMAT,
+        title: &run.scenario.title,
+        seed: run.scenario.seed,
+        duration_s: seconds(s.ended.0),
+        digest: s.digest.to_string(),
+        events: s.events,
+        segments: s.segments,
+        segments_lost: s.lost,
+        headline: answer::headline(run),
+        bound_first: s.bound_first().map(|l| run.limit_key(l.limit)),
+        passed: verdicts.iter().all(|v| v.passed),
+        verdicts: verdicts
+            .iter()
+            .map(|v| VerdictJson {
+                text: &v.text,
+                line: v.line,
+                passed: v.passed,
+                expected: &v.expected,
+                got: &v.got,
+            })
+            .collect(),
+        limits: s.limits.iter().map(|l| limit(run, l)).collect(),
+        traffic: run.sources(None).map(|(id, t)| traffic(run.traffic_name(Some(id)), t)).collect(),
+        hosts: run.scenario.hosts.iter().zip(&s.hosts).map(|(h, summary)| host(&h.name, summary)).collect(),
+        log: s
+            .logs
+            .iter()
+            .map(|(host, l)| LogJson {
+                host: run.scenario.hosts.get(*host).map_or("?", |h| h.name.as_str()),
+                line: l.line.name(),
+                printed: l.printed.into(),
+            })
+            .collect(),
+    }
+}
+
+fn limit(run: Run<'_>, l: &LimitSummary) -> LimitJson {
+    LimitJson {
+        limit: run.limit_key(l.limit),
+        name: run.limit_name(l.limit),
+        capacity: l.capacity,
+        used: l.used.into(),
+        refused: l.refused.into(),
+        held_by: l.held_by.iter().map(|&(state, n)| (state.name(), n)).collect(),
+    }
+}
+
+fn traffic<'a>(name: &'a str, t: &TrafficSummary) -> TrafficJson<'a> {
+    let quantile = |per_mille| t.connect_latency.quantile(per_mille).map_or(0.0, |s: Span| seconds(s.0));
+    TrafficJson {
+        name,
+        attempted: t.attempted.into(),
+        connected: t.connected.into(),
+        completed: t.completed.into(),
+        failed: t.failed.into(),
+        pending: t.pending,
+        recovered_at_s: t.recovered.map(|r| seconds(r.0)),
+        errors: t
+            .errors
+            .iter()
+            .map(|e| ErrorJson { call: e.call.name(), errno: e.errno.name(), tally: e.tally.into() })
+            .collect(),
+        connect_latency_s: (t.connect_latency.count() > 0).then(|| LatencyJson {
+            count: t.connect_latency.count(),
+            p50: quantile(500),
+            p90: quantile(900),
+            p99: quantile(990),
+            p999: quantile(999),
+            max: seconds(t.connect_latency.max().0),
+        }),
+    }
+}
+
+fn host<'a>(name: &'a str, h: &HostSummary) -> HostJson<'a> {
+    let touched = State::ALL.iter().filter(|&&s| h.state(s).peak > 0);
+    HostJson {
+        name,
+        sockets: touched.map(|&s| (s.name().to_ascii_lowercase(), h.state(s).into())).collect(),
+        mini_sockets: h.mini_sockets.into(),
+        orphans: h.orphans.into(),
+        open_files: h.open_files.into(),
+        conntrack: h.conntrack.into(),
+        memory_bytes: h.memory.into(),
+        counters: h.counters.moved().map(|(c, n)| (c.name(), n)).collect(),
+    }
+}

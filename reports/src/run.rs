@@ -1,0 +1,163 @@
+//! A scenario together with the summary of its run, and the names of everything in them.
+
+use sim_core::errno::Errno;
+use sim_core::ids::{HostId, TrafficId};
+use sim_core::record::{Gauge, LimitSummary, Summary, Tally, TrafficSummary};
+use sim_core::scenario::{Host, Limit, Metric, Outcome, Scenario};
+use sim_core::time::Time;
+
+/// What a report reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// What was asked for.
+    pub scenario: &'a Scenario,
+    /// What came of it.
+    pub summary: &'a Summary,
+}
+
+impl<'a> Run<'a> {
+    /// A scenario and its summary.
+    pub const fn new(scenario: &'a Scenario, summary: &'a Summary) -> Run<'a> {
+        Run { scenario, summary }
+    }
+
+    /// The host, if there is such a one.
+    pub fn host(&self, id: HostId) -> Option<&'a Host> {
+        self.scenario.hosts.get(id.index())
+    }
+
+    /// The name of a host.
+    pub fn host_name(&self, id: HostId) -> &'a str {
+        self.host(id).map_or("?", |h| h.name.as_str())
+    }
+
+    /// The name of a traffic source; `all` for all of them together.
+    pub fn traffic_name(&self, id: Option<TrafficId>) -> &'a str {
+        let Some(id) = id else { return "all" };
+        self.scenario.traffic.get(id.index()).map_or("?", |t| t.name.as_str())
+    }
+
+    /// A limit in words: `ephemeral ports of client to 10.0.0.2:80`.
+    pub fn limit_name(&self, limit: Limit) -> String {
+        match limit {
+            Limit::Ports { host, from, to } => {
+                let one_address = self.host(host).is_none_or(|h| h.addresses.len() <= 1);
+                let of = self.host_name(host);
+                if one_address {
+                    format!("ephemeral ports of {of} to {to}")
+                } else {
+                    format!("ephemeral ports of {of} from {from} to {to}")
+                }
+            }
+            Limit::OpenFiles(host) => format!("open files of {}", self.host_name(host)),
+            Limit::TwBuckets(host) => format!("tcp_max_tw_buckets of {}", self.host_name(host)),
+            Limit::Orphans(host) => format!("tcp_max_orphans of {}", self.host_name(host)),
+            Limit::Conntrack(host) => format!("nf_conntrack_max of {}", self.host_name(host)),
+            Limit::AcceptQueue(host, port) => format!("accept queue of {}:{port}", self.host_name(host)),
+            Limit::SynQueue(host, port) => format!("SYN queue of {}:{port}", self.host_name(host)),
+        }
+    }
+
+    /// A limit as a name for machines: `client.ports(10.0.0.1->10.0.0.2:80)`.
+    pub fn limit_key(&self, limit: Limit) -> String {
+        match limit {
+            Limit::Ports { host, from, to } => format!("{}.ports({from}->{to})", self.host_name(host)),
+            Limit::OpenFiles(host) => format!("{}.open_files", self.host_name(host)),
+            Limit::TwBuckets(host) => format!("{}.tw_buckets", self.host_name(host)),
+            Limit::Orphans(host) => format!("{}.orphans", self.host_name(host)),
+            Limit::Conntrack(host) => format!("{}.conntrack", self.host_name(host)),
+            Limit::AcceptQueue(host, port) => format!("{}.accept_queue({port})", self.host_name(host)),
+            Limit::SynQueue(host, port) => format!("{}.syn_queue({port})", self.host_name(host)),
+        }
+    }
+
+    /// A metric as a name for machines: `client.time_wait`, `web.EADDRNOTAVAIL`.
+    pub fn metric_key(&self, metric: Metric) -> String {
+        match metric {
+            Metric::Sockets(host, state) => {
+                format!("{}.{}", self.host_name(host), state.name().to_ascii_lowercase())
+            }
+            Metric::OpenFiles(host) => format!("{}.open_files", self.host_name(host)),
+            Metric::Orphans(host) => format!("{}.orphans", self.host_name(host)),
+            Metric::Conntrack(host) => format!("{}.conntrack", self.host_name(host)),
+            Metric::Memory(host) => format!("{}.memory", self.host_name(host)),
+            Metric::Used(limit) => format!("used.{}", self.limit_key(limit)),
+            Metric::Outcome(traffic, outcome) => {
+                format!("{}.{}", self.traffic_name(Some(traffic)), outcome_name(outcome))
+            }
+        }
+    }
+
+    /// The summary of a limit.
+    pub fn limit(&self, limit: Limit) -> Option<&'a LimitSummary> {
+        self.summary.limits.iter().find(|l| l.limit == limit)
+    }
+
+    /// The traffic sources that `None` (all) or an id stands for.
+    pub fn sources(&self, id: Option<TrafficId>) -> impl Iterator<Item = (TrafficId, &'a TrafficSummary)> {
+        (0u16..)
+            .map(TrafficId)
+            .zip(&self.summary.traffic)
+            .filter(move |&(t, _)| id.is_none_or(|wanted| wanted == t))
+    }
+
+    /// How often, first and last when an outcome came.
+    pub fn tally(&self, id: Option<TrafficId>, outcome: Outcome) -> Tally {
+        self.sources(id).map(|(_, t)| outcome_tally(t, outcome)).fold(Tally::default(), both)
+    }
+
+    /// The gauge behind a metric; outcomes have none.
+    pub fn gauge(&self, metric: Metric) -> Option<Gauge> {
+        let host = |id: HostId| self.summary.hosts.get(id.index());
+        match metric {
+            Metric::Sockets(id, state) => host(id).map(|h| h.state(state)),
+            Metric::OpenFiles(id) => host(id).map(|h| h.open_files),
+            Metric::Orphans(id) => host(id).map(|h| h.orphans),
+            Metric::Conntrack(id) => host(id).map(|h| h.conntrack),
+            Metric::Memory(id) => host(id).map(|h| h.memory),
+            Metric::Used(limit) => self.limit(limit).map(|l| l.used),
+            Metric::Outcome(..) => None,
+        }
+    }
+
+    /// The first error that any application saw.
+    pub fn first_error(&self) -> Option<(Errno, Time)> {
+        let errors = self.summary.traffic.iter().flat_map(|t| &t.errors);
+        errors
+            .filter(|e| e.tally.count > 0)
+            .min_by_key(|e| (e.tally.first, e.errno))
+            .map(|e| (e.errno, e.tally.first))
+    }
+}
+
+/// An outcome as the scenario file writes it.
+pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Attempted => "attempted",
+        Outcome::Connected => "connected",
+        Outcome::Completed => "completed",
+        Outcome::Failed => "failed",
+        Outcome::Error(errno) => errno.name(),
+    }
+}
+
+fn outcome_tally(t: &TrafficSummary, outcome: Outcome) -> Tally {
+    match outcome {
+        Outcome::Attempted => t.attempted,
+        Outcome::Connected => t.connected,
+        Outcome::Completed => t.completed,
+        Outcome::Failed => t.failed,
+        Outcome::Error(errno) => {
+            t.errors.iter().filter(|e| e.errno == errno).map(|e| e.tally).fold(Tally::default(), both)
+        }
+    }
+}
+
+/// Two tallies as one.
+fn both(a: Tally, b: Tally) -> Tally {
+    match (a.count, b.count) {
+        (_, 0) => a,
+        (0, _) => b,
+        _ => Tally { count: a.count + b.count, first: a.first.min(b.first), last: a.last.max(b.last) },
+    }
+}

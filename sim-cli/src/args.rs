@@ -1,0 +1,127 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; with check, every expectation holds
+  1  check: an expectation failed
+  2  the command line or a scenario is wrong
+  3  a file could not be read or written";
+
+const EXAMPLES: &str = "\
+Examples:
+  timewait list                                what comes with the program
+  timewait run ports-run-out                   run a bundled scenario
+  timewait run my.ron --out out/               run your own; JSON, CSV and pictures go to out/
+  timewait run my.ron --set 'traffic.web.arrivals=constant(\"470/s\")'
+  timewait run my.ron --sysctl client=sysctl.txt   with the settings of a real machine
+  timewait check                               do all bundled scenarios do what they say?
+";
+
+/// Simulates the lifecycles of TCP connections: what runs out first, when, why, and what really helps.
+#[derive(Debug, Parser)]
+#[command(name = "timewait", version, max_term_width = 100, after_help = [EXAMPLES, "\n", EXIT_CODES].concat())]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a scenario and say what ran out first, when and why
+    Run(RunArgs),
+    /// Run scenarios and judge their expectations
+    Check(CheckArgs),
+    /// List the bundled scenarios
+    List,
+    /// Print a scenario with every default visible
+    Show(ShowArgs),
+}
+
+/// A scenario and changes to it.
+#[derive(Debug, Args)]
+pub(crate) struct ScenarioArgs {
+    /// A file, or the name of a bundled scenario
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenario: String,
+    /// Change a value: `duration=30s`, `links[0].loss=1%`, `hosts.client.addresses=["10.0.0.1"]`
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Use another seed; the same seed gives the same run
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Take the settings of a host from the output of `sysctl -a`
+    #[arg(long, value_name = "HOST=FILE")]
+    pub(crate) sysctl: Vec<String>,
+    /// List the settings of `--sysctl` files that the model does not have
+    #[arg(long)]
+    pub(crate) unmodelled: bool,
+}
+
+/// `timewait run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The answer goes to standard output and is the same for the same scenario and seed, on every machine. \
+Progress, speed and warnings go to standard error. Expectations are reported, but only `timewait check` \
+fails on them.
+
+Examples:
+  timewait run ports-run-out
+  timewait run ports-run-out --set 'hosts.client.sysctl.\"net.ipv4.tcp_tw_reuse\"=1'
+  timewait run my.ron --seed 7 --out out/
+  timewait run my.ron --sysctl client=client-sysctl.txt --unmodelled")]
+pub(crate) struct RunArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+    /// Write answer.txt, result.json, series.csv, scenario.ron and the pictures into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print one line: what ran out first, or what came closest
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// `timewait check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+One line for each expectation, in the order of the scenarios, then a summary. A directory stands for all \
+`.ron` files below it; without an argument the whole bundled library is checked.
+
+Examples:
+  timewait check
+  timewait check ports-run-out conntrack-full
+  timewait check scenarios/ --junit report.xml")]
+pub(crate) struct CheckArgs {
+    /// Files, directories, or names of bundled scenarios
+    #[arg(value_name = "SCENARIO|DIR")]
+    pub(crate) scenarios: Vec<String>,
+    /// Write the verdicts as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Run so many scenarios at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// Print only what failed, and the summary
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+/// `timewait show`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is printed is a scenario again: it can be saved, changed and run.
+
+Examples:
+  timewait show ports-run-out
+  timewait show my.ron --sysctl client=client-sysctl.txt > resolved.ron")]
+pub(crate) struct ShowArgs {
+    /// What to show.
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+}

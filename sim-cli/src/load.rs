@@ -1,0 +1,112 @@
+//! From what stands on the command line to a checked scenario.
+
+use std::path::Path;
+
+use reports::words;
+use scenarios::{Bundled, Directory, DumpNotes, Extras, Files, Loaded, Patch, Source};
+
+use crate::args::ScenarioArgs;
+use crate::exit::Failure;
+use crate::output;
+
+/// A scenario's text and where its files are.
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) source: Source,
+    files: Box<dyn Files + Send + Sync>,
+}
+
+/// Finds a scenario by path or by bundled name. A bundled name wins over a directory, a file over a bundled name.
+pub(crate) fn find(given: &str) -> Result<Found, Failure> {
+    let path = Path::new(given);
+    if !path.is_file() {
+        if let Some(bundled) = scenarios::bundled(given) {
+            return Ok(of_library(*bundled));
+        }
+        if !looks_like_path(given) {
+            return Err(Failure::Usage(unknown(given)));
+        }
+    }
+    let source = Source::read(path).map_err(Failure::Files)?;
+    Ok(Found { name: given.to_owned(), source, files: Box::new(Directory::of(path)) })
+}
+
+/// A bundled scenario.
+pub(crate) fn of_library(bundled: Bundled) -> Found {
+    let source = Source::new(format!("{}.ron", bundled.name), bundled.text);
+    Found { name: bundled.name.to_owned(), source, files: Box::new(bundled) }
+}
+
+fn looks_like_path(given: &str) -> bool {
+    given.contains(std::path::MAIN_SEPARATOR) || Path::new(given).extension().is_some()
+}
+
+/// What to say about a name that stands for nothing.
+fn unknown(given: &str) -> String {
+    const SUGGESTIONS: usize = 3;
+    let distance = |b: &&Bundled| strsim::damerau_levenshtein(b.name, given);
+    // Every third letter may be wrong, and a part of a name is near too.
+    let is_near = |b: &&Bundled| distance(b) * 3 <= given.len().max(3) || b.name.contains(given);
+    let mut near: Vec<&Bundled> = scenarios::library().iter().filter(is_near).collect();
+    near.sort_by_key(distance);
+    let names: Vec<_> = near.iter().take(SUGGESTIONS).map(|b| format!("`{}`", b.name)).collect();
+    let hint =
+        if names.is_empty() { String::new() } else { format!("; did you mean {}?", names.join(" or ")) };
+    format!(
+        "`{given}` is neither a file nor a bundled scenario{hint}\n  `timewait list` shows what is bundled"
+    )
+}
+
+impl Found {
+    /// Reads and checks the scenario as it is.
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        self.load_with(&[], &[])
+    }
+
+    fn load_with(&self, patches: &[Patch], sysctl: &[(String, Source)]) -> Result<Loaded, Failure> {
+        let extras = Extras { files: self.files.as_ref(), patches, sysctl };
+        scenarios::load(&self.source, &extras).map_err(|report| Failure::Scenario(report.to_string()))
+    }
+}
+
+/// Finds, changes and checks the scenario of a command; says on standard error what should be said about it.
+pub(crate) fn load(args: &ScenarioArgs) -> Result<Loaded, Failure> {
+    let found = find(&args.scenario)?;
+    let patches = args.set.iter().map(|text| Patch::parse(text)).collect::<Result<Vec<_>, _>>();
+    let mut patches = patches.map_err(|e| Failure::Usage(format!("--set: {e}")))?;
+    patches.extend(args.seed.map(|seed| Patch::new("seed", seed.to_string())));
+    let sysctl = args.sysctl.iter().map(|text| dump(text)).collect::<Result<Vec<_>, _>>()?;
+    let loaded = found.load_with(&patches, &sysctl)?;
+    if !loaded.warnings.is_empty() {
+        output::note(&loaded.warnings.to_string());
+    }
+    for notes in &loaded.dumps {
+        output::note(&said_of_dump(notes, args.unmodelled));
+    }
+    Ok(loaded)
+}
+
+/// `HOST=FILE`.
+fn dump(text: &str) -> Result<(String, Source), Failure> {
+    let (host, file) =
+        text.split_once('=').filter(|(host, file)| !host.is_empty() && !file.is_empty()).ok_or_else(
+            || Failure::Usage(format!("--sysctl: `{text}` is not HOST=FILE, as in `client=sysctl.txt`")),
+        )?;
+    Ok((host.to_owned(), Source::read(Path::new(file)).map_err(Failure::Files)?))
+}
+
+/// What became of a dump of sysctls.
+fn said_of_dump(notes: &DumpNotes, list: bool) -> String {
+    let settings = words::counted(notes.applied as u64, "setting", "settings");
+    let taken = format!("{}: {} taken from {}", notes.host, settings, notes.file);
+    let unmodelled = match notes.unmodelled.len() {
+        0 => String::new(),
+        n if list => {
+            let names: Vec<_> = notes.unmodelled.iter().map(|name| format!("\n    {name}")).collect();
+            format!("\n  {n} that the model does not have:{}", names.concat())
+        }
+        n => format!("; {n} that the model does not have (--unmodelled lists them)"),
+    };
+    let unknown: Vec<_> = notes.unknown.iter().map(|(name, why)| format!("\n  {name}: {why}")).collect();
+    format!("{taken}{unmodelled}{}", unknown.concat())
+}

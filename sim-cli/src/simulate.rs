@@ -1,0 +1,96 @@
+//! Running a scenario, with progress for people who wait.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reports::words;
+use sim_core::engine::Simulation;
+use sim_core::record::Summary;
+use sim_core::scenario::Scenario;
+use sim_core::time::Time;
+
+use crate::clock::Stopwatch;
+
+/// Events between two looks at the clock: some hundredths of a second.
+const SLICE: u64 = 50_000;
+/// Whoever waits less than this does not need to be told.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A finished run and what it took.
+pub(crate) struct Finished {
+    pub(crate) summary: Summary,
+    pub(crate) took: Duration,
+}
+
+impl Finished {
+    /// One line on speed, for standard error.
+    pub(crate) fn speed(&self) -> String {
+        let seconds = self.took.as_secs_f64().max(1e-9);
+        format!(
+            "{} in {} ({})",
+            words::counted(self.summary.events, "event", "events"),
+            duration(self.took),
+            rates(self.summary.ended.0 as f64 / 1e9 / seconds, self.summary.events as f64 / seconds)
+        )
+    }
+}
+
+/// Runs a scenario to its end without a word.
+pub(crate) fn quietly(scenario: &Scenario) -> Summary {
+    let mut simulation = Simulation::new(scenario);
+    while simulation.advance(SLICE) {}
+    simulation.into_summary()
+}
+
+/// Runs a scenario to its end; if that takes long and standard error is a terminal, shows how far it is.
+pub(crate) fn with_progress(scenario: &Scenario) -> Finished {
+    let watch = Stopwatch::start();
+    let mut simulation = Simulation::new(scenario);
+    let mut bar = None;
+    let visible = std::io::stderr().is_terminal();
+    while simulation.advance(SLICE) {
+        let elapsed = watch.elapsed();
+        if visible && elapsed >= PATIENCE {
+            let bar = bar.get_or_insert_with(|| new_bar(scenario));
+            bar.set_position(simulation.now().0);
+            bar.set_message(message(simulation.now(), simulation.events(), scenario, elapsed));
+        }
+    }
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    Finished { summary: simulation.into_summary(), took: watch.elapsed() }
+}
+
+fn new_bar(scenario: &Scenario) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(scenario.duration.0), ProgressDrawTarget::stderr_with_hz(5));
+    let style = ProgressStyle::with_template("[{bar:30}] {msg}").expect("the template is a constant");
+    bar.set_style(style.progress_chars("=> "));
+    bar
+}
+
+/// `45.2 s of 150 s, 12.3 simulated s/s, 3.1 M events/s, 9 s left`.
+fn message(now: Time, events: u64, scenario: &Scenario, elapsed: Duration) -> String {
+    let (done, total) = (now.0 as f64 / 1e9, scenario.duration.0 as f64 / 1e9);
+    let seconds = elapsed.as_secs_f64();
+    let left = if done > 0.0 { (total - done) * seconds / done } else { 0.0 };
+    format!(
+        "{done:.1} s of {} s, {}, {left:.0} s left",
+        words::decimal(total, 3),
+        rates(done / seconds, events as f64 / seconds)
+    )
+}
+
+fn rates(simulated_per_second: f64, events_per_second: f64) -> String {
+    let (events, prefix) = match events_per_second {
+        e if e >= 1e6 => (e / 1e6, " M"),
+        e if e >= 1e3 => (e / 1e3, " k"),
+        e => (e, ""),
+    };
+    format!("{simulated_per_second:.1} simulated s/s, {events:.1}{prefix} events/s")
+}
+
+fn duration(took: Duration) -> String {
+    words::span(sim_core::time::Span(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)))
+}

@@ -1,0 +1,299 @@
+//! The command line as scripts and people see it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// What a command came to.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn timewait(args: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_timewait"));
+    // Help is wrapped to the terminal; here there is none.
+    command.args(args).env_remove("COLUMNS").stdin(Stdio::null());
+    let output = command.output().expect("it starts");
+    Ran {
+        code: output.status.code().expect("it ends by itself"),
+        out: String::from_utf8(output.stdout).expect("text"),
+        err: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+/// A directory for one test.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(tempfile::tempdir().expect("a place for files"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn name(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let dir = self.path(name);
+        fs::create_dir_all(dir.parent().expect("below the place")).expect("it can be made");
+        fs::write(self.path(name), text).expect("it can be written");
+        self.name(name)
+    }
+}
+
+#[test]
+fn help_is_an_interface() {
+    for args in [&["--help"][..], &["run", "--help"], &["check", "--help"], &["show", "--help"]] {
+        let ran = timewait(args);
+        assert_eq!(ran.code, 0);
+        insta::assert_snapshot!(args.join("_").replace("--", ""), ran.out);
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let ran = timewait(&["--version"]);
+    assert_eq!((ran.code, ran.out), (0, format!("timewait {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn wrong_usage_is_two() {
+    for args in [&[][..], &["run"], &["fly"], &["run", "x", "--seed", "many"], &["check", "--jobs", "0"]] {
+        let ran = timewait(args);
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.err);
+        assert_eq!(ran.out, "");
+    }
+}
+
+#[test]
+fn an_unknown_name_is_two_and_says_what_to_do() {
+    let ran = timewait(&["run", "no-such-scenario-anywhere"]);
+    assert_eq!(ran.code, 2);
+    insta::assert_snapshot!(ran.err);
+    let ran = timewait(&["check", "port-run-out"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("did you mean `ports-run-out`?"), "{}", ran.err);
+}
+
+#[test]
+fn a_missing_file_is_three() {
+    for args in [&["run", "missing.ron"][..], &["show", "no/such/dir"], &["check", "missing.ron"]] {
+        let ran = timewait(args);
+        assert_eq!((ran.code, ran.out.as_str()), (3, ""));
+        assert!(ran.err.starts_with("error: cannot read `"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_directory_without_scenarios_is_two() {
+    let place = Place::new();
+    place.write("notes.txt", "nothing");
+    let ran = timewait(&["check", &place.name("")]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("there is no `.ron` file below"), "{}", ran.err);
+}
+
+#[test]
+fn a_closed_pipe_is_success() {
+    let place = Place::new();
+    let file = place.write("small.ron", &small(HOLDS));
+    for args in [&["check", &file][..], &["list"], &["show", &file], &["run", &file]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = Command::new(env!("CARGO_BIN_EXE_timewait"))
+            .args(args)
+            .stdout(writer)
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(0), "{args:?}");
+    }
+}
+
+#[test]
+fn a_broken_scenario_is_two_everywhere() {
+    let place = Place::new();
+    let file = place.write("broken.ron", "(title: 7");
+    for command in ["run", "show"] {
+        let ran = timewait(&[command, &file]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+        assert!(!ran.err.is_empty());
+    }
+    let ran = timewait(&["check", &file, "--junit", &place.name("report.xml")]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.starts_with("BAD   "), "{}", ran.out);
+    assert!(ran.out.ends_with("1 scenario, 0 expectations: none failed; 1 scenario does not load\n"));
+    assert!(fs::read_to_string(place.path("report.xml")).unwrap().contains("<error message="));
+}
+
+#[test]
+fn the_same_run_prints_and_writes_the_same() {
+    let place = Place::new();
+    let file = place.write("small.ron", &small(HOLDS));
+    let first = timewait(&["run", &file, "--out", &place.name("a")]);
+    let second = timewait(&["run", &file, "--out", &place.name("deep/b")]);
+    assert_eq!((first.code, second.code), (0, 0), "{}", first.err);
+    assert_eq!(first.out, second.out);
+    assert_eq!(first.out, fs::read_to_string(place.path("a/answer.txt")).unwrap());
+    for name in names(&place.path("a")) {
+        let read = |dir: &str| fs::read(place.path(dir).join(&name)).unwrap();
+        assert_eq!(read("a"), read("deep/b"), "{name}");
+    }
+}
+
+#[test]
+fn out_adds_its_files_and_leaves_the_others() {
+    let place = Place::new();
+    let file = place.write("small.ron", &small(HOLDS));
+    place.write("out/mine.txt", "precious");
+    place.write("out/result.json", "old");
+    assert_eq!(timewait(&["run", &file, "--out", &place.name("out")]).code, 0);
+    assert_eq!(fs::read_to_string(place.path("out/mine.txt")).unwrap(), "precious");
+    assert!(fs::read_to_string(place.path("out/result.json")).unwrap().contains("timewait-result/1"));
+    insta::assert_snapshot!(names(&place.path("out")).join("\n"));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_three_and_stays_clean() {
+    let place = Place::new();
+    let file = place.write("small.ron", &small(HOLDS));
+    let below_a_file = timewait(&["run", &file, "--out", &place.name("small.ron/out")]);
+    assert_eq!((below_a_file.code, below_a_file.out.as_str()), (3, ""));
+    assert!(below_a_file.err.contains("cannot make the directory"), "{}", below_a_file.err);
+    // A directory where a file should go.
+    place.write("out/result.json/file", "in the way");
+    let in_the_way = timewait(&["run", &file, "--out", &place.name("out")]);
+    assert_eq!((in_the_way.code, in_the_way.out.as_str()), (3, ""));
+    assert!(names(&place.path("out")).iter().all(|n| !n.starts_with('.')));
+    let junit = timewait(&["check", &file, "--junit", &place.name("small.ron/report.xml")]);
+    assert_eq!(junit.code, 3);
+}
+
+#[test]
+fn check_says_what_held_and_what_did_not() {
+    let place = Place::new();
+    let holds = place.write("holds.ron", &small(HOLDS));
+    let fails = place.write("fails.ron", &small(FAILS));
+    let nothing = place.write("nothing.ron", &small(""));
+    assert_eq!(timewait(&["check", &holds, &nothing]).code, 0);
+    let ran = timewait(&["check", &holds, &fails, &nothing, "--junit", &place.name("report.xml")]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.out.replace(&place.name(""), ""));
+    let quiet = timewait(&["check", "--quiet", &holds, &fails]);
+    assert!(quiet.out.starts_with("FAIL  "), "{}", quiet.out);
+    let report = fs::read_to_string(place.path("report.xml")).unwrap();
+    assert!(
+        report.contains("<testsuites name=\"timewait\" tests=\"2\" failures=\"1\" errors=\"0\">"),
+        "{report}"
+    );
+}
+
+#[test]
+fn check_prints_in_order_whatever_the_threads_do() {
+    let place = Place::new();
+    for i in 0..12 {
+        place.write(&format!("all/{i:02}.ron"), &small(if i % 3 == 0 { FAILS } else { HOLDS }));
+    }
+    place.write("all/deeper/first.ron", &small(HOLDS));
+    place.write("all/readme.txt", "not a scenario");
+    let one = timewait(&["check", &place.name("all"), "--jobs", "1"]);
+    let many = timewait(&["check", &place.name("all"), "--jobs", "5"]);
+    assert_eq!((one.code, many.code), (1, 1));
+    assert_eq!(one.out, many.out);
+    assert!(one.out.ends_with("13 scenarios, 13 expectations: 4 failed\n"), "{}", one.out);
+}
+
+#[test]
+fn show_prints_a_scenario_again() {
+    let place = Place::new();
+    let file = place.write("small.ron", &small(HOLDS));
+    let shown = timewait(&["show", &file, "--seed", "7", "--set", "links[0].delay=3ms"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(shown.out.contains("seed: 7") && shown.out.contains("3ms"), "{}", shown.out);
+    let again = place.write("again.ron", &shown.out);
+    assert_eq!(timewait(&["show", &again]).out, shown.out);
+}
+
+#[test]
+fn quiet_is_one_line() {
+    let place = Place::new();
+    let file = place.write("small.ron", &small(HOLDS));
+    let ran = timewait(&["run", &file, "-q"]);
+    assert_eq!((ran.code, ran.out.lines().count(), ran.err.as_str()), (0, 1, ""));
+}
+
+#[test]
+fn changes_that_cannot_be_made_are_two() {
+    let place = Place::new();
+    let file = place.write("small.ron", &small(HOLDS));
+    for change in [&["--set", "duration"][..], &["--set", "duraton=1s"], &["--sysctl", "client"]] {
+        let ran = timewait(&[&["run", &file], change].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{change:?}");
+        assert!(!ran.err.is_empty());
+    }
+    let missing = timewait(&["run", &file, "--sysctl", "client=missing.txt"]);
+    assert_eq!(missing.code, 3);
+}
+
+#[test]
+fn settings_of_a_real_machine_are_accounted_for() {
+    let place = Place::new();
+    let file = place.write("small.ron", &small(HOLDS));
+    let dump = "net.ipv4.tcp_fin_timeout = 30\nnet.ipv4.tcp_mem = 1 2 3\nvm.swappiness = 60\n";
+    let sysctl = format!("client={}", place.write("client.txt", dump));
+    let brief = timewait(&["show", &file, "--sysctl", &sysctl]);
+    assert!(brief.out.contains(r#""net.ipv4.tcp_fin_timeout": "30""#), "{}", brief.out);
+    assert!(brief.err.starts_with("client: 1 setting taken from ") && brief.err.contains("--unmodelled"));
+    let full = timewait(&["show", &file, "--sysctl", &sysctl, "--unmodelled"]);
+    assert!(full.err.contains("\n    net.ipv4.tcp_mem\n"), "{}", full.err);
+}
+
+#[test]
+fn every_bundled_scenario_is_listed_and_loads() {
+    let ran = timewait(&["list"]);
+    assert_eq!(ran.code, 0);
+    assert_eq!(ran.out.lines().count(), scenarios::library().len());
+    assert!(!ran.out.contains("(does not load)"), "{}", ran.out);
+}
+
+/// An expectation that holds whatever happens in so short a run, and one that does not.
+const HOLDS: &str = "never(\"EMFILE\")";
+const FAILS: &str = "first(\"EMFILE\", between(\"0s\", \"1s\"))";
+
+/// A scenario of one second.
+fn small(expect: &str) -> String {
+    format!(
+        r#"(
+    title: "Ten connections",
+    teaches: "Nothing.",
+    duration: "1s",
+    sample: "100ms",
+    hosts: {{
+        "client": (addresses: ["10.0.0.1"]),
+        "server": (addresses: ["10.0.0.2"], listen: [(port: 80)]),
+    }},
+    links: [(path: ["client", "server"], delay: "1ms")],
+    traffic: {{
+        "web": (from: "client", to: "server:80", arrivals: constant("10/s")),
+    }},
+    expect: [{expect}],
+)
+"#
+    )
+}
+
+/// Names in a directory, sorted.
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("a directory").map(|e| e.expect("an entry").file_name());
+    let mut names: Vec<_> = entries.map(|n| n.to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}

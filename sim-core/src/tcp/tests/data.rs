@@ -1,0 +1,139 @@
+//! Data on their way: acknowledgments, windows, losses.
+
+use super::*;
+use crate::counter::Counter;
+use crate::tcp::config::TimerModel;
+
+fn established() -> Pair {
+    let cfg = TcpConfig { timers: TimerModel::Exact, ..TcpConfig::default() };
+    let mut pair = Pair::new(&cfg);
+    pair.connect();
+    pair.run(Span::from_millis(100));
+    pair.log.clear();
+    pair
+}
+
+fn data(pair: &Pair, side: usize) -> Vec<(u64, u32)> {
+    let begin = pair.log[0].0;
+    let sent = pair.log.iter().filter(|l| l.1 == side && l.2.len > 0);
+    sent.map(|l| (l.0.since(begin).as_millis(), l.2.len)).collect()
+}
+
+#[test]
+fn nagle_holds_the_second_small_write_until_the_first_is_acknowledged() {
+    let mut pair = established();
+    pair.call(CLIENT, Input::Send { len: 10 }).unwrap();
+    pair.call(CLIENT, Input::Send { len: 20 }).unwrap();
+    pair.call(CLIENT, Input::Send { len: 30 }).unwrap();
+    pair.run(Span::from_millis(100));
+    assert_eq!(data(&pair, CLIENT), [(0, 10), (10, 50)]);
+    pair.call(CLIENT, Input::SetNoDelay(true)).unwrap();
+    pair.log.clear();
+    pair.call(CLIENT, Input::Send { len: 10 }).unwrap();
+    pair.call(CLIENT, Input::Send { len: 20 }).unwrap();
+    assert_eq!(data(&pair, CLIENT), [(0, 10), (0, 20)]);
+}
+
+#[test]
+fn ten_segments_may_leave_before_the_first_ack() {
+    let mut pair = established();
+    pair.call(CLIENT, Input::Send { len: 100_000 }).unwrap();
+    assert_eq!(data(&pair, CLIENT).len(), 10);
+    assert!(data(&pair, CLIENT).iter().all(|d| d.1 == 1_448));
+    pair.run(Span::from_millis(11));
+    assert!(data(&pair, CLIENT).len() > 12, "slow start goes on with the ACKs");
+}
+
+#[test]
+fn a_lost_tail_is_probed_before_the_rto() {
+    let mut pair = established();
+    pair.lose = |side, seg| side == CLIENT && seg.len > 0 && !seg.rtx;
+    pair.call(CLIENT, Input::Send { len: 100 }).unwrap();
+    pair.run(Span::from_millis(400));
+    let probes =
+        pair.sides[CLIENT].out.counters.iter().filter(|c| **c == Counter::TcpExtTCPLossProbes).count();
+    assert_eq!(probes, 1);
+    assert_eq!(pair.call(SERVER, Input::Recv { len: 1_000 }), Ok(100));
+}
+
+#[test]
+fn unanswered_data_are_sent_again_at_doubling_intervals() {
+    let mut pair = established();
+    pair.lose = |_, _| true;
+    pair.call(CLIENT, Input::Send { len: 100 }).unwrap();
+    pair.run(Span::from_secs(10));
+    let times: Vec<u64> = data(&pair, CLIENT).iter().map(|d| d.0).collect();
+    let gaps: Vec<u64> = times.windows(2).skip(1).map(|w| w[1] - w[0]).collect();
+    for pair in gaps.windows(2).skip(1) {
+        assert!((pair[1] - 2 * pair[0]) <= 2, "{gaps:?}");
+    }
+}
+
+#[test]
+fn a_hole_is_reported_and_filled() {
+    let mut pair = established();
+    // The second segment of five is lost once.
+    pair.lose = |side, seg| side == CLIENT && seg.len > 0 && !seg.rtx && seg.seq.diff(Seq(1_001)) == 1_448;
+    pair.call(CLIENT, Input::Send { len: 1_448 * 5 }).unwrap();
+    pair.run(Span::from_millis(60));
+    let blocks: Vec<_> = pair.log.iter().filter(|l| l.1 == SERVER).filter_map(|l| l.2.sack).collect();
+    assert_eq!(blocks.len(), 3);
+    assert!(blocks.iter().all(|b| b.0 == Seq(1_001 + 2 * 1_448)), "the hole's far edge");
+    assert_eq!(pair.call(SERVER, Input::Recv { len: 1 << 20 }), Ok(1_448 * 5), "without waiting for the RTO");
+}
+
+#[test]
+fn a_closed_window_is_probed_and_opens_again() {
+    let mut pair = established();
+    let mut sent = 0;
+    while let Ok(n) = pair.call(CLIENT, Input::Send { len: 1 << 20 }) {
+        sent += n;
+        if sent > 1 << 22 {
+            break;
+        }
+    }
+    pair.run(Span::from_secs(5));
+    let zero = pair.log.iter().any(|l| l.1 == SERVER && l.2.win == 0);
+    assert!(zero, "the application does not read, so the window closes");
+    let probes = pair.sides[CLIENT].out.counters.iter().filter(|c| **c == Counter::TcpExtTCPWinProbe).count();
+    assert!(probes > 2, "{probes}");
+    let mut got = 0;
+    for _ in 0..4_000 {
+        got += pair.call(SERVER, Input::Recv { len: 1 << 20 }).unwrap_or(0);
+        pair.run(Span::from_millis(20));
+    }
+    assert_eq!(got, sent);
+}
+
+#[test]
+fn a_reply_carries_the_ack_and_silence_delays_it() {
+    let mut pair = established();
+    // Spend the quick ACKs of the beginning.
+    for _ in 0..40 {
+        pair.call(CLIENT, Input::Send { len: 100 }).unwrap();
+        pair.run(Span::from_millis(20));
+        pair.call(SERVER, Input::Recv { len: 1_000 }).unwrap();
+        pair.call(SERVER, Input::Send { len: 100 }).unwrap();
+        pair.run(Span::from_millis(20));
+        pair.call(CLIENT, Input::Recv { len: 1_000 }).unwrap();
+        pair.run(Span::from_millis(60));
+    }
+    pair.log.clear();
+    pair.call(CLIENT, Input::Send { len: 100 }).unwrap();
+    pair.run(Span::from_millis(300));
+    let ack = pair.log.iter().find(|l| l.1 == SERVER).unwrap();
+    let after = ack.0.since(pair.log[0].0).as_millis();
+    assert!((45..=50).contains(&after), "5 ms on the wire, 40 ms of hope for a reply: {after}");
+}
+
+#[test]
+fn keepalive_ends_a_dead_connection() {
+    let mut pair = established();
+    pair.call(CLIENT, Input::SetKeepAlive(true)).unwrap();
+    pair.lose = |_, _| true;
+    pair.run(Span::from_secs(7_200 + 9 * 75 - 10));
+    assert_eq!(pair.sides[CLIENT].state(), State::Established);
+    pair.run(Span::from_secs(20));
+    assert_eq!(pair.sides[CLIENT].state(), State::Closed);
+    assert!(pair.sides[CLIENT].out.notices.contains(&Notice::Error(Errno::Etimedout)));
+}

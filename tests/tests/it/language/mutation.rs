@@ -1,0 +1,148 @@
+//! Nothing that can be written makes the language panic.
+
+use proptest::prelude::*;
+use scenarios::{Extras, Patch, Source, library, load, show};
+
+/// Pieces that parsers stumble over.
+const PIECES: &[&str] = &[
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "\"",
+    "'",
+    ",",
+    ":",
+    "..",
+    "-",
+    "0",
+    "99999999999999999999",
+    "NaN",
+    "inf",
+    "1e999",
+    "\\u{d800}",
+    "\u{0}",
+    "\u{feff}",
+    "é",
+    "\u{2028}",
+    "/*",
+    "*/",
+    "//",
+    "r#\"",
+    "b\"",
+    "Some(",
+    "None",
+    "()",
+    "#![enable(unwrap_newtypes)]",
+    "\"0s\"",
+    "\"99999999999h\"",
+    "\"1/0s\"",
+    "\"18446744073709551615/ns\"",
+    "\"100%\"",
+    "never",
+    "constant(",
+    "duration:",
+    "\r\n",
+    "workers(10000000)",
+    "(low: 1)",
+    "\"10.0.0.1:0\"",
+    "4294967296",
+];
+
+/// Everything that a user could do with a text.
+fn exercise(text: &str, patches: &[Patch]) {
+    let source = Source::new("mutated.ron", text);
+    match load(&source, &Extras { patches, ..Extras::default() }) {
+        Ok(loaded) => {
+            let shown = show(&loaded.scenario);
+            let again = load(&Source::new("shown.ron", &shown[..]), &Extras::default());
+            if let Err(report) = again {
+                panic!("{report}\n{shown}");
+            }
+            let _ = loaded.warnings.to_string();
+        }
+        Err(report) => {
+            assert!(report.errors() > 0);
+            let text = report.to_string();
+            assert!(!text.is_empty());
+            for diagnostic in report.diagnostics() {
+                let _ = report.position(diagnostic);
+            }
+        }
+    }
+}
+
+/// The nearest boundary between characters.
+fn boundary(text: &str, at: usize) -> usize {
+    text.floor_char_boundary(at.min(text.len()))
+}
+
+fn everything() -> Vec<&'static str> {
+    library().iter().map(|b| b.text).chain([include_str!("everything.ron")]).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mutated_files_are_refused_or_loaded(
+        which in 0_usize..1000,
+        edits in prop::collection::vec((0.0_f64..1.0, 0_usize..40, 0_usize..PIECES.len(), any::<bool>()), 1..5),
+    ) {
+        let texts = everything();
+        let mut text = texts[which % texts.len()].to_owned();
+        for (at, remove, piece, insert) in edits {
+            let from = boundary(&text, (at * text.len() as f64) as usize);
+            let to = boundary(&text, from + remove);
+            text.replace_range(from..to, if insert { PIECES[piece] } else { "" });
+        }
+        exercise(&text, &[]);
+    }
+
+    #[test]
+    fn values_of_all_kinds_in_all_places(which in 0_usize..1000, at in 0_usize..400, piece in 0_usize..PIECES.len()) {
+        let texts = everything();
+        let text = texts[which % texts.len()];
+        // Replace the value after the nth colon, up to the next comma.
+        if let Some((colon, _)) = text.match_indices(": ").nth(at) {
+            let end = text[colon..].find(',').map_or(text.len(), |i| colon + i);
+            exercise(&format!("{}: {}{}", &text[..colon], PIECES[piece], &text[end..]), &[]);
+        }
+    }
+
+    #[test]
+    fn any_text_is_refused_or_loaded(text in "\\PC{0,200}") {
+        exercise(&text, &[]);
+    }
+
+    #[test]
+    fn any_patch_is_refused_or_applied(path in "[a-z.\\[\\]0-9\"]{0,30}", value in "\\PC{0,30}") {
+        exercise(library()[0].text, &[Patch::new(path, value)]);
+    }
+
+    #[test]
+    fn patches_of_all_kinds_in_all_places(place in 0_usize..12, piece in 0_usize..PIECES.len()) {
+        let paths = [
+            "duration", "sample", "seed", "hosts", "hosts.client", "hosts.client.tcp.time_wait", "links[0]", "links[0].path",
+            "traffic.web.arrivals", "traffic.web.to", "expect[0]", "traffic.web.requests_per_connection",
+        ];
+        exercise(library()[0].text, &[Patch::new(paths[place], PIECES[piece])]);
+    }
+}
+
+#[test]
+fn big_and_deep_files_are_answered_in_time() {
+    for text in [
+        "(".repeat(1_000_000),
+        "[".repeat(300),
+        format!("(duration: {}", "[(".repeat(60)),
+        "\"".repeat(100_001),
+        format!("({})", "a: 1,".repeat(20_000)),
+        format!("(hosts: {{{}}})", "\"h\": (),".repeat(3_000)),
+        format!("(expect: [{}])", "never(\"x\"),".repeat(3_000)),
+    ] {
+        exercise(&text, &[]);
+    }
+}

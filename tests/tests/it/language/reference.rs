@@ -1,0 +1,46 @@
+//! The reference: what it shows works, and what works is in it.
+
+use scenarios::{Extras, Source, load};
+use sim_core::scenario::Check;
+
+const REFERENCE: &str = include_str!("../../../../scenarios/LANGUAGE.md");
+
+/// The texts of the fenced blocks of one kind.
+fn blocks(kind: &str) -> Vec<&'static str> {
+    let fence = format!("```{kind}\n");
+    REFERENCE.split(&fence[..]).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
+}
+
+#[test]
+fn its_scenarios_load() {
+    let scenarios = blocks("ron");
+    assert!(!scenarios.is_empty());
+    for text in scenarios {
+        load(&Source::new("LANGUAGE.md", text), &Extras::default())
+            .unwrap_or_else(|report| panic!("{report}"));
+    }
+}
+
+#[test]
+fn its_expectations_load_and_none_is_missing() {
+    let lines: Vec<_> = blocks("ron expect").iter().flat_map(|b| b.lines()).collect();
+    let text = format!(
+        r#"(duration: "120s",
+            hosts: {{
+                "client": (addresses: ["10.0.0.1"]),
+                "gateway": (conntrack: on),
+                "server": (addresses: ["10.0.0.2"], listen: [(port: 80)]),
+            }},
+            links: [(path: ["client", "gateway", "server"])],
+            traffic: {{"web": (from: "client", to: "server:80", arrivals: constant("1/s"))}},
+            expect: [{}])"#,
+        lines.join(",\n")
+    );
+    let loaded = load(&Source::new("LANGUAGE.md", text), &Extras::default());
+    let loaded = loaded.unwrap_or_else(|report| panic!("{report}"));
+    let kind = |check: &Check| format!("{check:?}").split(['(', ' ']).next().map(str::to_owned);
+    let mut kinds: Vec<_> = loaded.scenario.expect.iter().filter_map(|e| kind(&e.check)).collect();
+    kinds.sort();
+    kinds.dedup();
+    assert_eq!(kinds.len(), 11, "every kind of check has an example: {kinds:?}");
+}

@@ -1,0 +1,109 @@
+//! The bundled scenarios, run: what they claim holds, fails when the setting it hangs on is changed, and is the same
+//! every time.
+
+use std::sync::mpsc;
+use std::thread;
+
+use reports::Run;
+use reports::verdict::verdicts;
+use scenarios::{Bundled, Extras, Patch, bundled, library, load};
+use sim_core::engine::World;
+use sim_core::engine::queue::{Heap, Lanes, Queue};
+use sim_core::record::Summary;
+use sim_core::scenario::Scenario;
+
+fn scenario(bundled: &Bundled, patches: &[Patch]) -> Scenario {
+    let extras = Extras { files: bundled, patches, ..Extras::default() };
+    load(&bundled.source(), &extras).unwrap_or_else(|report| panic!("{report}")).scenario
+}
+
+fn run<Q: Queue>(scenario: &Scenario) -> Summary {
+    World::<Q, ()>::with_sink(scenario, ()).run()
+}
+
+/// The expectations of a scenario that do not hold.
+fn failures(scenario: &Scenario) -> Vec<String> {
+    let summary = run::<Lanes>(scenario);
+    let failed = verdicts(Run::new(scenario, &summary)).into_iter().filter(|v| !v.passed);
+    failed.map(|v| format!("line {}: {}: expected {}, got {}", v.line, v.text, v.expected, v.got)).collect()
+}
+
+/// Does `work` for each item on two threads; the results come in the order of the items.
+fn on_two_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for turn in 0..2 {
+            let (sender, work) = (sender.clone(), &work);
+            scope.spawn(move || {
+                for (i, item) in items.iter().enumerate().skip(turn).step_by(2) {
+                    sender.send((i, work(item))).expect("the receiver waits");
+                }
+            });
+        }
+        drop(sender);
+        let mut results: Vec<(usize, R)> = receiver.iter().collect();
+        results.sort_by_key(|(i, _)| *i);
+        results.into_iter().map(|(_, result)| result).collect()
+    })
+}
+
+#[test]
+fn every_expectation_holds() {
+    let results = on_two_threads(library(), |bundled| failures(&scenario(bundled, &[])));
+    let failed: Vec<String> = library()
+        .iter()
+        .zip(results)
+        .flat_map(|(bundled, failed)| failed.into_iter().map(move |f| format!("{}: {f}", bundled.name)))
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// For each scenario a change of the setting that it is about.
+const CHANGES: &[(&str, &str)] = &[
+    ("ports-run-out", r#"hosts.client.sysctl."net.ipv4.ip_local_port_range"="1024 60999""#),
+    ("two-destinations", r#"traffic.web.arrivals=constant("500/s")"#),
+    ("unaffected-destination", r#"traffic.calm.to="server:80""#),
+    ("reuse-with-timestamps", r#"hosts.client.sysctl."net.ipv4.tcp_timestamps"=0"#),
+    ("reuse-with-random-isn", "hosts.client.tcp=(isn: clock)"),
+    ("reuse-with-rfc1337", r#"hosts.server.sysctl."net.ipv4.tcp_rfc1337"=0"#),
+    ("reuse-with-rfc793", "hosts.server.stack=linux"),
+    ("conntrack-full", "hosts.router.conntrack.max=16384"),
+    ("ports-first", r#"traffic.web.to=["10.0.1.2:80", "10.0.1.2:81"]"#),
+    ("two-destinations-neither", r#"hosts.router.sysctl."net.netfilter.nf_conntrack_max"=32768"#),
+    ("conntrack-first", r#"hosts.router.sysctl."net.netfilter.nf_conntrack_max"=262144"#),
+    ("time-wait-holds-no-descriptor", "traffic.web.close=(first: client, how: never)"),
+    ("close-wait-holds-descriptors", "traffic.web.close=(first: client, how: graceful)"),
+    ("msl-by-system", "hosts.macos.stack=windows"),
+    ("fin-timeout", r#"hosts.tuned.tcp=(time_wait: "5s")"#),
+    ("poisson-470", r#"traffic.web.arrivals=constant("470/s")"#),
+    ("poisson-500", r#"hosts.client.tcp=(time_wait: "30s")"#),
+    ("real-machine", r#"hosts.client.sysctl={"net.ipv4.ip_local_port_range": "1024 65535"}"#),
+];
+
+#[test]
+fn every_scenario_fails_when_its_key_setting_changes() {
+    let named: Vec<&str> = CHANGES.iter().map(|(name, _)| *name).collect();
+    let unnamed: Vec<&str> = library().iter().map(|b| b.name).filter(|n| !named.contains(n)).collect();
+    assert!(unnamed.is_empty(), "no change is known for {unnamed:?}");
+    let held = on_two_threads(CHANGES, |(name, change)| {
+        let bundled = bundled(name).unwrap_or_else(|| panic!("no scenario {name}"));
+        let patch = Patch::parse(change).unwrap_or_else(|why| panic!("{change}: {why}"));
+        failures(&scenario(bundled, &[patch])).is_empty()
+    });
+    let untouched: Vec<_> = CHANGES.iter().zip(held).filter(|(_, held)| *held).map(|(c, _)| c).collect();
+    assert!(untouched.is_empty(), "these changes go unnoticed: {untouched:#?}");
+}
+
+/// The long ones of the library add nothing here.
+const LONG: &[&str] = &["poisson-470", "poisson-500", "msl-by-system"];
+
+#[test]
+fn runs_repeat_to_the_bit_on_either_queue() {
+    let short: Vec<&Bundled> = library().iter().filter(|b| !LONG.contains(&b.name)).collect();
+    on_two_threads(&short, |bundled| {
+        let scenario = scenario(bundled, &[]);
+        let first = run::<Lanes>(&scenario);
+        assert_eq!(first, run::<Lanes>(&scenario), "{}: twice on lanes", bundled.name);
+        assert_eq!(first, run::<Heap>(&scenario), "{}: on lanes and on the heap", bundled.name);
+    });
+}
