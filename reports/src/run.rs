@@ -103,7 +103,7 @@ impl<'a> Run<'a> {
 
     /// How often, first and last when an outcome came.
     pub fn tally(&self, id: Option<TrafficId>, outcome: Outcome) -> Tally {
-        self.sources(id).map(|(_, t)| outcome_tally(t, outcome)).fold(Tally::default(), both)
+        self.sources(id).map(|(_, t)| t.outcome(outcome)).fold(Tally::default(), Tally::merged)
     }
 
     /// The gauge behind a metric; outcomes have none.
@@ -138,26 +138,5 @@ pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Completed => "completed",
         Outcome::Failed => "failed",
         Outcome::Error(errno) => errno.name(),
-    }
-}
-
-fn outcome_tally(t: &TrafficSummary, outcome: Outcome) -> Tally {
-    match outcome {
-        Outcome::Attempted => t.attempted,
-        Outcome::Connected => t.connected,
-        Outcome::Completed => t.completed,
-        Outcome::Failed => t.failed,
-        Outcome::Error(errno) => {
-            t.errors.iter().filter(|e| e.errno == errno).map(|e| e.tally).fold(Tally::default(), both)
-        }
-    }
-}
-
-/// Two tallies as one.
-fn both(a: Tally, b: Tally) -> Tally {
-    match (a.count, b.count) {
-        (_, 0) => a,
-        (0, _) => b,
-        _ => Tally { count: a.count + b.count, first: a.first.min(b.first), last: a.last.max(b.last) },
     }
 }

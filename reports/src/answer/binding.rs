@@ -46,10 +46,18 @@ fn holders(l: &LimitSummary) -> String {
         [] => format!("{of} in use"),
         [(state, n)] if *n == l.capacity => format!("{of} in {state}"),
         held => {
-            let parts: Vec<_> =
-                held.iter().take(3).map(|(state, n)| format!("{} {state}", count(*n))).collect();
-            let more = if held.len() > 3 { " ..." } else { "" };
-            format!("{of} in use ({}{more})", parts.join(", "))
+            // The few that are just being opened or closed say nothing.
+            let worth = |n: u64| n * 100 >= l.capacity;
+            let parts: Vec<_> = held
+                .iter()
+                .filter(|h| worth(h.1))
+                .map(|(state, n)| format!("{} in {state}", count(*n)))
+                .collect();
+            if parts.is_empty() {
+                format!("{of} in use")
+            } else {
+                format!("{of} in use ({})", parts.join(", "))
+            }
         }
     }
 }

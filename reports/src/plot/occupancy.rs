@@ -25,6 +25,11 @@ pub(super) fn panel(run: Run<'_>) -> Panel {
     touched.sort_by(|a, b| {
         fullness(b.0.used.peak, b.0.capacity).total_cmp(&fullness(a.0.used.peak, a.0.capacity))
     });
+    // A limit that is all but untouched is only drawn if none is more than that.
+    let in_play = |peak: u64, capacity: u64| peak.saturating_mul(100) >= capacity;
+    if touched.iter().any(|(l, _)| in_play(l.used.peak, l.capacity)) {
+        touched.retain(|(l, _)| in_play(l.used.peak, l.capacity));
+    }
     let more = touched.len().saturating_sub(MOST);
     let curves: Vec<_> = touched
         .iter()
