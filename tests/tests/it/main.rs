@@ -7,3 +7,4 @@ mod oracle_conntrack;
 mod oracle_endpoint;
 mod properties;
 mod tidy;
+mod transitions;
