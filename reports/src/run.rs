@@ -1,9 +1,9 @@
 //! A scenario together with the summary of its run, and the names of everything in them.
 
 use sim_core::errno::Errno;
-use sim_core::ids::{HostId, TrafficId};
+use sim_core::ids::{HostId, SockAddr, TrafficId};
 use sim_core::record::{Gauge, LimitSummary, Summary, Tally, TrafficSummary};
-use sim_core::scenario::{Host, Limit, Metric, Outcome, Scenario};
+use sim_core::scenario::{ClientPort, Host, Limit, Metric, Outcome, Scenario};
 use sim_core::time::Time;
 
 /// What a report reads.
@@ -37,16 +37,29 @@ impl<'a> Run<'a> {
         self.scenario.traffic.get(id.index()).map_or("?", |t| t.name.as_str())
     }
 
+    /// What a connection gets when its port is taken, if the clients of a host bind ports of their own towards a
+    /// destination instead of leaving the choice to connect().
+    pub fn fixed_ports(&self, host: HostId, to: SockAddr) -> Option<Errno> {
+        let sources = self.scenario.traffic.iter().filter(|t| t.from == host && t.to.contains(&to));
+        let mut errors = sources.filter_map(|t| match t.port {
+            ClientPort::Fixed { reuse: true, .. } => Some(Errno::Eaddrnotavail),
+            ClientPort::Fixed { reuse: false, .. } => Some(Errno::Eaddrinuse),
+            ClientPort::Auto => None,
+        });
+        errors.next()
+    }
+
     /// A limit in words: `ephemeral ports of client to 10.0.0.2:80`.
     pub fn limit_name(&self, limit: Limit) -> String {
         match limit {
             Limit::Ports { host, from, to } => {
                 let one_address = self.host(host).is_none_or(|h| h.addresses.len() <= 1);
                 let of = self.host_name(host);
+                let kind = if self.fixed_ports(host, to).is_some() { "fixed" } else { "ephemeral" };
                 if one_address {
-                    format!("ephemeral ports of {of} to {to}")
+                    format!("{kind} ports of {of} to {to}")
                 } else {
-                    format!("ephemeral ports of {of} from {from} to {to}")
+                    format!("{kind} ports of {of} from {from} to {to}")
                 }
             }
             Limit::OpenFiles(host) => format!("open files of {}", self.host_name(host)),

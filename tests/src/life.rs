@@ -10,6 +10,7 @@ use sim_core::timewait::TimeWait;
 
 /// What an end holds for the one tuple there is.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it lies on the stack")]
 enum Slot {
     Nothing,
     Request(Request),

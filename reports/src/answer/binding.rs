@@ -67,6 +67,10 @@ fn refusals(run: Run<'_>, l: &LimitSummary) -> String {
     let n = l.refused.count;
     let tcp = |host| run.host(host).map(|h| &h.tcp);
     match l.limit {
+        Limit::Ports { host, to, .. } if run.fixed_ports(host, to).is_some() => {
+            let errno = run.fixed_ports(host, to).unwrap_or(Errno::Eaddrinuse);
+            format!("{} failed with {errno}", counted(n, "attempt", "attempts"))
+        }
         Limit::Ports { host, .. } => {
             let errno = run.host(host).map_or(Errno::Eaddrnotavail, |h| h.ports.exhausted);
             format!("{} failed with {errno}", counted(n, "connect", "connects"))

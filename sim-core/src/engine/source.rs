@@ -43,7 +43,7 @@ impl Source {
             ClientPort::Auto => Wanted::Auto,
             ClientPort::Fixed { low, high, reuse } => {
                 let ports = u64::from(high - low) + 1;
-                Wanted::Fixed { port: low + (n % ports) as u16, reuse }
+                Wanted::Fixed { port: low + (n % ports) as u16, reuse, of: ports as u32 }
             }
         };
         (n as u32, from, to, wanted)

@@ -63,6 +63,7 @@ fn limits_of(host: &Host) -> Vec<LimitSummary> {
     for dest in host.ports.dests() {
         let ports = Limit::Ports { host: id, from: dest.from, to: dest.to };
         let held_by: Vec<(State, u64)> = dest.held_by.clone();
+        let capacity = dest.fixed.map_or(capacity, u64::from);
         limits.push(LimitSummary { held_by, ..limit(ports, capacity, dest.used, dest.refused) });
     }
     for listen in &host.listeners {

@@ -1,6 +1,6 @@
 //! connect(): a descriptor, a port, a tuple, a SYN; what it finds missing is its error.
 
-use super::ports::{DestId, Owner, Ports};
+use super::ports::{DestId, Owner};
 use super::sockets::{SockRef, Socket, Sockets};
 use super::{Effects, Flow, Host, Move};
 use crate::errno::{Call, Errno};
@@ -20,6 +20,8 @@ pub enum Wanted {
         port: u16,
         /// SO_REUSEADDR.
         reuse: bool,
+        /// How many ports the caller takes in turn: then these are the limit, not the ephemeral range.
+        of: u32,
     },
 }
 
@@ -56,8 +58,13 @@ impl Host {
         let dest = self.ports.dest(from, to);
         let (port, owner) = match wanted {
             Wanted::Auto => (self.pick_port(now, dest).ok_or((Call::Connect, self.exhausted))?, Owner::Auto),
-            Wanted::Fixed { port, reuse } => {
-                self.check_fixed(now, Tuple { local: SockAddr { addr: from, port }, remote: to }, reuse)?;
+            Wanted::Fixed { port, reuse, of } => {
+                self.ports.dest_mut(dest).fixed = Some(of);
+                let tuple = Tuple { local: SockAddr { addr: from, port }, remote: to };
+                if let Err(failure) = self.check_fixed(now, tuple, reuse) {
+                    self.refuse_port(now, dest);
+                    return Err(failure);
+                }
                 (port, Owner::Explicit)
             }
         };
@@ -103,15 +110,18 @@ impl Host {
         };
         let port = ports.choose(now, dest, reuse, may_take_over);
         if port.is_none() {
-            let first = ports.dest_mut(dest).refused.count == 0;
-            let held_by = if first { holders(sockets, dest) } else { Vec::new() };
-            let dest = Ports::dest_mut(ports, dest);
-            dest.refused.add(now);
-            if first {
-                dest.held_by = held_by;
-            }
+            self.refuse_port(now, dest);
         }
         port
+    }
+
+    /// Books that there was no port towards a destination; the first time, also who held them.
+    fn refuse_port(&mut self, now: Time, id: DestId) {
+        let dest = self.ports.dest_mut(id);
+        dest.refused.add(now);
+        if dest.refused.count == 1 {
+            dest.held_by = holders(&self.sockets, id);
+        }
     }
 
     /// bind() and connect() with a port of the caller's.

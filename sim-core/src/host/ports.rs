@@ -55,6 +55,8 @@ pub struct Dest {
     pub used: Gauge,
     /// connect() calls that found none.
     pub refused: Tally,
+    /// How many ports there are, where the callers name them themselves instead of leaving the choice to connect().
+    pub fixed: Option<u32>,
     /// Who held the ports at the first refusal, by state.
     pub held_by: Vec<(State, u64)>,
     taken: PortSet,
@@ -171,6 +173,7 @@ impl Ports {
                 to,
                 used: Gauge::default(),
                 refused: Tally::default(),
+                fixed: None,
                 held_by: Vec::new(),
                 taken: PortSet::empty(),
                 mini: PortSet::empty(),

@@ -171,7 +171,7 @@ pub struct LimitSummary {
     pub capacity: u64,
     /// How much was used.
     pub used: Gauge,
-    /// How often it refused something. For [`Limit::Ports`] a failed connect(), for [`Limit::Conntrack`] a dropped packet,
+    /// How often it refused something. For [`Limit::Ports`] a failed bind() or connect(), for [`Limit::Conntrack`] a dropped packet,
     /// for [`Limit::AcceptQueue`] a dropped SYN or ACK, for [`Limit::TwBuckets`] a TIME_WAIT not kept.
     pub refused: Tally,
     /// Who held it at the first refusal: sockets by state, most first. Empty where that says nothing.
