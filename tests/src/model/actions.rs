@@ -167,7 +167,8 @@ impl World {
         timers.min_by_key(|&(_, kind)| slowness(kind)).map(|(side, kind)| Action::Fire(side, kind))
     }
 
-    /// Whether all comes to its proper end from here if the network turns fair.
+    /// Whether all comes to its proper end from here if the network turns fair. What is broken already is another
+    /// property's matter.
     pub fn can_end(&self, plan: &Plan) -> bool {
         if self.broken.is_some() {
             return true;

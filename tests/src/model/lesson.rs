@@ -42,11 +42,11 @@ connection on a tuple may belong to another host with other numbers. At the serv
 
 Then the old segment fits: its number lies in the window, and its acknowledgment between what was sent and what was
 acknowledged. The client takes 900 bytes of the old connection for data of the new one, and by the old acknowledgment it
-also believes that the server has 500 bytes which never arrived. Nobody is told.
+also believes that the server has got 500 bytes which are still on their way. Nobody is told.
 
 The kernel has more than one fence here (rising numbers, timestamps, RFC 5961's limit on old acknowledgments), and each
-makes this rarer. TIME_WAIT is the one that makes it impossible: for a minute, longer than any segment lives, the tuple
-is not used again.
+makes this rarer. TIME_WAIT makes it impossible: for a minute, longer than any segment lives, the tuple is used again
+only by a connection whose numbers lie above all the old ones.
 ";
 
 const KEPT: &str = "\

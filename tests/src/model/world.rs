@@ -50,7 +50,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The first number of a side's connection.
+    /// The first number of a side's connection: the client's by its calls, a listener's by its requests.
     pub fn isn(&self, side: usize, life: u8) -> Seq {
         Seq([10_000, 50_000][side]) + self.isn_step[side].wrapping_mul(u32::from(life))
     }
@@ -136,7 +136,7 @@ pub struct World {
     pub strays: Vec<(u8, Sent)>,
     /// Faults that may still happen.
     pub faults: u8,
-    /// Requests made so far by each side, which set their first numbers apart.
+    /// Requests that the server has made so far: each has first numbers of its own.
     pub requests: u8,
     /// What has gone wrong.
     pub broken: Option<Broken>,
@@ -228,7 +228,7 @@ impl World {
             self.judge(plan, side, arrival, before, rcv_nxt, &out);
         }
         let reply_life = arrival.filter(|_| was_empty).map_or(self.lives[side], |a| a.life);
-        self.take_up(plan, side, reply_life, out);
+        self.take_up(side, reply_life, out);
         self.serve_app(plan, side);
         self.forget_time(side);
     }
@@ -281,8 +281,7 @@ impl World {
     }
 
     /// Puts what was sent on its way, and tells the application.
-    fn take_up(&mut self, plan: &Plan, side: usize, life: u8, out: Outbox) {
-        let _ = plan;
+    fn take_up(&mut self, side: usize, life: u8, out: Outbox) {
         for mut seg in out.segments {
             seg.rtx = false;
             self.ways[1 - side].push_back(Sent { life, seg: Ordered(seg) });
@@ -320,7 +319,7 @@ impl World {
         if over {
             let _: Result<u32, Errno> = self.sides[side].call(env, Input::Close, &mut out);
         }
-        self.take_up(plan, side, self.lives[side], out);
+        self.take_up(side, self.lives[side], out);
     }
 
     /// Of the timers, nothing is kept but that they run.
