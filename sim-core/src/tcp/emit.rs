@@ -185,8 +185,9 @@ impl Endpoint {
         self.push_pending(cx, true, out);
     }
 
-    /// Sends the oldest segment again, small followers along with it. `marked`: see [`super::flight::Flight`].
-    pub(super) fn retransmit_head(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    /// Sends the oldest segment again, small followers along with it; answers where it ended, which in a flight of many
+    /// segments is far before the end of the last entry.
+    pub(super) fn retransmit_head(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) -> Seq {
         let window = self.window_end();
         let end = if self.syn_in_flight {
             self.flight.head().end
@@ -199,6 +200,7 @@ impl Endpoint {
         if self.retrans_stamp == 0 {
             self.retrans_stamp = cx.millis().wrapping_add(1).max(1);
         }
+        end
     }
 
     /// Sends the last segment again, as a probe (`tcp_send_loss_probe`).
@@ -231,8 +233,7 @@ impl Endpoint {
         while budget > 0 && self.retransmit_high.before(self.high_seq) {
             let from = self.retransmit_high;
             if from == self.snd_una {
-                self.retransmit_head(cx, out);
-                self.retransmit_high = self.flight.head().end;
+                self.retransmit_high = self.retransmit_head(cx, out);
             } else {
                 let limit = from + mss;
                 let end = if limit.after(self.high_seq) { self.high_seq } else { limit };

@@ -151,8 +151,7 @@ impl Endpoint {
         self.enter_loss(out);
         self.retransmits = self.retransmits.saturating_add(1);
         self.total_rto = self.total_rto.saturating_add(1);
-        self.retransmit_head(cx, out);
-        self.retransmit_high = self.flight.head().end;
+        self.retransmit_high = self.retransmit_head(cx, out);
         self.back_off(cx);
     }
 

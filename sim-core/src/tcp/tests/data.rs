@@ -137,3 +137,17 @@ fn keepalive_ends_a_dead_connection() {
     assert_eq!(pair.sides[CLIENT].state(), State::Closed);
     assert!(pair.sides[CLIENT].out.notices.contains(&Notice::Error(Errno::Etimedout)));
 }
+
+/// After a timeout what is in flight is taken for lost and sent again from the front, segment after segment as ACKs come
+/// in: a long flight must not cost an RTO for each segment that it lost.
+#[test]
+fn a_flight_that_lost_its_end_is_sent_again_after_one_timeout() {
+    let mut pair = established();
+    pair.lose = |side, seg| side == CLIENT && !seg.rtx && seg.seq.diff(Seq(1_001)) >= 3 * 1_448;
+    pair.call(CLIENT, Input::Send { len: 14_480 }).unwrap();
+    pair.run(Span::from_secs(2));
+    assert_eq!(pair.call(SERVER, Input::Recv { len: 100_000 }), Ok(14_480));
+    let timeouts =
+        pair.sides[CLIENT].out.counters.iter().filter(|c| **c == Counter::TcpExtTCPTimeouts).count();
+    assert_eq!(timeouts, 1);
+}
