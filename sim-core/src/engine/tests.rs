@@ -14,7 +14,7 @@ use crate::scenario::{
     Rate, Scenario, Side, Traffic,
 };
 use crate::tcp::State;
-use crate::tcp::config::{TimerModel, TwReuse};
+use crate::tcp::config::{TimerModel, TwOverflow, TwReuse};
 use crate::time::{Span, Time};
 
 const CLIENT: Addr = Addr(0x0a00_0001);
@@ -165,6 +165,24 @@ fn tcp_tw_reuse_lets_a_port_serve_once_a_second() {
     assert_eq!(summary.traffic[0].failed.count, 0);
     assert!(summary.hosts[0].counters.get(Counter::TcpExtTWRecycled) > 800);
     assert!(summary.hosts[0].state(State::TimeWait).peak <= 100);
+}
+
+#[test]
+fn a_full_table_of_mini_sockets_refuses_the_newest_or_ends_the_oldest() {
+    let mut s = scenario(10, 20);
+    s.hosts[0].tcp.max_tw_buckets = 50;
+    let linux = run(&s);
+    assert_eq!(linux.hosts[0].counters.get(Counter::TcpExtTCPTimeWaitOverflow), 150);
+    s.hosts[0].tcp.tw_overflow = TwOverflow::RecycleOldest;
+    let bsd = run(&s);
+    assert_eq!(bsd.hosts[0].counters.get(Counter::TcpExtTCPTimeWaitOverflow), 0);
+    for summary in [&linux, &bsd] {
+        let full = summary.bound_first().expect("the table is full");
+        assert_eq!((full.limit, full.refused.count), (Limit::TwBuckets(HostId(0)), 150));
+        assert_eq!((summary.hosts[0].mini_sockets.now, summary.traffic[0].failed.count), (50, 0));
+    }
+    // The ports tell which ones are left: on Linux the first fifty are, on FreeBSD the last.
+    assert_ne!(linux.digest, bsd.digest);
 }
 
 #[test]

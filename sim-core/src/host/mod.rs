@@ -28,9 +28,10 @@ use crate::log::LogLine;
 use crate::record::{Gauge, HostSummary, Tally};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::{self, Listen};
+use crate::tcp::config::TwOverflow;
 use crate::tcp::{Cx, Input, Next, Outbox, Shared, State, TcpConfig};
 use crate::time::Time;
-use crate::timewait::TimeWait;
+use crate::timewait::{self, TimeWait};
 use ports::Ports;
 use secrets::Keys;
 use sockets::{Mini, SockRef, Sockets};
@@ -97,6 +98,8 @@ pub struct Host {
     open_files_max: u32,
     exhausted: Errno,
     sockets: Sockets,
+    /// Mini-sockets in order of age, where the oldest makes room for the newest; keys that have gone stale among them.
+    mini_by_age: VecDeque<Key>,
     keys: Keys,
     shared: Shared,
     outbox: Outbox,
@@ -121,6 +124,7 @@ impl Host {
             open_files_max: spec.open_files,
             exhausted: spec.ports.exhausted,
             sockets: Sockets::default(),
+            mini_by_age: VecDeque::new(),
             keys,
             shared: Shared::default(),
             outbox: Outbox::default(),
@@ -294,7 +298,7 @@ impl Host {
         }
         match next {
             Next::Gone => self.unhash(key),
-            Next::TimeWait(machine) => self.become_mini(key, machine, fx),
+            Next::TimeWait(machine) => self.become_mini(now, key, machine, fx),
             Next::Keep | Next::Request(_) | Next::Child(_) => {}
         }
         if remove {
@@ -313,7 +317,7 @@ impl Host {
     }
 
     /// A mini-socket takes the place of a full one in the tables, its port with it.
-    fn become_mini(&mut self, key: Key, machine: TimeWait, fx: &mut Effects) {
+    fn become_mini(&mut self, now: Time, key: Key, machine: TimeWait, fx: &mut Effects) {
         let Some(socket) = self.sockets.full.get_mut(key) else { return };
         socket.hashed = false;
         let (tuple, dest, owner, flow) = (socket.tuple, socket.dest, socket.owner, socket.flow);
@@ -321,6 +325,26 @@ impl Host {
         let mini = self.sockets.mini.insert(Mini { machine, tuple, dest, owner, flow, wake: Time::NEVER });
         self.sockets.tuples.insert(tuple, SockRef::Mini(mini));
         self.arm_mini(mini, fx);
+        if self.cfg.tw_overflow == TwOverflow::RecycleOldest {
+            self.recycle_oldest(now, mini, fx);
+        }
+    }
+
+    /// FreeBSD before 14 keeps its mini-sockets in a list by age: when there is one too many, the oldest ends early
+    /// (sys/netinet/tcp_timewait.c, `tcp_tw_2msl_scan`).
+    fn recycle_oldest(&mut self, now: Time, newest: Key, fx: &mut Effects) {
+        self.mini_by_age.push_back(newest);
+        while let Some(&oldest) = self.mini_by_age.front() {
+            let gone = self.sockets.mini.get(oldest).is_none();
+            if !gone && self.sockets.mini.len() as u64 <= u64::from(self.cfg.max_tw_buckets) {
+                return;
+            }
+            self.mini_by_age.pop_front();
+            if self.remove_mini(now, oldest, fx).is_some() {
+                timewait::uncount(&mut self.shared);
+                self.refusals.tw_buckets.add(now);
+            }
+        }
     }
 
     /// Carries out what the timer of a mini-socket came to.

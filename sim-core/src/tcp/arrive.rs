@@ -2,6 +2,7 @@
 //! `tcp_rcv_state_process`). The steps themselves stand in files of their own.
 
 use super::ack::AckOutcome;
+use super::config::TwOverflow;
 use super::endpoint::{Endpoint, LINGER2_NEVER};
 use super::{Cx, Flags, Notice, Outbox, Segment, State, Why, reply_with_reset};
 use crate::counter::Counter;
@@ -190,7 +191,9 @@ impl Endpoint {
     /// Leaves a mini-socket behind, if there may be one more, and closes (`tcp_time_wait`). `fin_wait2`: the time it
     /// waits for the peer's FIN; `None`: TIME_WAIT.
     pub(super) fn enter_time_wait(&mut self, cx: &mut Cx<'_>, fin_wait2: Option<Span>, out: &mut Outbox) {
-        if cx.shared.mini_sockets < cx.cfg.max_tw_buckets {
+        // Where the oldest makes room, the driver evicts it once this one is in its tables.
+        let evicts = cx.cfg.tw_overflow == TwOverflow::RecycleOldest;
+        if evicts || cx.shared.mini_sockets < cx.cfg.max_tw_buckets {
             let life = match fin_wait2 {
                 Some(life) => life.max(Span::from_micros(u64::from(self.rto) * 7 / 2)),
                 None => cx.cfg.time_wait,
