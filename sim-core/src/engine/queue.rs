@@ -33,9 +33,14 @@ pub struct Entry {
 }
 
 impl Entry {
-    const fn key(&self) -> (Time, u64) {
-        (self.time, self.seq)
+    const fn key(&self) -> u128 {
+        key(self.time, self.seq)
     }
+}
+
+/// Time and sequence number as one number: a comparison is then one too.
+const fn key(time: Time, seq: u64) -> u128 {
+    (time.0 as u128) << 64 | seq as u128
 }
 
 impl PartialEq for Entry {
@@ -90,12 +95,28 @@ impl Queue for Heap {
     }
 }
 
-/// The head of a lane as the heap of heads sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The head of a lane as the heap of heads sees it. No two have the same key.
+#[derive(Clone, Copy, Debug)]
 struct Head {
-    time: Time,
-    seq: u64,
+    key: u128,
     lane: u16,
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+impl Eq for Head {}
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Head {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.key.cmp(&other.key)
+    }
 }
 
 /// FIFO lanes, a heap of their heads, and a heap for the rest.
@@ -109,7 +130,7 @@ pub struct Lanes {
 impl Lanes {
     fn rest_is_next(&self) -> bool {
         match (self.heads.peek(), self.rest.heap.peek()) {
-            (Some(Reverse(head)), Some(Reverse(entry))) => entry.key() < (head.time, head.seq),
+            (Some(Reverse(head)), Some(Reverse(entry))) => entry.key() < head.key,
             (None, Some(_)) => true,
             (_, None) => false,
         }
@@ -133,14 +154,14 @@ impl Queue for Lanes {
         match fifo.back() {
             Some(last) if last.time > time => return self.rest.push(lane, time, event),
             Some(_) => {}
-            None => self.heads.push(Reverse(Head { time, seq, lane: lane.0 })),
+            None => self.heads.push(Reverse(Head { key: key(time, seq), lane: lane.0 })),
         }
         fifo.push_back(Entry { time, seq, event });
         self.rest.pushed += 1;
     }
 
     fn peek(&self) -> Option<Time> {
-        let head = self.heads.peek().map(|h| h.0.time);
+        let head = self.heads.peek().map(|h| Time((h.0.key >> 64) as u64));
         match (head, self.rest.peek()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -156,7 +177,7 @@ impl Queue for Lanes {
         let entry = fifo.pop_front().expect("a lane with a head is not empty");
         match fifo.front() {
             Some(next) => {
-                top.0 = Head { time: next.time, seq: next.seq, lane: top.0.lane };
+                top.0 = Head { key: next.key(), lane: top.0.lane };
                 drop(top);
             }
             None => {
