@@ -35,7 +35,8 @@ impl Host {
         let queue = listener.map(|i| &mut listeners[i].listener);
         let next = demux::receive(&mut Cx { now, cfg, shared }, socket, queue, &packet.seg, secrets, outbox);
         match found {
-            Some(SockRef::Full(key)) => self.settle_socket(now, key, before, next, fx),
+            // Nothing of the listener's has moved.
+            Some(SockRef::Full(key)) => return self.settle_socket(now, key, before, next, fx),
             Some(SockRef::Mini(key)) => {
                 self.settle_arrival_at_mini(now, key, before, packet, next, listener, fx);
             }

@@ -425,11 +425,12 @@ impl Host {
 
     /// Brings the gauges that follow from the tables up to date.
     fn account(&mut self, now: Time) {
+        let (full, mini) = (self.sockets.full.len() as u64, self.sockets.mini.len() as u64);
         self.stats.orphans.set(now, u64::from(self.shared.orphans));
-        self.stats.mini_sockets.set(now, self.sockets.mini.len() as u64);
-        let bytes = self.sockets.full.len() as u64 * memory::SOCKET
+        self.stats.mini_sockets.set(now, mini);
+        let bytes = full * memory::SOCKET
             + self.stats.open_files.now * memory::DESCRIPTOR
-            + self.sockets.mini.len() as u64 * memory::MINI_SOCKET
+            + mini * memory::MINI_SOCKET
             + self.sockets.requests.len() as u64 * memory::REQUEST
             + u64::from(self.ports.live_buckets()) * memory::BIND_BUCKETS
             + self.stats.conntrack.now * memory::CONNTRACK_ENTRY;
