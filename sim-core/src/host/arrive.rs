@@ -127,6 +127,9 @@ impl Host {
         fx: &mut Effects,
     ) {
         let to = endpoint.state();
+        // The segment that completes a handshake may end the connection too: such a child waits for accept() to hand
+        // out its error, but is in no table.
+        let hashed = to != State::Closed;
         let key = self.sockets.full.insert(Socket {
             endpoint,
             tuple,
@@ -134,11 +137,15 @@ impl Host {
             owner: Owner::Explicit,
             flow,
             app: None,
-            hashed: true,
+            hashed,
             wake: Time::NEVER,
         });
-        self.sockets.tuples.insert(tuple, SockRef::Full(key));
-        self.ports.take(now, tuple.local.port, Owner::Explicit, DestId::NONE);
+        if hashed {
+            self.sockets.tuples.insert(tuple, SockRef::Full(key));
+            self.ports.take(now, tuple.local.port, Owner::Explicit, DestId::NONE);
+        } else {
+            self.sockets.tuples.remove(&tuple);
+        }
         self.moved(now, Move { tuple, flow, from, to }, fx);
         self.arm_socket(key, fx);
         if let Some(i) = listener {
