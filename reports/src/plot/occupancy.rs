@@ -64,7 +64,7 @@ pub(super) fn panel(run: Run<'_>) -> Panel {
         limits: if curves.is_empty() { Vec::new() } else { vec![full] },
         curves,
         outline: None,
-        empty: "no limit was touched in this run",
+        empty: "no limit was touched whenever a sample was taken",
         height: 220.0,
     }
 }

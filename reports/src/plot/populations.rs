@@ -55,7 +55,7 @@ fn panel(run: Run<'_>, curves: Vec<(HostId, Curve)>, small: bool) -> Panel {
         curves: curves.into_iter().take(MOST).map(|c| c.1).collect(),
         outline: None,
         limits: if small { Vec::new() } else { limits(run, &hosts, highest) },
-        empty: "no sockets but listening ones in this run",
+        empty: "no sockets but listening ones whenever a sample was taken",
         height: if small { 120.0 } else { 300.0 },
     }
 }
