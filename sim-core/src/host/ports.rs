@@ -16,22 +16,55 @@ use crate::time::Time;
 
 const WORDS: usize = 65536 / 64;
 
+/// The even ports of a word, and the odd ones.
+const EVEN: u64 = 0x5555_5555_5555_5555;
+const ODD: u64 = !EVEN;
+
 /// One bit for each port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct PortSet(Box<[u64; WORDS]>);
+struct PortSet {
+    words: Box<[u64; WORDS]>,
+    /// One bit for each word: all its even ports are in; all its odd ones are. So a search over a range that is nearly
+    /// used up looks at the words that have something to offer.
+    even_full: [u64; WORDS / 64],
+    odd_full: [u64; WORDS / 64],
+}
 
 impl PortSet {
     fn empty() -> PortSet {
-        PortSet(Box::new([0; WORDS]))
+        PortSet { words: Box::new([0; WORDS]), even_full: [0; WORDS / 64], odd_full: [0; WORDS / 64] }
     }
     fn has(&self, port: u16) -> bool {
-        self.0[port as usize / 64] >> (port % 64) & 1 == 1
+        self.words[port as usize / 64] >> (port % 64) & 1 == 1
     }
     fn insert(&mut self, port: u16) {
-        self.0[port as usize / 64] |= 1 << (port % 64);
+        let word = port as usize / 64;
+        self.words[word] |= 1 << (port % 64);
+        self.even_full[word / 64] |= u64::from(self.words[word] & EVEN == EVEN) << (word % 64);
+        self.odd_full[word / 64] |= u64::from(self.words[word] & ODD == ODD) << (word % 64);
     }
     fn remove(&mut self, port: u16) {
-        self.0[port as usize / 64] &= !(1 << (port % 64));
+        let word = port as usize / 64;
+        self.words[word] &= !(1 << (port % 64));
+        let full = if port.is_multiple_of(2) { &mut self.even_full } else { &mut self.odd_full };
+        full[word / 64] &= !(1 << (word % 64));
+    }
+    /// The first word from `word` on in which a port under the mask is not in; [`WORDS`] if there is none.
+    fn next_open(&self, word: usize, mask: u64) -> usize {
+        let full = |i: usize| match mask {
+            EVEN => self.even_full[i],
+            ODD => self.odd_full[i],
+            _ => self.even_full[i] & self.odd_full[i],
+        };
+        let mut open = u64::MAX << (word % 64);
+        for i in word / 64..WORDS / 64 {
+            open &= !full(i);
+            if open != 0 {
+                return i * 64 + open.trailing_zeros() as usize;
+            }
+            open = u64::MAX;
+        }
+        WORDS
     }
 }
 
@@ -126,7 +159,7 @@ impl Pass {
     /// Every second port: `remaining / 2` steps of 2 from `start`, where a step past `high` goes back by `remaining`.
     /// In a range of odd size, where `remaining` is one less, the walk leaves one port out, as the kernel's does.
     fn parity(high: u32, start: u32, remaining: u32) -> Pass {
-        let mask = if start.is_multiple_of(2) { 0x5555_5555_5555_5555 } else { 0xaaaa_aaaa_aaaa_aaaa };
+        let mask = if start.is_multiple_of(2) { EVEN } else { ODD };
         let steps = (remaining / 2).max(1);
         let upward = steps.min((high - start) / 2 + 1);
         let end = start + 2 * (upward - 1);
@@ -343,10 +376,17 @@ impl Ports {
         takeover: &mut Takeover<impl FnMut(u16) -> bool>,
     ) -> Option<u16> {
         let offered = if takeover.reuse { u64::MAX } else { 0 };
-        for word in from as usize / 64..=to as usize / 64 {
+        let mut word = from as usize / 64;
+        loop {
+            if !takeover.reuse {
+                word = dest.taken.next_open(word, mask);
+            }
+            if word > to as usize / 64 {
+                return None;
+            }
             let base = word as u32 * 64;
-            let mut candidates =
-                (!dest.taken.0[word] | (dest.mini.0[word] & offered)) & !self.blocked.0[word] & mask;
+            let free = !dest.taken.words[word] | (dest.mini.words[word] & offered);
+            let mut candidates = free & !self.blocked.words[word] & mask;
             if base < from {
                 candidates &= u64::MAX << (from - base);
             }
@@ -356,13 +396,13 @@ impl Ports {
             while candidates != 0 {
                 let bit = candidates.trailing_zeros();
                 let port = (base + bit) as u16;
-                if dest.taken.0[word] >> bit & 1 == 0 || (takeover.ask)(port) {
+                if dest.taken.words[word] >> bit & 1 == 0 || (takeover.ask)(port) {
                     return Some(port);
                 }
                 candidates &= candidates - 1;
             }
+            word += 1;
         }
-        None
     }
 }
 

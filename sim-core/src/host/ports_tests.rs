@@ -100,3 +100,38 @@ fn a_mini_socket_is_offered_for_takeover_in_walk_order() {
     );
     assert_eq!(got, asked.last().copied());
 }
+
+/// The search by words, with its short cuts, against the walk that the kernel makes, port by port.
+#[test]
+fn the_search_finds_what_a_walk_finds() {
+    let mut rng = Stream::new(9, Purpose::Ports, 1);
+    for round in 0..400 {
+        let low = 1_000 + rng.below(200) as u16;
+        let high = low + rng.below(400) as u16;
+        let mut p = ports(low, high);
+        let dest = p.dest(Addr(1), TO);
+        let taken_of_16 = rng.below(17);
+        for port in low..=high {
+            if rng.below(16) < taken_of_16 {
+                p.take(Time::ZERO, port, Owner::Auto, dest);
+            } else if rng.below(20) == 0 {
+                p.take(Time::ZERO, port, Owner::Explicit, DestId::NONE);
+            }
+        }
+        let (low, high) = (u32::from(low), u32::from(high));
+        let remaining = if high == low { 1 } else { (high - low + 1) & !1 };
+        let start = low + rng.below(u64::from(remaining)) as u32;
+        let found = p.search(
+            dest,
+            Pass::parity(high, start, remaining),
+            &mut Takeover { reuse: false, ask: |_| false },
+        );
+        let mut walk = (0..remaining).step_by(2).map(|i| {
+            let port = start + i;
+            if port > high { port - remaining } else { port }
+        });
+        let table = &p.dests[0];
+        let wanted = walk.find(|&port| !table.taken.has(port as u16) && !p.blocked.has(port as u16));
+        assert_eq!(found.map(u32::from), wanted, "round {round}: {low}..={high} from {start}");
+    }
+}
