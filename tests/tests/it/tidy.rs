@@ -69,6 +69,8 @@ fn the_core_is_integer_silent_and_alone() {
         ("fs", "the core reads no files"),
         ("env", "the core knows no environment"),
         ("RandomState", "its order differs between runs"),
+        ("OsRng", "luck comes from the seed"),
+        ("getrandom", "luck comes from the seed"),
         ("serde", "the core has never heard of formats"),
         ("Rc", "the endpoint is a value"),
         ("RefCell", "the endpoint is a value"),
@@ -121,6 +123,17 @@ fn no_layer_imports_upward() {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Every move of state goes through one function, which makes the record of it.
+#[test]
+fn the_state_of_an_endpoint_has_one_writer() {
+    let mut writers = Vec::new();
+    for (name, text) in sources("sim-core/src/tcp") {
+        let writes = text.lines().filter(|l| code(l).contains(".state = "));
+        writers.extend(writes.map(|l| format!("{name}: {}", l.trim())));
+    }
+    assert_eq!(writers.len(), 1, "{}", writers.join("\n"));
 }
 
 #[test]
