@@ -193,7 +193,6 @@ pub(crate) static SETTINGS: &[Setting] = &[
     plain!("net.ipv4.tcp_max_syn_backlog", (0, INT), tcp.max_syn_backlog as u32),
     plain!("net.ipv4.tcp_max_tw_buckets", (0, INT), tcp.max_tw_buckets as u32),
     plain!("net.ipv4.tcp_orphan_retries", (0, 255), tcp.orphan_retries as u8),
-    plain!("net.ipv4.tcp_retries1", (0, 255), tcp.retries1 as u8),
     plain!("net.ipv4.tcp_retries2", (0, 255), tcp.retries2 as u8),
     switch!("net.ipv4.tcp_rfc1337", 255, tcp.rfc1337),
     text(

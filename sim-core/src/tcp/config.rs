@@ -184,8 +184,6 @@ pub struct TcpConfig {
     pub syn_linear_timeouts: u8,
     /// `tcp_synack_retries`.
     pub synack_retries: u8,
-    /// `tcp_retries1`.
-    pub retries1: u8,
     /// `tcp_retries2`.
     pub retries2: u8,
     /// `tcp_orphan_retries`; 0 acts as 8.
@@ -253,7 +251,6 @@ impl Default for TcpConfig {
             syn_retries: 6,
             syn_linear_timeouts: 4,
             synack_retries: 5,
-            retries1: 3,
             retries2: 15,
             orphan_retries: 0,
             rto_initial: Span::from_secs(1),

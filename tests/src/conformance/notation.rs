@@ -47,7 +47,6 @@ pub(super) fn set_sysctl(cfg: &mut TcpConfig, name: &str, value: i64) {
         "tcp_syn_retries" => cfg.syn_retries = small,
         "tcp_syn_linear_timeouts" => cfg.syn_linear_timeouts = small,
         "tcp_synack_retries" => cfg.synack_retries = small,
-        "tcp_retries1" => cfg.retries1 = small,
         "tcp_retries2" => cfg.retries2 = small,
         "tcp_orphan_retries" => cfg.orphan_retries = small,
         "tcp_fin_timeout" => cfg.fin_timeout = Span::from_secs(value.max(0) as u64),
