@@ -81,6 +81,7 @@ fn host(input: &mut Input<'_>, key: &Key, node: &Node) -> Read {
             addresses,
             stack,
             tcp: knobs.tcp,
+            phase: knobs.phase,
             ports: knobs.ports,
             open_files,
             listen,
@@ -134,23 +135,35 @@ fn stack_name(notes: &mut Notes, node: &Node) -> Option<Stack> {
     found.map(|(_, stack)| *stack)
 }
 
-fn timer_model(notes: &mut Notes, node: &Node) -> Option<TimerModel> {
+/// When timers fire, and the phase of the wheel if the file says it.
+fn timer_model(notes: &mut Notes, node: &Node) -> Option<(TimerModel, Option<Span>)> {
+    let wheel = |hz| TimerModel::Wheel { hz, phase: Span::ZERO };
     match node.head() {
-        Some(("exact", _)) if matches!(node.kind, Kind::Word(_)) => Some(TimerModel::Exact),
-        Some(("wheel", _)) if matches!(node.kind, Kind::Word(_)) => {
-            Some(TimerModel::Wheel { hz: 250, phase: Span::ZERO })
-        }
+        Some(("exact", _)) if matches!(node.kind, Kind::Word(_)) => Some((TimerModel::Exact, None)),
+        Some(("wheel", _)) if matches!(node.kind, Kind::Word(_)) => Some((wheel(250), None)),
         Some(("wheel", _)) => {
             let fields = notes.fields(node, "`wheel` with fields", &["hz", "phase"]);
             let hz = fields.or(notes, "hz", 250, |n, v| n.integer(v, 24..=12_000));
-            let phase = fields.or(notes, "phase", Span::ZERO, Notes::span);
-            Some(TimerModel::Wheel { hz: u32::try_from(hz).ok()?, phase })
+            let phase = fields.get("phase").and_then(|node| phase(notes, node));
+            Some((wheel(u32::try_from(hz).ok()?), phase))
         }
         _ => {
             notes.not_one_of(node, "a model of timers", &["exact", "wheel", "wheel(hz: 1000)"]);
             None
         }
     }
+}
+
+/// More would bring the jiffies counter near the end of its range.
+const LONGEST_PHASE: Span = Span::from_secs(100 * 86_400);
+
+fn phase(notes: &mut Notes, node: &Node) -> Option<Span> {
+    let phase = notes.span(node)?;
+    if phase > LONGEST_PHASE {
+        notes.refuse(node.place, "a phase is at most \"100d\"");
+        return None;
+    }
+    Some(phase)
 }
 
 fn addresses(notes: &mut Notes, fields: Fields<'_>) -> (Vec<Addr>, Vec<Place>) {
@@ -169,9 +182,10 @@ fn addresses(notes: &mut Notes, fields: Fields<'_>) -> (Vec<Addr>, Vec<Place>) {
 /// Stack, then dumps, then the scenario's own settings: the nearer to the scenario, the later.
 fn knobs(input: &mut Input<'_>, key: &Key, fields: Fields<'_>, stack: Stack) -> (Knobs, bool) {
     let defaults = stack.defaults();
-    let mut knobs = Knobs { tcp: defaults.tcp, ports: defaults.ports, conntrack: ConntrackConfig::default() };
-    if let Some(timers) = fields.get("timers").and_then(|node| timer_model(&mut input.notes, node)) {
+    let mut knobs = Knobs { tcp: defaults.tcp, ports: defaults.ports, phase: None, conntrack: ConntrackConfig::default() };
+    if let Some((timers, phase)) = fields.get("timers").and_then(|node| timer_model(&mut input.notes, node)) {
         knobs.tcp.timers = timers;
+        knobs.phase = phase;
     }
     let mut at = SetAt::default();
     for source in dump_sources(input, &key.text, fields, stack) {
@@ -201,7 +215,6 @@ fn knobs(input: &mut Input<'_>, key: &Key, fields: Fields<'_>, stack: Stack) -> 
         notes.error(Diagnostic::error(place, message));
     }
     let tracks = tracking(notes, fields, stack, &mut knobs, at);
-    knobs.conntrack.timers = knobs.tcp.timers;
     (knobs, tracks)
 }
 

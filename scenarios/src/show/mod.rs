@@ -92,12 +92,13 @@ fn show_host(out: &mut Out, host: &Host) {
     let knobs = Knobs {
         tcp: host.tcp.clone(),
         ports: host.ports.clone(),
+        phase: host.phase,
         conntrack: host.conntrack.clone().unwrap_or_default(),
     };
     out.open(&format!("{}: (", text(&host.name)));
     out.line(&format!("addresses: {},", list(&host.addresses)));
     out.line(&format!("stack: {},", host.stack));
-    out.line(&format!("timers: {},", timers(host.tcp.timers)));
+    out.line(&format!("timers: {},", timers(host)));
     if host.stack.is_linux() {
         out.open("sysctl: {");
         let here = |s: &&sysctl::Setting| s.exists_in(host.stack) && !s.name.starts_with("net.netfilter.");
@@ -139,14 +140,17 @@ fn show_conntrack(out: &mut Out, host: &Host, knobs: &Knobs) {
             out.line(&format!("{name}: {},", setting.get(knobs)));
         }
     }
-    out.line(&format!("first_gc: {},", time(knobs.conntrack.first_gc)));
+    if let Some(first_gc) = knobs.conntrack.first_gc {
+        out.line(&format!("first_gc: {},", time(first_gc)));
+    }
     out.close("),");
 }
 
-fn timers(model: TimerModel) -> String {
-    match model {
-        TimerModel::Exact => "exact".to_owned(),
-        TimerModel::Wheel { hz, phase } => format!("wheel(hz: {hz}, phase: {})", time(phase)),
+fn timers(host: &Host) -> String {
+    match (host.tcp.timers, host.phase) {
+        (TimerModel::Exact, _) => "exact".to_owned(),
+        (TimerModel::Wheel { hz, .. }, None) => format!("wheel(hz: {hz})"),
+        (TimerModel::Wheel { hz, .. }, Some(phase)) => format!("wheel(hz: {hz}, phase: {})", time(phase)),
     }
 }
 

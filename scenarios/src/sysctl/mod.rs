@@ -250,7 +250,7 @@ pub(crate) fn apply_conntrack(notes: &mut Notes, node: &Node, knobs: &mut Knobs)
         }
         if key.text == "first_gc" {
             // No sysctl: the collector runs from boot, so a scenario may meet it at any phase.
-            knobs.conntrack.first_gc = notes.span(value).unwrap_or(knobs.conntrack.first_gc);
+            knobs.conntrack.first_gc = notes.span(value).or(knobs.conntrack.first_gc);
             continue;
         }
         let Some(setting) = find(&format!("{CONNTRACK}{}", key.text)) else {
