@@ -2,13 +2,13 @@
 
 use super::event::Event;
 use super::queue::{LaneId, Lanes, Queue};
-use super::record::{Lost, Record, Sink, digest_record};
+use super::record::{Lost, Record, Sink, digest_record, digest2_record};
 use super::series::Sampler;
 use super::source::Source;
 use crate::host::{Effects, Host, Packet, Wake};
 use crate::ids::{HostId, Key, Slab, TrafficId};
 use crate::net::{Delivery, Direction, Net};
-use crate::record::{Digest, LogSummary, Summary, Tally, TrafficSummary};
+use crate::record::{Digest, Digest2, LogSummary, Summary, Tally, TrafficSummary};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::{Arrivals, Scenario};
 use crate::tcp::config::TimerModel;
@@ -49,6 +49,7 @@ pub struct World<Q, S> {
     pub(super) books: Vec<TrafficSummary>,
     pub(super) sampler: Sampler,
     pub(super) digest: Digest,
+    pub(super) digest2: Digest2,
     pub(super) events: u64,
     pub(super) segments: u64,
     pub(super) lost: u64,
@@ -83,6 +84,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             books: vec![TrafficSummary::default(); scenario.traffic.len()],
             sampler: Sampler::new(scenario.sample),
             digest: Digest::default(),
+            digest2: Digest2::default(),
             events: 0,
             segments: 0,
             lost: 0,
@@ -318,6 +320,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     fn record(&mut self, record: Record) {
         digest_record(&mut self.digest, self.now, &record);
+        digest2_record(&mut self.digest2, self.now, &record);
         self.sink.record(self.now, &record);
     }
 
