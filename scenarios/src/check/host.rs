@@ -182,7 +182,12 @@ fn addresses(notes: &mut Notes, fields: Fields<'_>) -> (Vec<Addr>, Vec<Place>) {
 /// Stack, then dumps, then the scenario's own settings: the nearer to the scenario, the later.
 fn knobs(input: &mut Input<'_>, key: &Key, fields: Fields<'_>, stack: Stack) -> (Knobs, bool) {
     let defaults = stack.defaults();
-    let mut knobs = Knobs { tcp: defaults.tcp, ports: defaults.ports, phase: None, conntrack: ConntrackConfig::default() };
+    let mut knobs = Knobs {
+        tcp: defaults.tcp,
+        ports: defaults.ports,
+        phase: None,
+        conntrack: ConntrackConfig::default(),
+    };
     if let Some((timers, phase)) = fields.get("timers").and_then(|node| timer_model(&mut input.notes, node)) {
         knobs.tcp.timers = timers;
         knobs.phase = phase;

@@ -1,0 +1,32 @@
+//! Digests of random worlds, one a line: to compare two builds, or two ways of running.
+//!
+//! `cargo run --release -p tests --bin worlds -- FROM TO [text]`
+
+use scenarios::{Extras, Source, load};
+use sim_core::engine::Simulation;
+
+fn main() {
+    let number = |n: usize| std::env::args().nth(n).and_then(|arg| arg.parse().ok()).unwrap_or(0);
+    let (from, to): (u64, u64) = (number(1), number(2));
+    for world in from..to {
+        let text = tests::worlds::text(world);
+        if std::env::args().nth(3).is_some() {
+            println!("{text}");
+        }
+        match load(&Source::new("world", text), &Extras::default()) {
+            Ok(loaded) => {
+                let mut run = Simulation::new(&loaded.scenario);
+                let mut left = 200;
+                while left > 0 && run.advance(10_000) {
+                    left -= 1;
+                }
+                let summary = run.into_summary();
+                println!(
+                    "{world} {} {} segments, ended {}",
+                    summary.digest2, summary.segments, summary.ended
+                );
+            }
+            Err(report) => println!("{world} refused: {}", report.to_string().lines().next().unwrap_or("")),
+        }
+    }
+}
