@@ -23,15 +23,14 @@ use crate::conntrack::{Conntrack, ConntrackConfig, FIRST_GC};
 use crate::counter::Counter;
 use crate::errno::Errno;
 use crate::ids::{Addr, HostId, Key, Tuple};
-use crate::listener::Listener;
 use crate::log::LogLine;
 use crate::record::{Gauge, HostSummary, Tally};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::{self, Listen};
+use crate::socket::{Listener, MiniFate, Next, timewait};
 use crate::tcp::config::{TimerModel, TwOverflow};
-use crate::tcp::{Cx, Input, Next, Outbox, Shared, State, TcpConfig};
+use crate::tcp::{Cx, Input, Outbox, Shared, State, TcpConfig, TimeWait};
 use crate::time::{Span, Time};
-use crate::timewait::{self, TimeWait};
 use ports::Ports;
 use secrets::Keys;
 use sockets::{Mini, SockRef, Sockets};
@@ -199,10 +198,9 @@ impl Host {
         let Some(socket) = sockets.full.get_mut(key) else { return Err(Errno::Ebadf) };
         let before = socket.endpoint.state();
         outbox.clear();
-        let next = socket.endpoint.step(&mut Cx { now, cfg, shared }, input, outbox);
-        let answer = outbox.answer;
-        self.settle_socket(now, key, before, next, fx);
-        answer
+        let step = socket.endpoint.step(&mut Cx { now, cfg, shared }, input, outbox);
+        self.settle_socket(now, key, before, step.fate.into(), fx);
+        step.answer
     }
 
     /// close(), or an abort: gives the descriptor back, whatever becomes of the connection.
@@ -271,7 +269,7 @@ impl Host {
         mini.wake = Time::NEVER;
         outbox.clear();
         let next = mini.machine.on_timer(&mut Cx { now, cfg, shared }, outbox);
-        self.settle_mini(now, key, &next, fx);
+        self.settle_mini(now, key, next, fx);
     }
 
     /// Queues a wake-up at a socket's deadline, unless one that is early enough is queued already.
@@ -364,11 +362,11 @@ impl Host {
     }
 
     /// Carries out what the timer of a mini-socket came to.
-    fn settle_mini(&mut self, now: Time, key: Key, next: &Next, fx: &mut Effects) {
+    fn settle_mini(&mut self, now: Time, key: Key, next: MiniFate, fx: &mut Effects) {
         let Some(mini) = self.sockets.mini.get(key) else { return };
         let (tuple, flow) = (mini.tuple, mini.flow);
         self.flush(now, tuple, flow, None, None, fx);
-        if matches!(next, Next::Keep | Next::TimeWait(_)) {
+        if next == MiniFate::Keep {
             return self.arm_mini(key, fx);
         }
         self.remove_mini(now, key, fx);
