@@ -4,13 +4,20 @@
 
 use scenarios::{Extras, Source, load};
 use sim_core::engine::Simulation;
+use sim_core::record::Digest;
+
+fn digest(text: &str) -> Digest {
+    let mut digest = Digest::default();
+    text.bytes().for_each(|byte| digest.word(u64::from(byte)));
+    digest
+}
 
 fn main() {
     let number = |n: usize| std::env::args().nth(n).and_then(|arg| arg.parse().ok()).unwrap_or(0);
     let (from, to): (u64, u64) = (number(1), number(2));
     for world in from..to {
         let text = tests::worlds::text(world);
-        if std::env::args().nth(3).is_some() {
+        if std::env::args().nth(3).as_deref() == Some("text") {
             println!("{text}");
         }
         match load(&Source::new("world", text), &Extras::default()) {
