@@ -28,9 +28,20 @@ fn main() {
                     left -= 1;
                 }
                 let summary = run.into_summary();
+                let books = format!(
+                    "{:?}",
+                    (&summary.traffic, &summary.hosts, &summary.limits, &summary.logs, &summary.series)
+                );
+                if std::env::args().nth(3).as_deref() == Some("books") {
+                    println!("{books}");
+                }
                 println!(
-                    "{world} {} {} segments, ended {}",
-                    summary.digest2, summary.segments, summary.ended
+                    "{world} {} {} {} segments, {} lost, ended {}",
+                    summary.digest2,
+                    digest(&books),
+                    summary.segments,
+                    summary.lost,
+                    summary.ended
                 );
             }
             Err(report) => println!("{world} refused: {}", report.to_string().lines().next().unwrap_or("")),
