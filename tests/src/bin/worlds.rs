@@ -22,12 +22,7 @@ fn main() {
         }
         match load(&Source::new("world", text), &Extras::default()) {
             Ok(loaded) => {
-                let mut run = Simulation::new(&loaded.scenario);
-                let mut left = 200;
-                while left > 0 && run.advance(10_000) {
-                    left -= 1;
-                }
-                let summary = run.into_summary();
+                let summary = Simulation::new(&loaded.scenario).run();
                 let books = format!(
                     "{:?}",
                     (&summary.traffic, &summary.hosts, &summary.limits, &summary.logs, &summary.series)
