@@ -144,6 +144,11 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// The key of a slot as it is now: of the live value, or of none.
+    pub fn key(&self, slot: u32) -> Key {
+        Key { slot, generation: self.slots.get(slot as usize).map_or(0, |entry| entry.generation) }
+    }
+
     /// The live values, in order of their slots.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.slots.iter().filter_map(|entry| entry.value.as_ref())

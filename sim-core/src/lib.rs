@@ -22,6 +22,8 @@ pub mod scenario;
 
 pub mod record;
 
+pub mod app;
+
 pub mod host;
 pub mod net;
 

@@ -143,7 +143,7 @@ pub enum Arrivals {
 }
 
 /// Who closes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {
     /// The end that connected.
     Client,

@@ -1,28 +1,39 @@
 //! Causes that lie in the future: small, `Copy`, ids rather than data.
 
+use crate::host::{Packet, RowId};
 use crate::ids::{HostId, Key, TrafficId};
 
-/// What happens next.
+/// What happens next, apart from segments that arrive and TIME_WAITs that end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A segment reaches a host.
-    Arrive(HostId, Key),
     /// A full socket's timer may be due.
-    Socket(HostId, Key),
-    /// A mini-socket's timer may be due.
-    MiniSocket(HostId, Key),
+    Conn(HostId, Key),
+    /// The timer of a mini-socket in FIN_WAIT2 may be due.
+    Orphan(HostId, Key),
     /// A request's timer may be due.
     Request(HostId, Key),
     /// The next connection (or, with a pool, request) of a source is wanted.
     Arrival(TrafficId),
-    /// An application's own timer.
-    App(Key),
-    /// A client starts, or starts again.
-    Start(Key),
+    /// An application's own timer may be due.
+    App(HostId, Key),
+    /// A client of a source starts, or starts again, with so many retries left.
+    Start(TrafficId, u32),
     /// The application behind a listener may accept.
     Accept(HostId, u16),
     /// Conntrack's garbage collection.
     Gc(HostId),
+}
+
+/// What the queue hands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "handed out by value, once")]
+pub enum Due {
+    /// An event.
+    Event(Event),
+    /// A packet reaches a host.
+    Packet(HostId, Packet),
+    /// A TIME_WAIT ends.
+    Row(HostId, RowId),
 }
 
 #[cfg(test)]

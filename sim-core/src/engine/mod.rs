@@ -1,15 +1,16 @@
 //! The event loop and the world it drives.
 
-mod apps;
+mod clients;
+mod ends;
 pub mod event;
 pub mod queue;
 pub mod record;
 mod series;
-mod source;
 mod summary;
+mod wire;
 mod world;
 
-pub use record::{Lost, Record, Sink};
+pub use record::{Lost, Move, Record, Sink, Whose};
 pub use world::{Simulation, World};
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Records: what happened, with its time, for whoever follows a run closely; and their digest.
 
-use crate::host::{Move, Packet};
+use crate::host::{Attempt, Packet};
 use crate::ids::{HostId, Tuple};
 use crate::log::LogLine;
-use crate::record::{Digest, Digest2};
+use crate::record::Digest;
+use crate::tcp::{State, TimerKind, Why};
 use crate::time::Time;
 
 /// Why a packet did not arrive.
@@ -17,17 +18,45 @@ pub enum Lost {
     NoRoute,
 }
 
+/// One end of a connection, as its host sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whose {
+    /// The host.
+    pub host: HostId,
+    /// The tuple.
+    pub tuple: Tuple,
+    /// The attempt that it belongs to.
+    pub attempt: Attempt,
+}
+
+/// A connection moved from one state to another at one end. `Closed` stands for "not there".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Before.
+    pub from: State,
+    /// After.
+    pub to: State,
+    /// No further move follows within the same step.
+    pub last: bool,
+}
+
 /// One thing that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A host sent a segment of its own.
     Sent(HostId, Packet),
+    /// A segment reached a host that passes it on, or a host that has nothing to do with it.
+    Forwarded(HostId, Packet),
     /// A segment reached the host it is for.
     Arrived(HostId, Packet),
     /// A segment was lost at, or on the way from, a host.
     Lost(HostId, Lost, Packet),
-    /// A connection moved at one end.
-    Moved(HostId, Move),
+    /// A connection moved.
+    Moved(Whose, Move),
+    /// The segment that has just arrived was not taken, or not whole.
+    Refused(Whose, Why),
+    /// A timer fired.
+    Fired(Whose, TimerKind),
     /// The kernel printed a line.
     Logged(HostId, LogLine),
 }
@@ -50,33 +79,6 @@ impl Sink for Vec<(Time, Record)> {
     }
 }
 
-fn digest_tuple(digest: &mut Digest, tuple: Tuple, rest: u32) {
-    digest.word(u64::from(tuple.local.addr.0) << 32 | u64::from(tuple.remote.addr.0));
-    digest.word(u64::from(rest) << 32 | u64::from(tuple.local.port) << 16 | u64::from(tuple.remote.port));
-}
-
-/// Takes a record into a digest. What arrives was sent, and shows in what it causes: arrivals are left out.
-pub(super) fn digest_record(digest: &mut Digest, at: Time, record: &Record) {
-    let (kind, host) = match record {
-        Record::Sent(host, _) => (1, host),
-        Record::Arrived(..) => return,
-        Record::Lost(host, why, _) => (3 + *why as u64, host),
-        Record::Moved(host, _) => (8, host),
-        Record::Logged(host, line) => (16 + *line as u64, host),
-    };
-    digest.word(at.0 << 8 ^ kind << 56 ^ u64::from(host.0));
-    match record {
-        Record::Sent(_, packet) | Record::Lost(_, _, packet) => {
-            let seg = &packet.seg;
-            digest_tuple(digest, packet.tuple, u32::from(seg.flags.0) << 16 | u32::from(seg.win));
-            digest.word(u64::from(seg.seq.0) << 32 | u64::from(seg.ack.0));
-            digest.word(u64::from(seg.len) << 32 | seg.ts.map_or(0, |ts| u64::from(ts.val)));
-        }
-        Record::Moved(_, step) => digest_tuple(digest, step.tuple, (step.from as u32) << 8 | step.to as u32),
-        Record::Arrived(..) | Record::Logged(..) => {}
-    }
-}
-
 fn addresses(tuple: Tuple) -> u64 {
     u64::from(tuple.local.addr.0) << 32 | u64::from(tuple.remote.addr.0)
 }
@@ -85,31 +87,39 @@ fn ports(tuple: Tuple) -> u64 {
     u64::from(tuple.local.port) << 16 | u64::from(tuple.remote.port)
 }
 
-/// Takes a record into the digest by its coming definition.
-pub(super) fn digest2_record(digest: &mut Digest2, at: Time, record: &Record) {
-    let kind = |kind: u64, host: &HostId| kind << 16 | u64::from(host.0);
-    let mut packet = |kind: u64, packet: &Packet| {
-        let seg = &packet.seg;
-        let (val, ecr) = seg.ts.map_or((0, 0), |ts| (ts.val, ts.ecr));
-        digest.traffic([
-            addresses(packet.tuple),
-            ports(packet.tuple) << 32 | u64::from(seg.flags.0) << 16 | u64::from(seg.win),
-            u64::from(seg.seq.0) << 32 | u64::from(seg.ack.0),
-            u64::from(val) << 32 | u64::from(ecr),
-            at.0,
-            kind << 32 | u64::from(seg.len),
-        ]);
-    };
+fn digest_packet(digest: &mut Digest, at: Time, host: HostId, kind: u64, packet: &Packet) {
+    let seg = &packet.seg;
+    let (val, ecr) = seg.ts.map_or((0, 0), |ts| (ts.val, ts.ecr));
+    digest.traffic([
+        addresses(packet.tuple),
+        ports(packet.tuple) << 32 | u64::from(seg.flags.0) << 16 | u64::from(seg.win),
+        u64::from(seg.seq.0) << 32 | u64::from(seg.ack.0),
+        u64::from(val) << 32 | u64::from(ecr),
+        at.0,
+        (kind << 16 | u64::from(host.0)) << 32 | u64::from(seg.len),
+    ]);
+}
+
+/// Takes a record into the digest. What arrives or is passed on was sent, and shows in what it causes; so does a timer.
+/// Of the moves of one step, the last says it all.
+#[inline]
+pub(super) fn digest_record(digest: &mut Digest, at: Time, record: &Record) {
     match record {
-        Record::Sent(host, p) => packet(kind(1, host), p),
-        Record::Lost(host, why, p) => packet(kind(3 + *why as u64, host), p),
-        Record::Arrived(..) => {}
-        Record::Moved(host, step) => digest.moved([
-            addresses(step.tuple),
-            ports(step.tuple) << 8 | step.to as u64,
+        Record::Sent(host, packet) => digest_packet(digest, at, *host, 1, packet),
+        Record::Lost(host, why, packet) => digest_packet(digest, at, *host, 3 + *why as u64, packet),
+        Record::Moved(whose, step) if step.last => digest.moved([
+            addresses(whose.tuple),
+            ports(whose.tuple) << 8 | step.to as u64,
             at.0,
-            u64::from(host.0),
+            u64::from(whose.host.0),
         ]),
-        Record::Logged(host, line) => digest.traffic([kind(16 + *line as u64, host), 0, 0, 0, at.0, 0]),
+        Record::Logged(host, line) => {
+            digest.traffic([(16 + *line as u64) << 16 | u64::from(host.0), 0, 0, 0, at.0, 0]);
+        }
+        Record::Forwarded(..)
+        | Record::Arrived(..)
+        | Record::Moved(..)
+        | Record::Refused(..)
+        | Record::Fired(..) => {}
     }
 }

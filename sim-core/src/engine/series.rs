@@ -11,7 +11,7 @@ use crate::tcp::State;
 use crate::time::{Span, Time};
 
 /// Takes the rows of a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sampler {
     series: Series,
     /// Time of the next row.

@@ -3,29 +3,29 @@
 use super::queue::Queue;
 use super::record::Sink;
 use super::world::World;
+use crate::app::Application;
 use crate::host::Host;
 use crate::record::{Gauge, LimitSummary, Summary, Tally};
-use crate::scenario::{Limit, Side};
+use crate::scenario::Limit;
 use crate::tcp::State;
 
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// What the run came to.
     pub fn into_summary(mut self) -> Summary {
-        for app in self.apps.iter().filter(|app| app.side == Side::Client && app.is_connecting()) {
-            self.books[app.traffic.index()].pending += 1;
+        for conn in self.hosts.iter().flat_map(|host| host.tables.conns.iter()) {
+            if conn.end.app.as_ref().is_some_and(Application::is_connecting) {
+                self.books[conn.attempt.traffic.index()].pending += 1;
+            }
         }
         for book in &self.books {
             for tally in [book.attempted, book.connected, book.completed, book.failed] {
-                self.digest.word(tally.count);
-                self.digest.word(tally.last.0);
-                self.digest2.traffic([tally.count, tally.last.0, 0, 0, 0, 0]);
+                self.digest.traffic([tally.count, tally.last.0, 0, 0, 0, 0]);
             }
         }
         let mut limits: Vec<LimitSummary> = self.hosts.iter().flat_map(limits_of).collect();
         limits.sort_by_key(|l| l.limit);
         Summary {
             digest: self.digest,
-            digest2: self.digest2,
             ended: self.now,
             events: self.events,
             segments: self.segments,

@@ -1,55 +1,66 @@
-//! The world: it owns hosts, network and applications, and hands what each produces to whom it concerns.
+//! The world: it owns hosts, network and sources, and gives each cause to whom it concerns.
 
-use super::event::Event;
-use super::queue::{LaneId, Lanes, Queue};
-use super::record::{Lost, Record, Sink, digest_record, digest2_record};
+use super::event::{Due, Event};
+use super::queue::{LaneId, Lanes, Order, Queue, Rank};
+use super::record::{Record, Sink, Whose, digest_record};
 use super::series::Sampler;
-use super::source::Source;
-use crate::host::{Effects, Host, Packet, Wake};
-use crate::ids::{HostId, Key, Slab, TrafficId};
-use crate::net::{Delivery, Direction, Net};
-use crate::record::{Digest, Digest2, LogSummary, Summary, Tally, TrafficSummary};
+use crate::app::Effects;
+use crate::host::{Arrived, Host, Mini, NewMini, RowId, Timed};
+use crate::ids::{HostId, Key, TrafficId};
+use crate::net::Net;
+use crate::record::{Digest, LogSummary, Summary, Tally, TrafficSummary};
 use crate::rng::{Purpose, Stream};
-use crate::scenario::{Arrivals, Scenario};
-use crate::tcp::config::TimerModel;
+use crate::scenario::Scenario;
+use crate::tcp::{State, TimerKind};
 use crate::time::{Span, Time};
-use crate::traffic::{App, Schedule};
+use crate::traffic::Source;
 
 /// A run in progress on the engine's own queue, with nobody following it.
 pub type Simulation = World<Lanes, ()>;
 
-/// What a host's lanes are for. A lane is only a hint: see [`LaneId`].
+/// The lanes of a host.
 #[derive(Clone, Copy, Debug)]
-enum HostLane {
-    Loopback,
-    Mini,
-    Request,
+pub(super) struct HostLanes {
+    /// Packets to itself.
+    pub(super) loopback: LaneId,
+    requests: LaneId,
+    orphans: LaneId,
     /// Socket timers of less than half a second: delayed ACKs, retransmissions.
-    Short,
+    short: LaneId,
     /// Longer ones: the first SYN's.
-    Long,
+    long: LaneId,
 }
 
-const HOST_LANES: u16 = 5;
-const TRAFFIC_LANES: u16 = 2;
+/// The lanes of a source.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SourceLanes {
+    arrivals: LaneId,
+    /// Timers of applications, clients' and servers' apart, for their delays differ.
+    pub(super) apps: [LaneId; 2],
+}
 
-/// A run in progress: advance it in slices, then take its summary.
-#[derive(Debug)]
+/// A run in progress: advance it in slices, then take its summary. Cloned, it goes on twice.
+#[derive(Clone, Debug)]
 pub struct World<Q, S> {
     pub(super) now: Time,
     end: Time,
     pub(super) queue: Q,
     pub(super) sink: S,
     pub(super) hosts: Vec<Host>,
-    net: Net,
+    pub(super) net: Net,
     pub(super) sources: Vec<Source>,
-    pub(super) apps: Slab<App>,
-    transit: Slab<Packet>,
     pub(super) fx: Effects,
     pub(super) books: Vec<TrafficSummary>,
+    /// The state in which a step began that has not yet reported its last move.
+    pub(super) step_began_in: Option<State>,
+    /// Listeners with something to accept, the last first.
+    pub(super) acceptable: Vec<(HostId, u16)>,
+    pub(super) host_lanes: Vec<HostLanes>,
+    pub(super) source_lanes: Vec<SourceLanes>,
+    /// By direction of a link.
+    pub(super) link_lanes: Vec<LaneId>,
     pub(super) sampler: Sampler,
     pub(super) digest: Digest,
-    pub(super) digest2: Digest2,
     pub(super) events: u64,
     pub(super) segments: u64,
     pub(super) lost: u64,
@@ -67,24 +78,25 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// Builds the world of a scenario, at time zero, with a follower.
     pub fn with_sink(scenario: &Scenario, sink: S) -> Self {
         let net = Net::new(scenario);
-        let lanes = net.directions()
-            + scenario.hosts.len() as u16 * HOST_LANES
-            + scenario.traffic.len() as u16 * TRAFFIC_LANES;
+        let mut queue = Q::new(scenario.hosts.len());
+        let sources = scenario.traffic.iter().enumerate();
         let mut world = World {
             now: Time::ZERO,
             end: Time::ZERO + scenario.duration,
-            queue: Q::with_lanes(lanes),
             sink,
             hosts: build_hosts(scenario),
-            net,
-            sources: build_sources(scenario),
-            apps: Slab::default(),
-            transit: Slab::default(),
+            sources: sources.map(|(i, spec)| Source::new(spec, TrafficId(i as u16), scenario.seed)).collect(),
             fx: Effects::default(),
             books: vec![TrafficSummary::default(); scenario.traffic.len()],
+            step_began_in: None,
+            acceptable: Vec::new(),
+            host_lanes: scenario.hosts.iter().map(|_| HostLanes::new(&mut queue)).collect(),
+            source_lanes: scenario.traffic.iter().map(|_| SourceLanes::new(&mut queue)).collect(),
+            link_lanes: (0..net.directions()).map(|_| queue.packet_lane()).collect(),
+            queue,
+            net,
             sampler: Sampler::new(scenario.sample),
             digest: Digest::default(),
-            digest2: Digest2::default(),
             events: 0,
             segments: 0,
             lost: 0,
@@ -98,17 +110,17 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     fn begin(&mut self) {
         for i in 0..self.hosts.len() {
             if let Some(tracking) = &self.hosts[i].tracking {
-                self.queue.push(LaneId::NONE, tracking.table.next_gc(), Event::Gc(HostId(i as u16)));
+                self.queue.push(LaneId::NONE, tracking.table.next_gc(), None, Event::Gc(HostId(i as u16)));
             }
         }
         for i in 0..self.sources.len() {
             let id = TrafficId(i as u16);
-            if let Arrivals::Workers(workers) = self.sources[i].spec.arrivals {
-                let start = self.sources[i].spec.start;
-                (0..workers).for_each(|_| self.enlist(id, start));
-            } else {
+            let Some(workers) = self.sources[i].workers() else {
                 self.next_arrival(id);
-            }
+                continue;
+            };
+            let start = self.sources[i].spec.start;
+            (0..workers).for_each(|_| self.enlist(id, start));
         }
     }
 
@@ -123,11 +135,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 self.now = self.end;
                 return false;
             }
-            let Some(entry) = self.queue.pop() else { return false };
-            debug_assert!(entry.time >= self.now, "time never runs backwards");
-            self.now = entry.time;
-            self.events += 1;
-            self.dispatch(entry.event);
+            let Some((time, due)) = self.queue.pop() else { return false };
+            debug_assert!(time >= self.now, "time never runs backwards");
+            self.now = time;
+            self.dispatch(due);
         }
         true
     }
@@ -153,162 +164,179 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         &self.sink
     }
 
-    fn dispatch(&mut self, event: Event) {
+    fn dispatch(&mut self, due: Due) {
+        match due {
+            Due::Packet(host, packet) => {
+                self.events += 1;
+                self.arrive(host, packet);
+            }
+            Due::Event(event) => {
+                self.events += 1;
+                self.happen(event);
+            }
+            Due::Row(host, row) => self.end_row(host, row),
+        }
+        while let Some((host, listener)) = self.acceptable.pop() {
+            self.on_acceptable(host, listener);
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
         match event {
-            Event::Arrive(host, key) => {
-                if let Some(packet) = self.transit.remove(key) {
-                    self.arrive(host, packet);
-                }
-            }
-            Event::Socket(host, key) => self.wake(host, Wake::Socket(key)),
-            Event::MiniSocket(host, key) => self.wake(host, Wake::Mini(key)),
-            Event::Request(host, key) => self.wake(host, Wake::Request(key)),
+            Event::Conn(host, key) => self.wake_conn(host, key),
+            Event::Orphan(host, key) => self.wake_orphan(host, key),
+            Event::Request(host, key) => self.wake_request(host, key),
             Event::Arrival(id) => self.on_arrival(id),
-            Event::App(key) => self.on_app_timer(key),
-            Event::Start(key) => self.start(key),
+            Event::App(host, key) => self.wake_app(host, key),
+            Event::Start(id, tries_left) => self.start(id, tries_left),
             Event::Accept(host, listener) => self.accept(host, listener),
-            Event::Gc(host) => {
-                if let Some(next) = self.hosts[host.index()].collect(self.now, &mut self.fx) {
-                    self.queue.push(LaneId::NONE, next, event);
-                }
-                self.drain(host);
-            }
+            Event::Gc(host) => self.collect(host),
         }
     }
 
-    fn wake(&mut self, host: HostId, wake: Wake) {
-        self.hosts[host.index()].wake(self.now, wake, &mut self.fx);
-        self.drain(host);
-    }
-
-    /// A packet reaches a host: its own, or one to pass on.
-    fn arrive(&mut self, host: HostId, packet: Packet) {
+    fn collect(&mut self, host: HostId) {
         let here = &mut self.hosts[host.index()];
-        if !here.track(self.now, &packet, &mut self.fx) {
-            self.record(Record::Lost(host, Lost::Conntrack, packet));
-        } else if here.has_address(packet.tuple.remote.addr) {
-            here.receive(self.now, &packet, &mut self.fx);
-            self.record(Record::Arrived(host, packet));
-        } else {
-            self.forward(host, packet);
+        let mut line = None;
+        let next = here.collect(self.now, &mut line);
+        if let Some(next) = next {
+            self.queue.push(LaneId::NONE, next, None, Event::Gc(host));
         }
-        self.drain(host);
+        self.log(host, line);
     }
 
-    /// A host sends a packet of its own.
-    fn transmit(&mut self, host: HostId, packet: Packet) {
-        self.segments += 1;
-        self.record(Record::Sent(host, packet));
+    fn wake_request(&mut self, host: HostId, key: Key) {
         let here = &mut self.hosts[host.index()];
-        if here.has_address(packet.tuple.remote.addr) {
-            let key = self.transit.insert(packet);
-            self.queue.push(self.host_lane(host, HostLane::Loopback), self.now, Event::Arrive(host, key));
-        } else if here.track(self.now, &packet, &mut self.fx) {
-            self.forward(host, packet);
-        } else {
-            self.record(Record::Lost(host, Lost::Conntrack, packet));
+        let Some(pending) = here.tables.requests.get_mut(key) else { return };
+        if pending.wake != self.now {
+            return;
         }
+        pending.wake = Time::NEVER;
+        if pending.request.deadline() > self.now {
+            return self.queue_timer(host, Timed::Request(key));
+        }
+        let whose = Whose { host, tuple: pending.tuple, attempt: pending.attempt };
+        let peer = pending.peer;
+        self.fx.clear();
+        let arrived = here.wake_request(self.now, key, &mut self.fx);
+        self.carry_out_loose(whose, peer);
+        self.after(host, arrived);
     }
 
-    /// Puts a packet on the link towards its destination.
-    fn forward(&mut self, host: HostId, packet: Packet) {
-        let target = self.net.owner(packet.tuple.remote.addr);
-        let Some((direction, next)) = target.and_then(|t| self.net.next_hop(host, t)) else {
-            return self.record(Record::Lost(host, Lost::NoRoute, packet));
+    fn wake_orphan(&mut self, host: HostId, key: Key) {
+        let here = &mut self.hosts[host.index()];
+        let Some(orphan) = here.tables.orphans.get_mut(key) else { return };
+        if orphan.wake != self.now {
+            return;
+        }
+        orphan.wake = Time::NEVER;
+        if orphan.machine.deadline() > self.now {
+            return self.queue_timer(host, Timed::Orphan(key));
+        }
+        self.end_mini(host, Mini::Orphan(key));
+    }
+
+    /// A TIME_WAIT is due, unless it has gone or another one of the same tick comes before it.
+    fn end_row(&mut self, host: HostId, row: RowId) {
+        if self.look_for_next_wait(host) {
+            return;
+        }
+        if self.hosts[host.index()].mini_state(Mini::Row(row)).is_some() {
+            self.events += 1;
+            self.end_mini(host, Mini::Row(row));
+        }
+        self.look_for_next_wait(host);
+    }
+
+    /// Tells the queue which TIME_WAIT of a host is next. Answers whether that is news to it.
+    fn look_for_next_wait(&mut self, host: HostId) -> bool {
+        let here = &mut self.hosts[host.index()];
+        let level = here.waiting_level();
+        let next = here
+            .next_ending()
+            .map(|(time, ending)| (Order { time, rank: Rank::new(ending.pushed, level) }, ending.row));
+        self.queue.next_wait(host, next)
+    }
+
+    fn end_mini(&mut self, host: HostId, mini: Mini) {
+        let here = &mut self.hosts[host.index()];
+        let Some(from) = here.mini_state(mini) else { return };
+        let Some(who) = here.end_mini(self.now, mini) else { return };
+        let whose = Whose { host, tuple: who.tuple, attempt: who.attempt };
+        self.record(Record::Fired(whose, TimerKind::TimeWait));
+        self.moved(whose, from, State::Closed, true);
+    }
+
+    /// Queues the timer of something, unless one that is early enough is queued already.
+    pub(super) fn queue_timer(&mut self, host: HostId, timed: Timed) {
+        let here = &mut self.hosts[host.index()];
+        let lanes = self.host_lanes[host.index()];
+        let (due, wake, lane, event) = match timed {
+            Timed::Conn(key) => {
+                let Some(conn) = here.tables.conns.get_mut(key) else { return };
+                let due = conn.end.deadline();
+                let short = due.since(self.now) < Span::from_millis(500);
+                (due, &mut conn.wake, if short { lanes.short } else { lanes.long }, Event::Conn(host, key))
+            }
+            Timed::Request(key) => {
+                let Some(pending) = here.tables.requests.get_mut(key) else { return };
+                (pending.request.deadline(), &mut pending.wake, lanes.requests, Event::Request(host, key))
+            }
+            Timed::Orphan(key) => {
+                let Some(orphan) = here.tables.orphans.get_mut(key) else { return };
+                (orphan.machine.deadline(), &mut orphan.wake, lanes.orphans, Event::Orphan(host, key))
+            }
+            Timed::Row(row) => return self.queue_row(host, row),
         };
-        let carried = self.net.carry(direction);
-        if carried.first.is_none() {
-            self.lost += 1;
-            self.record(Record::Lost(host, Lost::Link, packet));
-        }
-        for delivery in [carried.first, carried.second].into_iter().flatten() {
-            self.deliver(direction, next, delivery, packet);
+        if due < *wake {
+            *wake = due;
+            let level = here.timer_level(due.since(self.now));
+            self.queue.push(lane, due, level, event);
         }
     }
 
-    fn deliver(&mut self, direction: Direction, to: HostId, delivery: Delivery, packet: Packet) {
-        let lane = if delivery.in_order { LaneId(direction.0) } else { LaneId::NONE };
-        let key = self.transit.insert(packet);
-        self.queue.push(lane, self.now + delivery.after, Event::Arrive(to, key));
-    }
-
-    /// Hands on what a host's step produced, until nothing is left. Applications that are told something may make the
-    /// host produce more.
-    pub(super) fn drain(&mut self, host: HostId) {
-        loop {
-            self.hand_out(host);
-            if self.fx.notices.is_empty() {
-                if let Some(listener) = self.fx.acceptable.pop() {
-                    self.on_acceptable(host, listener);
-                } else if self.fx.packets.is_empty() && self.fx.wakes.is_empty() {
-                    return;
-                }
-                continue;
-            }
-            let mut notices = core::mem::take(&mut self.fx.notices);
-            for (app, notice) in notices.drain(..) {
-                self.notify(app, notice);
-            }
-            // Notices that arose meanwhile wait behind the ones just delivered; keep the larger buffer.
-            if self.fx.notices.is_empty() {
-                self.fx.notices = notices;
-            }
+    /// Tells the queue of a new TIME_WAIT.
+    pub(super) fn queue_row(&mut self, host: HostId, row: RowId) {
+        let here = &self.hosts[host.index()];
+        let level = here.waiting_level();
+        if let Some((time, pushed)) = here.ending_of(row) {
+            self.queue.wait(host, Order { time, rank: Rank::new(pushed, level) }, row);
         }
     }
 
-    /// Moves, log lines, packets and wake-ups.
-    fn hand_out(&mut self, host: HostId) {
-        for i in 0..self.fx.moves.len() {
-            let step = self.fx.moves[i];
-            self.record(Record::Moved(host, step));
+    /// What is left to do after a segment that no full socket took, or after the timer of a request.
+    pub(super) fn after(&mut self, host: HostId, arrived: Arrived) {
+        self.log(host, arrived.line);
+        if let Some(timed) = arrived.timed {
+            self.queue_timer(host, timed);
         }
-        self.fx.moves.clear();
-        for i in 0..self.fx.packets.len() {
-            let packet = self.fx.packets[i];
-            self.transmit(host, packet);
-        }
-        self.fx.packets.clear();
-        for i in 0..self.fx.logs.len() {
-            let line = self.fx.logs[i];
-            self.log(host, line);
-        }
-        self.fx.logs.clear();
-        for i in 0..self.fx.wakes.len() {
-            let (at, wake) = self.fx.wakes[i];
-            self.queue_wake(host, at, wake);
-        }
-        self.fx.wakes.clear();
-    }
-
-    fn queue_wake(&mut self, host: HostId, at: Time, wake: Wake) {
-        let (lane, event) = match wake {
-            Wake::Mini(key) => (HostLane::Mini, Event::MiniSocket(host, key)),
-            Wake::Request(key) => (HostLane::Request, Event::Request(host, key)),
-            Wake::Socket(key) if at.since(self.now) < Span::from_millis(500) => {
-                (HostLane::Short, Event::Socket(host, key))
-            }
-            Wake::Socket(key) => (HostLane::Long, Event::Socket(host, key)),
-        };
-        let lane = self.host_lane(host, lane);
-        match self.hosts[host.index()].cfg.timers {
-            TimerModel::Exact => self.queue.push(lane, at, event),
-            wheel @ TimerModel::Wheel { .. } => {
-                self.queue.push_timer(lane, at, wheel.level(at.since(self.now)), event);
-            }
+        if let Some(listener) = arrived.acceptable {
+            self.acceptable.push((host, listener));
         }
     }
 
-    fn host_lane(&self, host: HostId, lane: HostLane) -> LaneId {
-        LaneId(self.net.directions() + host.0 * HOST_LANES + lane as u16)
+    /// A mini-socket takes the place of a socket; where the oldest makes room, it ends.
+    pub(super) fn begin_mini(&mut self, host: HostId, who: NewMini, machine: &crate::tcp::TimeWait) {
+        let pushed = self.queue.ticket();
+        let here = &mut self.hosts[host.index()];
+        let mini = here.begin_mini(self.now, pushed, who, machine);
+        self.queue_timer(
+            host,
+            match mini {
+                Mini::Row(row) => Timed::Row(row),
+                Mini::Orphan(key) => Timed::Orphan(key),
+            },
+        );
+        while let Some(oldest) = self.hosts[host.index()].one_too_many() {
+            let here = &mut self.hosts[host.index()];
+            let Some(from) = here.mini_state(oldest) else { continue };
+            let Some(who) = here.end_mini(self.now, oldest) else { continue };
+            here.refusals.tw_buckets.add(self.now);
+            self.moved(Whose { host, tuple: who.tuple, attempt: who.attempt }, from, State::Closed, true);
+        }
     }
 
-    /// The lane of a source's application timers: servers' and clients' apart, for their delays differ.
-    pub(super) fn app_lane(&self, id: TrafficId, server: bool) -> LaneId {
-        let hosts = self.hosts.len() as u16 * HOST_LANES;
-        LaneId(self.net.directions() + hosts + id.0 * TRAFFIC_LANES + u16::from(server))
-    }
-
-    fn log(&mut self, host: HostId, line: crate::log::LogLine) {
+    pub(super) fn log(&mut self, host: HostId, line: Option<crate::log::LogLine>) {
+        let Some(line) = line else { return };
         self.record(Record::Logged(host, line));
         let known = self.logs.iter().position(|(h, log)| *h == host.index() && log.line == line);
         let index = known.unwrap_or_else(|| {
@@ -318,25 +346,36 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.logs[index].1.printed.add(self.now);
     }
 
-    fn record(&mut self, record: Record) {
+    #[inline]
+    pub(super) fn record(&mut self, record: Record) {
         digest_record(&mut self.digest, self.now, &record);
-        digest2_record(&mut self.digest2, self.now, &record);
         self.sink.record(self.now, &record);
     }
 
-    /// Puts a new client into the table and queues its start.
-    pub(super) fn enlist(&mut self, id: TrafficId, at: Time) {
-        let source = &self.sources[id.index()];
-        let key = self.new_client(id, source.spec.from);
-        self.queue.push(LaneId::NONE, at, Event::Start(key));
+    /// Queues the next arrival of a source.
+    pub(super) fn next_arrival(&mut self, id: TrafficId) {
+        if let Some(at) = self.sources[id.index()].schedule.next_arrival() {
+            let lane = self.source_lanes[id.index()].arrivals;
+            self.queue.push(lane, at, None, Event::Arrival(id));
+        }
     }
+}
 
-    pub(super) fn new_client(&mut self, id: TrafficId, host: HostId) -> Key {
-        let tries = match self.sources[id.index()].spec.on_error {
-            crate::scenario::OnError::Retry { times, .. } => times,
-            crate::scenario::OnError::GiveUp => 0,
-        };
-        self.apps.insert(App::client(id, host, self.now, tries))
+impl HostLanes {
+    fn new(queue: &mut impl Queue) -> HostLanes {
+        HostLanes {
+            loopback: queue.packet_lane(),
+            requests: queue.event_lane(),
+            orphans: queue.event_lane(),
+            short: queue.event_lane(),
+            long: queue.event_lane(),
+        }
+    }
+}
+
+impl SourceLanes {
+    fn new(queue: &mut impl Queue) -> SourceLanes {
+        SourceLanes { arrivals: queue.event_lane(), apps: [queue.event_lane(), queue.event_lane()] }
     }
 }
 
@@ -345,14 +384,4 @@ fn build_hosts(scenario: &Scenario) -> Vec<Host> {
     let phase = Span(Stream::new(scenario.seed, Purpose::TimerPhase, 0).below(1 << 42));
     let hosts = scenario.hosts.iter().enumerate();
     hosts.map(|(i, spec)| Host::new(HostId(i as u16), spec, scenario.seed, phase)).collect()
-}
-
-fn build_sources(scenario: &Scenario) -> Vec<Source> {
-    let sources = scenario.traffic.iter().enumerate();
-    sources
-        .map(|(i, spec)| {
-            let rng = Stream::new(scenario.seed, Purpose::Arrivals, i as u32);
-            Source::new(spec, Schedule::new(spec, rng))
-        })
-        .collect()
 }

@@ -41,11 +41,16 @@ impl Keys {
             }
             IsnPolicy::Random => self.random_isn.bits32(),
         };
-        let ts_offset = match cfg.timestamps {
+        let ts_offset = self.ts_offset(cfg, tuple);
+        Secrets { isn: Seq(isn), ts_offset, cookie: hash(self.cookie, tuple) as u32 }
+    }
+
+    /// The offset of the timestamp clock of a tuple.
+    pub fn ts_offset(&self, cfg: &TcpConfig, tuple: Tuple) -> u32 {
+        match cfg.timestamps {
             Timestamps::RandomOffset => hash(self.ts_offset, tuple) as u32,
             Timestamps::Off | Timestamps::NoOffset => 0,
-        };
-        Secrets { isn: Seq(isn), ts_offset, cookie: hash(self.cookie, tuple) as u32 }
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Carried {
 }
 
 /// Links and routes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Net {
     links: Vec<Link>,
     streams: Vec<Stream>,

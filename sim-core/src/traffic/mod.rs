@@ -1,7 +1,7 @@
-//! Applications: when connections are wanted, and what both ends do on them.
+//! Traffic sources: when connections are wanted, whose turn it is, and the pool of kept connections.
 
-mod app;
 mod arrivals;
+mod source;
 
-pub use app::{App, Desk, Status};
 pub use arrivals::Schedule;
+pub use source::{Attempted, Pool, Source};

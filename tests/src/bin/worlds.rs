@@ -4,12 +4,16 @@
 
 use scenarios::{Extras, Source, load};
 use sim_core::engine::Simulation;
-use sim_core::record::Digest;
 
-fn digest(text: &str) -> Digest {
-    let mut digest = Digest::default();
-    text.bytes().for_each(|byte| digest.word(u64::from(byte)));
-    digest
+/// A 128-bit hash of a text, for comparing.
+fn digest(text: &str) -> String {
+    let mut lanes = [0x243f_6a88_85a3_08d3_u64, 0x1319_8a2e_0370_7344];
+    for byte in text.bytes() {
+        lanes[0] = (lanes[0] ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+        lanes[1] = lanes[1].wrapping_add(u64::from(byte)).wrapping_mul(0xd6e8_feb8_6659_fd93).rotate_left(37)
+            ^ lanes[0];
+    }
+    format!("{:016x}{:016x}", sim_core::rng::mix(lanes[0]), sim_core::rng::mix(lanes[1]))
 }
 
 fn main() {
@@ -32,7 +36,7 @@ fn main() {
                 }
                 println!(
                     "{world} {} {} {} segments, {} lost, ended {}",
-                    summary.digest2,
+                    summary.digest,
                     digest(&books),
                     summary.segments,
                     summary.lost,

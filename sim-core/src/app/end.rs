@@ -1,0 +1,156 @@
+//! The value, and its steps.
+
+use super::application::{Application, Status};
+use super::effects::{Effect, Effects};
+use crate::errno::Errno;
+use crate::scenario::Traffic;
+use crate::tcp::{Cx, Endpoint, Fate, Input, Segment, Step};
+use crate::time::Time;
+
+/// One end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct End {
+    /// The socket.
+    pub endpoint: Endpoint,
+    /// The application that has its descriptor.
+    pub app: Option<Application>,
+    /// Whether the tuple leads to it; if not, only the descriptor does.
+    pub hashed: bool,
+}
+
+/// What surrounds a step.
+#[derive(Debug)]
+pub struct Around<'a, 'b> {
+    /// The host's clock, parameters and shared counts.
+    pub cx: Cx<'b>,
+    /// What the scenario says of the traffic that the connection belongs to.
+    pub spec: &'a Traffic,
+    /// Where effects go.
+    pub fx: &'a mut Effects,
+}
+
+/// The application's view of its socket: its calls, and what they do.
+pub(super) struct Desk<'a, 'b> {
+    pub(super) spec: &'a Traffic,
+    pub(super) fx: &'a mut Effects,
+    cx: &'a mut Cx<'b>,
+    endpoint: &'a mut Endpoint,
+    hashed: &'a mut bool,
+}
+
+impl Desk<'_, '_> {
+    /// A call other than close.
+    pub(super) fn call(&mut self, input: Input) -> Result<u32, Errno> {
+        step(self.endpoint, self.hashed, self.cx, input, self.fx)
+    }
+
+    /// close(), or an abort: the descriptor is given back, whatever becomes of the connection.
+    pub(super) fn close(&mut self, how: Input) {
+        self.fx.push(Effect::DescriptorClosed);
+        let _ = self.call(how);
+    }
+}
+
+/// One step of the endpoint, with what it means for the table of tuples.
+fn step(
+    endpoint: &mut Endpoint,
+    hashed: &mut bool,
+    cx: &mut Cx<'_>,
+    input: Input,
+    fx: &mut Effects,
+) -> Result<u32, Errno> {
+    fx.begin_step();
+    let Step { fate, answer } = endpoint.step(cx, input, fx);
+    settle(hashed, fate, fx);
+    answer
+}
+
+fn settle(hashed: &mut bool, fate: Fate, fx: &mut Effects) {
+    fx.end_step();
+    if !*hashed {
+        return;
+    }
+    match fate {
+        Fate::Keep => return,
+        Fate::Gone => fx.push(Effect::Left),
+        Fate::TimeWait(tw) => fx.push(Effect::TimeWait(tw)),
+    }
+    *hashed = false;
+}
+
+impl End {
+    /// A socket that the tuple leads to, without an application as yet.
+    pub fn new(endpoint: Endpoint, hashed: bool) -> End {
+        End { endpoint, app: None, hashed }
+    }
+
+    /// A segment has arrived.
+    pub fn arrive(&mut self, around: &mut Around<'_, '_>, seg: &Segment) {
+        around.fx.begin_step();
+        let fate = self.endpoint.arrive(&mut around.cx, seg, around.fx);
+        settle(&mut self.hashed, fate, around.fx);
+        self.tell(around);
+    }
+
+    /// The endpoint's timer is due.
+    pub fn on_timer(&mut self, around: &mut Around<'_, '_>) {
+        let _ = step(&mut self.endpoint, &mut self.hashed, &mut around.cx, Input::Timer, around.fx);
+        self.tell(around);
+    }
+
+    /// The application's timer is due.
+    pub fn on_app_timer(&mut self, around: &mut Around<'_, '_>) {
+        self.act(around, Application::on_timer);
+    }
+
+    /// A client that has called connect() takes its place behind the socket.
+    pub fn connecting(&mut self, around: &mut Around<'_, '_>) {
+        self.app = Some(Application::client());
+        self.act(around, Application::connecting);
+    }
+
+    /// A server that has called accept() takes its place behind the socket.
+    pub fn accepted(&mut self, around: &mut Around<'_, '_>) {
+        self.app = Some(Application::server());
+        self.act(around, Application::begin_serving);
+    }
+
+    /// An idle client of a pool gets another request.
+    pub fn next_request(&mut self, around: &mut Around<'_, '_>) {
+        self.act(around, Application::next_request);
+    }
+
+    /// Whether neither a tuple nor a descriptor leads here: it may be dropped.
+    pub fn is_over(&self) -> bool {
+        !self.hashed && !self.endpoint.has_owner() && self.app.as_ref().is_none_or(|app| !app.is_open())
+    }
+
+    /// How the application stands; `Done` where there is none.
+    pub fn status(&self) -> Status {
+        self.app.as_ref().map_or(Status::Done, Application::status)
+    }
+
+    /// When the endpoint's next timer is due; [`Time::NEVER`] if none runs.
+    pub fn deadline(&self) -> Time {
+        self.endpoint.next_deadline().unwrap_or(Time::NEVER)
+    }
+
+    /// Lets the application act, then tells it what came of it.
+    fn act(&mut self, around: &mut Around<'_, '_>, act: impl FnOnce(&mut Application, &mut Desk<'_, '_>)) {
+        let End { endpoint, app: Some(app), hashed } = self else { return };
+        let Around { cx, spec, fx } = around;
+        act(app, &mut Desk { spec, fx, cx, endpoint, hashed });
+        self.tell(around);
+    }
+
+    /// Tells the application what the socket has to say, until nothing is left. One that has closed hears no more.
+    fn tell(&mut self, around: &mut Around<'_, '_>) {
+        while let Some(notice) = around.fx.next_notice() {
+            let End { endpoint, app: Some(app), hashed } = self else { continue };
+            if app.is_open() {
+                let Around { cx, spec, fx } = around;
+                app.on_notice(&mut Desk { spec, fx, cx, endpoint, hashed }, notice);
+            }
+        }
+    }
+}

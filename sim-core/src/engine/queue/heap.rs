@@ -1,0 +1,88 @@
+//! The plain reference: one binary heap.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::{LaneId, Order, Queue, Rank};
+use crate::engine::event::{Due, Event};
+use crate::host::{Packet, RowId};
+use crate::ids::HostId;
+use crate::time::Time;
+
+/// A cause with its key.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    order: Order,
+    due: Due,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+impl Eq for Entry {}
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.order.cmp(&other.order)
+    }
+}
+
+/// Everything in one heap.
+#[derive(Clone, Debug, Default)]
+pub struct Heap {
+    heap: BinaryHeap<Reverse<Entry>>,
+    pushed: u64,
+}
+
+impl Heap {
+    pub(super) fn add(&mut self, order: Order, due: Due) {
+        self.heap.push(Reverse(Entry { order, due }));
+    }
+
+    /// The key of the next cause.
+    pub(super) fn first(&self) -> Order {
+        self.heap.peek().map_or(Order::NEVER, |entry| entry.0.order)
+    }
+}
+
+impl Queue for Heap {
+    fn new(_hosts: usize) -> Self {
+        Heap::default()
+    }
+    fn event_lane(&mut self) -> LaneId {
+        LaneId::NONE
+    }
+    fn packet_lane(&mut self) -> LaneId {
+        LaneId::NONE
+    }
+    fn ticket(&mut self) -> u64 {
+        self.pushed += 1;
+        self.pushed
+    }
+    fn push(&mut self, _lane: LaneId, time: Time, level: Option<u32>, event: Event) {
+        let rank = Rank::new(self.ticket(), level);
+        self.add(Order { time, rank }, Due::Event(event));
+    }
+    fn send(&mut self, _lane: LaneId, time: Time, to: HostId, packet: Packet) {
+        let rank = Rank::new(self.ticket(), None);
+        self.add(Order { time, rank }, Due::Packet(to, packet));
+    }
+    fn wait(&mut self, host: HostId, order: Order, row: RowId) {
+        self.add(order, Due::Row(host, row));
+    }
+    fn next_wait(&mut self, _host: HostId, _next: Option<(Order, RowId)>) -> bool {
+        false
+    }
+    fn peek(&self) -> Option<Time> {
+        self.heap.peek().map(|entry| entry.0.order.time)
+    }
+    fn pop(&mut self) -> Option<(Time, Due)> {
+        self.heap.pop().map(|entry| (entry.0.order.time, entry.0.due))
+    }
+}

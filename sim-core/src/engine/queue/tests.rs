@@ -1,0 +1,37 @@
+use super::*;
+use crate::rng::{Purpose, Stream};
+
+/// Pushes and pops at random, into lanes that are only sometimes in order, and compares with the heap.
+#[test]
+fn lanes_leave_in_the_order_of_the_heap() {
+    let mut rng = Stream::new(1, Purpose::Link, 0);
+    let (mut lanes, mut heap) = (Lanes::new(2), Heap::new(2));
+    let ids = [lanes.event_lane(), lanes.event_lane(), lanes.event_lane(), LaneId::NONE];
+    let mut now = 0;
+    for i in 0..20_000u16 {
+        if rng.below(100) < 55 {
+            let lane = rng.below(4);
+            let delay = if rng.below(4) == 0 { rng.below(50) } else { lane * 10 };
+            let level = (rng.below(3) == 0).then(|| rng.below(3) as u32);
+            lanes.push(ids[lane as usize], Time(now + delay), level, Event::probe(i));
+            heap.push(LaneId::NONE, Time(now + delay), level, Event::probe(i));
+        } else {
+            assert_eq!(lanes.peek(), heap.peek());
+            let (a, b) = (lanes.pop(), heap.pop());
+            assert_eq!(a, b);
+            now = a.map_or(now, |(time, _)| time.0);
+        }
+    }
+}
+
+#[test]
+fn timers_of_one_tick_leave_last_in_first_out_and_before_the_rest() {
+    let mut heap = Heap::new(0);
+    let tick = Time(4_000_000);
+    heap.push(LaneId::NONE, tick, None, Event::probe(0));
+    for (n, level) in [(1, 0), (2, 3), (3, 0), (4, 3)] {
+        heap.push(LaneId::NONE, tick, Some(level), Event::probe(n));
+    }
+    let order: Vec<_> = core::iter::from_fn(|| heap.pop()).map(|(_, due)| due).collect();
+    assert_eq!(order, [4, 2, 3, 1, 0].map(|n| Due::Event(Event::probe(n))));
+}

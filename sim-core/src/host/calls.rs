@@ -1,0 +1,241 @@
+//! connect() and accept(): a descriptor, a port, a tuple, a SYN; what is missing is the error.
+
+use super::Host;
+use super::index::Place;
+use super::minis::{Mini, NewMini};
+use super::packet::{Attempt, Hint};
+use super::ports::{DestId, Owner};
+use super::tables::{Conn, Tables};
+use crate::app::{Effects, End};
+use crate::errno::{Call, Errno};
+use crate::ids::{Addr, Key, SockAddr, Tuple};
+use crate::tcp::config::TwReuse;
+use crate::tcp::{ConnectParams, Cx, Endpoint, Inherited, State};
+use crate::time::Time;
+
+/// Which local port a connection is to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortRequest {
+    /// connect() chooses.
+    Auto,
+    /// bind() to this port first.
+    Fixed {
+        /// The port.
+        port: u16,
+        /// SO_REUSEADDR.
+        reuse: bool,
+        /// How many ports the caller takes in turn: then these are the limit, not the ephemeral range.
+        of: u32,
+    },
+}
+
+/// What `tcp_tw_reuse` = 2 means by the loopback.
+fn is_loopback(local: Addr, remote: Addr) -> bool {
+    local.is_loopback() || remote.is_loopback()
+}
+
+impl Host {
+    /// socket(), bind() if a port is wanted, connect(). The application is not there yet.
+    ///
+    /// # Errors
+    /// The call that failed, and its errno. Nothing is left behind.
+    pub fn connect(
+        &mut self,
+        now: Time,
+        (from, to): (Addr, SockAddr),
+        wanted: PortRequest,
+        attempt: Attempt,
+        fx: &mut Effects,
+    ) -> Result<Key, (Call, Errno)> {
+        if self.stats.open_files.now >= u64::from(self.open_files_max) {
+            self.refusals.open_files.add(now);
+            return Err((Call::Socket, Errno::Emfile));
+        }
+        let dest = self.ports.dest(from, to);
+        let (port, owner) = self.port_for(now, dest, wanted)?;
+        let tuple = Tuple { local: SockAddr { addr: from, port }, remote: to };
+        fx.begin_step();
+        let inherited = self.take_over(now, tuple, owner, fx);
+        let secrets = self.keys.of(&self.cfg, now, tuple);
+        let mut cx = Cx { now, cfg: &self.cfg, shared: &mut self.shared };
+        let endpoint = Endpoint::connect(&mut cx, ConnectParams { secrets, inherited }, fx);
+        fx.end_step();
+        let key = self.tables.conns.insert(Conn {
+            tuple,
+            attempt,
+            dest,
+            owner,
+            peer: Hint::NONE,
+            began: now,
+            tries_left: 0,
+            wake: Time::NEVER,
+            app_due: Time::NEVER,
+            app_wake: Time::NEVER,
+            end: End::new(endpoint, true),
+        });
+        self.tables.index.put(tuple, Place::Full(key.slot() as u32));
+        self.ports.take(now, port, owner, dest);
+        self.stats.open_files.up(now);
+        Ok(key)
+    }
+
+    fn port_for(
+        &mut self,
+        now: Time,
+        dest: DestId,
+        wanted: PortRequest,
+    ) -> Result<(u16, Owner), (Call, Errno)> {
+        match wanted {
+            PortRequest::Auto => {
+                let port = self.pick_port(now, dest).ok_or((Call::Connect, self.exhausted))?;
+                Ok((port, Owner::Auto))
+            }
+            PortRequest::Fixed { port, reuse, of } => {
+                let (addr, remote) = self.ports.pair(dest);
+                self.ports.dest_mut(dest).fixed = Some(of);
+                let tuple = Tuple { local: SockAddr { addr, port }, remote };
+                if let Err(failure) = self.check_fixed(now, tuple, reuse) {
+                    self.refuse_port(now, dest);
+                    return Err(failure);
+                }
+                Ok((port, Owner::Explicit))
+            }
+        }
+    }
+
+    /// The mini-socket on a tuple.
+    fn mini_on(&self, tuple: Tuple) -> Option<Mini> {
+        match self.tables.index.get(tuple)? {
+            Place::Row(place) => Some(Mini::Row(self.tables.waiting.at(place))),
+            Place::Orphan(slot) => Some(Mini::Orphan(self.tables.orphans.key(slot))),
+            Place::Full(_) | Place::Request(_) => None,
+        }
+    }
+
+    /// What connect() may inherit from the mini-socket on a tuple, if it may take the tuple over.
+    fn inheritable(&mut self, now: Time, tuple: Tuple, fixed: bool) -> Option<Inherited> {
+        let mini = self.mini_on(tuple)?;
+        let loopback = is_loopback(tuple.local.addr, tuple.remote.addr);
+        self.load_mini(mini)?.reusable_by_connect(&self.cfg, now, loopback, fixed)
+    }
+
+    /// The port for a connection whose port is not fixed. A failure is booked as a refusal.
+    fn pick_port(&mut self, now: Time, dest: DestId) -> Option<u16> {
+        let Host { ports, tables, cfg, .. } = self;
+        let (from, to) = ports.pair(dest);
+        let loopback = is_loopback(from, to.addr);
+        let Tables { index, waiting, orphans, .. } = tables;
+        let may_take_over = |port| {
+            let tuple = Tuple { local: SockAddr { addr: from, port }, remote: to };
+            match index.get(tuple) {
+                Some(Place::Row(place)) => {
+                    let deadline = |armed| cfg.timers.expiry(armed, cfg.time_wait);
+                    let machine = waiting.load(waiting.at(place), deadline, |_| 0);
+                    machine.is_some_and(|m| m.reusable_by_connect(cfg, now, loopback, false).is_some())
+                }
+                Some(Place::Orphan(slot)) => {
+                    let machine = orphans.get(orphans.key(slot)).map(|orphan| &orphan.machine);
+                    machine.is_some_and(|m| m.reusable_by_connect(cfg, now, loopback, false).is_some())
+                }
+                _ => false,
+            }
+        };
+        let reuse = match cfg.tw_reuse {
+            TwReuse::Off => false,
+            TwReuse::On => true,
+            TwReuse::Loopback => loopback,
+        };
+        let port = ports.choose(now, dest, reuse, may_take_over);
+        if port.is_none() {
+            self.refuse_port(now, dest);
+        }
+        port
+    }
+
+    /// Books that there was no port towards a destination; the first time, also who held them.
+    fn refuse_port(&mut self, now: Time, id: DestId) {
+        let pair = self.ports.pair(id);
+        let dest = self.ports.dest_mut(id);
+        dest.refused.add(now);
+        if dest.refused.count == 1 {
+            dest.held_by = holders(&self.tables, id, pair);
+        }
+    }
+
+    /// bind() and connect() with a port of the caller's.
+    fn check_fixed(&mut self, now: Time, tuple: Tuple, reuse: bool) -> Result<(), (Call, Errno)> {
+        if !reuse && self.ports.is_bound(tuple.local.port) {
+            return Err((Call::Bind, Errno::Eaddrinuse));
+        }
+        let taken = self.tables.index.get(tuple).is_some();
+        if taken && self.inheritable(now, tuple, true).is_none() {
+            return Err((Call::Connect, Errno::Eaddrnotavail));
+        }
+        Ok(())
+    }
+
+    /// Removes the mini-socket on a tuple that connect() takes over.
+    fn take_over(&mut self, now: Time, tuple: Tuple, owner: Owner, fx: &mut Effects) -> Option<Inherited> {
+        let inherited = self.inheritable(now, tuple, owner == Owner::Explicit)?;
+        let mini = self.mini_on(tuple)?;
+        let machine = self.load_mini(mini)?;
+        let _: NewMini = self.remove_mini(mini)?;
+        machine.taken_over(&mut self.shared, fx);
+        Some(inherited)
+    }
+
+    /// accept() on a listener, by its place. The application is not there yet.
+    ///
+    /// # Errors
+    /// EAGAIN if nothing waits; EMFILE if there is no descriptor: then the connection stays in the queue.
+    pub fn accept(&mut self, now: Time, listener: u16) -> Result<Key, Errno> {
+        let listen = &mut self.listeners[listener as usize];
+        let Some(&key) = listen.ready.front() else { return Err(Errno::Eagain) };
+        if self.stats.open_files.now >= u64::from(self.open_files_max) {
+            listen.starved = true;
+            self.refusals.open_files.add(now);
+            return Err(Errno::Emfile);
+        }
+        listen.ready.pop_front();
+        listen.listener.accepted();
+        listen.accept_queue.set(now, u64::from(listen.listener.accept_queue_len()));
+        self.stats.open_files.up(now);
+        self.account(now);
+        Ok(key)
+    }
+
+    /// A descriptor is closed. Calls `again` with each listener whose accept() had found none.
+    pub fn descriptor_closed(&mut self, mut again: impl FnMut(u16)) {
+        self.stats.open_files.down();
+        for (i, listener) in self.listeners.iter_mut().enumerate() {
+            if core::mem::take(&mut listener.starved) {
+                again(i as u16);
+            }
+        }
+    }
+
+    /// The tuple of a full socket no longer leads to it.
+    pub fn unhash(&mut self, key: Key) {
+        let Some(conn) = self.tables.conns.get(key) else { return };
+        self.tables.index.remove(conn.tuple);
+        self.ports.release(conn.tuple.local.port, conn.owner, conn.dest);
+    }
+}
+
+/// Who holds the ports towards a destination, by state, most first.
+fn holders(tables: &Tables, id: DestId, (from, to): (Addr, SockAddr)) -> Vec<(State, u64)> {
+    let mut count = [0u64; State::ALL.len()];
+    for conn in tables.conns.iter().filter(|conn| conn.end.hashed && conn.dest == id) {
+        count[conn.end.endpoint.state() as usize] += 1;
+    }
+    for orphan in tables.orphans.iter().filter(|orphan| orphan.dest == id) {
+        count[orphan.machine.state() as usize] += 1;
+    }
+    let here = |tuple: Tuple| tuple.local.addr == from && tuple.remote == to;
+    count[State::TimeWait as usize] +=
+        tables.waiting.iter().filter(|waiter| waiter.outgoing && here(waiter.tuple)).count() as u64;
+    let mut holders: Vec<_> =
+        State::ALL.iter().map(|&s| (s, count[s as usize])).filter(|&(_, n)| n > 0).collect();
+    holders.sort_by_key(|&(state, n)| (core::cmp::Reverse(n), state));
+    holders
+}

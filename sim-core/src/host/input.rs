@@ -1,0 +1,238 @@
+//! A segment for which no full socket is there: for a request, a mini-socket, a listener, or nobody.
+
+use super::Host;
+use super::index::Place;
+use super::minis::Mini;
+use super::packet::Packet;
+use super::ports::{DestId, Owner};
+use super::tables::{Conn, Pending};
+use crate::app::{Effects, End};
+use crate::ids::{Key, Tuple};
+use crate::log::LogLine;
+use crate::socket::{self, MiniFate, Next, Request, SocketMut};
+use crate::tcp::{Cx, Endpoint, State, TimeWait};
+use crate::time::Time;
+
+/// Something whose timer has been armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timed {
+    /// A full socket.
+    Conn(Key),
+    /// A request.
+    Request(Key),
+    /// A mini-socket in FIN_WAIT2.
+    Orphan(Key),
+    /// A mini-socket in TIME_WAIT.
+    Row(super::waiting::RowId),
+}
+
+/// What the world is to do after a segment, or after the timer of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Arrived {
+    /// A timer to queue.
+    pub timed: Option<Timed>,
+    /// A listener, by its place, that has a connection for its application.
+    pub acceptable: Option<u16>,
+    /// A line that the kernel prints.
+    pub line: Option<LogLine>,
+}
+
+impl Host {
+    /// What a tuple leads to, if that is not a full socket; the slot, if it is.
+    pub fn look_up(&self, tuple: Tuple) -> Result<Key, Option<Place>> {
+        match self.tables.index.get(tuple) {
+            Some(Place::Full(slot)) => Ok(self.tables.conns.key(slot)),
+            place => Err(place),
+        }
+    }
+
+    /// Delivers a segment to whoever is at `place`. `pushed` gives the number for the end of a TIME_WAIT.
+    pub fn receive(
+        &mut self,
+        now: Time,
+        packet: &Packet,
+        place: Option<Place>,
+        pushed: impl FnOnce() -> u64,
+        fx: &mut Effects,
+    ) -> Arrived {
+        let tuple = packet.tuple.reversed();
+        let listener = self.listener_on(tuple.local.port);
+        fx.begin_step();
+        let mut arrived = match place {
+            Some(Place::Row(place)) => {
+                let mini = Mini::Row(self.tables.waiting.at(place));
+                self.arrive_at_mini(now, mini, packet, listener, pushed, fx)
+            }
+            Some(Place::Orphan(slot)) => {
+                let mini = Mini::Orphan(self.tables.orphans.key(slot));
+                self.arrive_at_mini(now, mini, packet, listener, pushed, fx)
+            }
+            Some(Place::Request(slot)) => self.arrive_at_request(now, slot, packet, listener, fx),
+            Some(Place::Full(_)) | None => {
+                let next = self.pass(now, SocketMut::None, packet, listener, fx);
+                self.admit(now, packet, next, listener)
+            }
+        };
+        fx.end_step();
+        arrived.line = self.count_at_listener(now, listener, &fx.counters);
+        fx.counters.clear();
+        self.gauge_listener(now, listener);
+        self.account(now);
+        arrived
+    }
+
+    /// The protocol's part.
+    fn pass(
+        &mut self,
+        now: Time,
+        socket: SocketMut<'_>,
+        packet: &Packet,
+        listener: Option<usize>,
+        fx: &mut Effects,
+    ) -> Next {
+        let Host { cfg, shared, listeners, keys, .. } = self;
+        let tuple = packet.tuple.reversed();
+        let secrets = || keys.of(cfg, now, tuple);
+        let queue = listener.map(|i| &mut listeners[i].listener);
+        socket::receive(&mut Cx { now, cfg, shared }, socket, queue, &packet.seg, secrets, fx)
+    }
+
+    fn arrive_at_mini(
+        &mut self,
+        now: Time,
+        mini: Mini,
+        packet: &Packet,
+        listener: Option<usize>,
+        pushed: impl FnOnce() -> u64,
+        fx: &mut Effects,
+    ) -> Arrived {
+        let Some(before) = self.load_mini(mini) else { return Arrived::default() };
+        let mut machine: TimeWait = before.clone();
+        let next = self.pass(now, SocketMut::TimeWait(&mut machine), packet, listener, fx);
+        if next != Next::Keep {
+            // A SYN opened the tuple anew, or a RST ended it.
+            self.remove_mini(mini);
+            return self.admit(now, packet, next, listener);
+        }
+        let moved = self.store_mini(now, mini, &before, &machine, pushed);
+        let timed = match (moved, mini) {
+            (Some(Mini::Row(row)), _) => Some(Timed::Row(row)),
+            (Some(Mini::Orphan(key)), _) | (None, Mini::Orphan(key)) => Some(Timed::Orphan(key)),
+            (None, Mini::Row(_)) => None,
+        };
+        Arrived { timed, ..Arrived::default() }
+    }
+
+    fn arrive_at_request(
+        &mut self,
+        now: Time,
+        slot: u32,
+        packet: &Packet,
+        listener: Option<usize>,
+        fx: &mut Effects,
+    ) -> Arrived {
+        let key = self.tables.requests.key(slot);
+        let Host { cfg, shared, listeners, keys, tables, .. } = self;
+        let Some(pending) = tables.requests.get_mut(key) else { return Arrived::default() };
+        let tuple = pending.tuple;
+        let secrets = || keys.of(cfg, now, tuple);
+        let queue = listener.map(|i| &mut listeners[i].listener);
+        let mut cx = Cx { now, cfg, shared };
+        let socket = SocketMut::Request(&mut pending.request);
+        match socket::receive(&mut cx, socket, queue, &packet.seg, secrets, fx) {
+            Next::Keep | Next::Request(_) | Next::TimeWait(_) => {
+                Arrived { timed: Some(Timed::Request(key)), ..Arrived::default() }
+            }
+            Next::Gone => {
+                self.drop_request(key);
+                Arrived::default()
+            }
+            Next::Child(endpoint) => {
+                self.tables.requests.remove(key);
+                self.insert_child(now, packet, endpoint, listener)
+            }
+        }
+    }
+
+    fn drop_request(&mut self, key: Key) {
+        if let Some(pending) = self.tables.requests.remove(key) {
+            self.tables.index.remove(pending.tuple);
+        }
+    }
+
+    /// Puts what has come into being on a free tuple into the tables.
+    fn admit(&mut self, now: Time, packet: &Packet, next: Next, listener: Option<usize>) -> Arrived {
+        match next {
+            Next::Request(request) => self.insert_request(packet, request),
+            Next::Child(endpoint) => self.insert_child(now, packet, endpoint, listener),
+            Next::Keep | Next::Gone | Next::TimeWait(_) => Arrived::default(),
+        }
+    }
+
+    fn insert_request(&mut self, packet: &Packet, request: Request) -> Arrived {
+        let tuple = packet.tuple.reversed();
+        let pending =
+            Pending { request, tuple, attempt: packet.attempt, peer: packet.from, wake: Time::NEVER };
+        let key = self.tables.requests.insert(pending);
+        self.tables.index.put(tuple, Place::Request(key.slot() as u32));
+        Arrived { timed: Some(Timed::Request(key)), ..Arrived::default() }
+    }
+
+    fn insert_child(
+        &mut self,
+        now: Time,
+        packet: &Packet,
+        endpoint: Endpoint,
+        listener: Option<usize>,
+    ) -> Arrived {
+        let tuple = packet.tuple.reversed();
+        // The segment that completes a handshake may end the connection too: such a child waits for accept() to hand
+        // out its error, but is in no table.
+        let hashed = endpoint.state() != State::Closed;
+        let key = self.tables.conns.insert(Conn {
+            tuple,
+            attempt: packet.attempt,
+            dest: DestId::NONE,
+            owner: Owner::Explicit,
+            peer: packet.from,
+            began: now,
+            tries_left: 0,
+            wake: Time::NEVER,
+            app_due: Time::NEVER,
+            app_wake: Time::NEVER,
+            end: End::new(endpoint, hashed),
+        });
+        if hashed {
+            self.tables.index.put(tuple, Place::Full(key.slot() as u32));
+            self.ports.take(now, tuple.local.port, Owner::Explicit, DestId::NONE);
+        } else {
+            self.tables.index.remove(tuple);
+        }
+        if let Some(i) = listener {
+            self.listeners[i].ready.push_back(key);
+        }
+        Arrived { timed: Some(Timed::Conn(key)), acceptable: listener.map(|i| i as u16), line: None }
+    }
+
+    /// The timer of a request is due.
+    pub fn wake_request(&mut self, now: Time, key: Key, fx: &mut Effects) -> Arrived {
+        let Host { cfg, shared, listeners, tables, by_port, .. } = self;
+        let Some(pending) = tables.requests.get_mut(key) else { return Arrived::default() };
+        let port = pending.tuple.local.port;
+        let found = by_port.binary_search_by_key(&port, |&(port, _)| port).ok();
+        let listener = found.map(|found| usize::from(by_port[found].1));
+        let queue = listener.map(|i| &mut listeners[i].listener);
+        fx.begin_step();
+        let fate = pending.request.on_timer(&mut Cx { now, cfg, shared }, queue, fx);
+        fx.end_step();
+        let timed = (fate == MiniFate::Keep).then_some(Timed::Request(key));
+        if timed.is_none() {
+            self.drop_request(key);
+        }
+        let line = self.count_at_listener(now, listener, &fx.counters);
+        fx.counters.clear();
+        self.gauge_listener(now, listener);
+        self.account(now);
+        Arrived { timed, acceptable: None, line }
+    }
+}

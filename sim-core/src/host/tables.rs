@@ -1,0 +1,85 @@
+//! The tables of a host: sockets of every size, and the tuples that lead to them.
+
+use super::index::Index;
+use super::packet::{Attempt, Hint};
+use super::ports::{DestId, Owner};
+use super::waiting::Waiting;
+use crate::app::End;
+use crate::ids::{Slab, Tuple};
+use crate::socket::Request;
+use crate::tcp::TimeWait;
+use crate::time::Time;
+
+/// A full socket with its application, and what the host knows of it.
+#[derive(Clone, Debug)]
+pub struct Conn {
+    /// Its tuple.
+    pub tuple: Tuple,
+    /// Whose it is.
+    pub attempt: Attempt,
+    /// Towards which destination it consumes a port.
+    pub dest: DestId,
+    /// How it got its port.
+    pub owner: Owner,
+    /// Where the peer keeps its end.
+    pub peer: Hint,
+    /// When the attempt began.
+    pub began: Time,
+    /// Retries that are left to the client.
+    pub tries_left: u32,
+    /// When the wake-up of the endpoint that counts is queued.
+    pub wake: Time,
+    /// When the application's timer is due.
+    pub app_due: Time,
+    /// For which moment a wake-up of the application is queued.
+    pub app_wake: Time,
+    /// Socket and application.
+    pub end: End,
+}
+
+/// An orphan's FIN_WAIT2 as a mini-socket. (TIME_WAITs are rows, see [`Waiting`].)
+#[derive(Clone, Debug)]
+pub struct Orphan {
+    /// The protocol machine.
+    pub machine: TimeWait,
+    /// Its tuple.
+    pub tuple: Tuple,
+    /// Whose it was.
+    pub attempt: Attempt,
+    /// Towards which destination it consumes a port.
+    pub dest: DestId,
+    /// How it got its port.
+    pub owner: Owner,
+    /// When the wake-up that counts is queued.
+    pub wake: Time,
+}
+
+/// A request and what the host knows of it.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// The protocol machine.
+    pub request: Request,
+    /// Its tuple.
+    pub tuple: Tuple,
+    /// Whose it is.
+    pub attempt: Attempt,
+    /// Where the peer keeps its end.
+    pub peer: Hint,
+    /// When the wake-up that counts is queued.
+    pub wake: Time,
+}
+
+/// Every socket of a host.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// Full sockets.
+    pub conns: Slab<Conn>,
+    /// Mini-sockets in TIME_WAIT.
+    pub waiting: Waiting,
+    /// Mini-sockets in FIN_WAIT2.
+    pub orphans: Slab<Orphan>,
+    /// Requests.
+    pub requests: Slab<Pending>,
+    /// The established hash.
+    pub index: Index,
+}

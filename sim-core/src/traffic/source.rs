@@ -1,0 +1,110 @@
+//! One traffic source: its schedule, its turn, its pool.
+
+use super::Schedule;
+use crate::host::{Attempt, PortRequest};
+use crate::ids::{Addr, Key, SockAddr, TrafficId};
+use crate::rng::{Purpose, Stream};
+use crate::scenario::{Arrivals, ClientPort, OnError, Traffic};
+use crate::time::Span;
+
+/// The pool of one source: kept connections and requests that wait for one.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    /// Connections that exist or are being opened.
+    pub open: u32,
+    /// Idle connections, the longest idle first; a key that has gone stale is skipped when met.
+    pub idle: Vec<Key>,
+    /// Requests that wait.
+    pub waiting: u64,
+}
+
+/// What the next attempt is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempted {
+    /// Its number among those of its source.
+    pub attempt: Attempt,
+    /// Source address.
+    pub from: Addr,
+    /// Destination.
+    pub to: SockAddr,
+    /// Local port.
+    pub port: PortRequest,
+}
+
+/// One source.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// What the scenario says of it.
+    pub spec: Traffic,
+    /// When connections are wanted.
+    pub schedule: Schedule,
+    /// Its kept connections.
+    pub pool: Pool,
+    id: TrafficId,
+    /// Attempts so far: whose turn it is among sources, destinations and fixed ports.
+    attempts: u64,
+    /// Places of the next attempt among destinations and source addresses.
+    turn: (usize, usize),
+}
+
+impl Source {
+    /// A source at the beginning.
+    pub fn new(spec: &Traffic, id: TrafficId, seed: u64) -> Source {
+        let rng = Stream::new(seed, Purpose::Arrivals, u32::from(id.0));
+        Source {
+            spec: spec.clone(),
+            schedule: Schedule::new(spec, rng),
+            pool: Pool::default(),
+            id,
+            attempts: 0,
+            turn: (0, 0),
+        }
+    }
+
+    /// Whose turn it is. Destinations change fastest, so that every pair of source and destination comes up.
+    pub fn next_attempt(&mut self) -> Attempted {
+        let number = self.attempts;
+        self.attempts += 1;
+        let (to, from) = self.turn;
+        let next = if to + 1 == self.spec.to.len() { 0 } else { to + 1 };
+        let wrapped = usize::from(next == 0);
+        self.turn = (next, if from + wrapped == self.spec.source.len() { 0 } else { from + wrapped });
+        let port = match self.spec.port {
+            ClientPort::Auto => PortRequest::Auto,
+            ClientPort::Fixed { low, high, reuse } => {
+                let ports = u64::from(high - low) + 1;
+                PortRequest::Fixed { port: low + (number % ports) as u16, reuse, of: ports as u32 }
+            }
+        };
+        Attempted {
+            attempt: Attempt { traffic: self.id, number: number as u32 },
+            from: self.spec.source[from],
+            to: self.spec.to[to],
+            port,
+        }
+    }
+
+    /// How often a client tries again after a failure.
+    pub fn tries(&self) -> u32 {
+        match self.spec.on_error {
+            OnError::Retry { times, .. } => times,
+            OnError::GiveUp => 0,
+        }
+    }
+
+    /// How many workers there are, if they are what drives it.
+    pub fn workers(&self) -> Option<u32> {
+        if let Arrivals::Workers(workers) = self.spec.arrivals { Some(workers) } else { None }
+    }
+
+    /// How long a worker waits before it begins anew.
+    pub fn worker_pause(&self, failed: bool) -> Span {
+        /// After a failed attempt for which the scenario names no retry.
+        const PAUSE: Span = Span::from_millis(50);
+        match (failed, self.spec.on_error) {
+            (false, _) => Span::ZERO,
+            (true, OnError::Retry { after, .. }) => after.max(Span::from_millis(1)),
+            (true, OnError::GiveUp) => PAUSE,
+        }
+    }
+}
