@@ -3,9 +3,8 @@
 use super::application::{Application, Status};
 use super::effects::{Effect, Effects};
 use crate::errno::Errno;
-use crate::scenario::Traffic;
-use crate::tcp::{Cx, Endpoint, Fate, Input, Segment, Step};
-use crate::time::Time;
+use crate::scenario::{Side, Traffic};
+use crate::tcp::{Cx, Endpoint, Fate, Input, Segment, State, Step};
 
 /// One end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +15,55 @@ pub struct End {
     pub app: Option<Application>,
     /// Whether the tuple leads to it; if not, only the descriptor does.
     pub hashed: bool,
+}
+
+/// What makes an end take a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause<'a> {
+    /// A segment has arrived.
+    Segment(&'a Segment),
+    /// The endpoint's timer is due.
+    Timer,
+    /// The application's timer is due.
+    AppTimer,
+    /// A client that has called connect() takes its place behind the socket.
+    Connect,
+    /// A server that has called accept() takes its place behind the socket.
+    Accepted,
+    /// An idle client of a pool gets another request.
+    NextRequest,
+}
+
+/// What a step came to for the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It goes on, or was not there.
+    GoesOn,
+    /// A pooled connection has become free for another request.
+    Idle,
+    /// The client has closed.
+    ClientDone,
+    /// The client's connect() failed.
+    ClientFailed,
+    /// The server has closed.
+    ServerDone,
+}
+
+/// What a driver wants to know of an end between steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct View {
+    /// State of the endpoint.
+    pub state: State,
+    /// Whether the tuple leads to it.
+    pub hashed: bool,
+    /// Neither a tuple nor a descriptor leads here: it may be dropped.
+    pub over: bool,
+    /// A pooled connection that is free.
+    pub idle: bool,
+    /// connect() has neither succeeded nor failed.
+    pub connecting: bool,
+    /// The application is the server.
+    pub server: bool,
 }
 
 /// What surrounds a step.
@@ -84,55 +132,64 @@ impl End {
         End { endpoint, app: None, hashed }
     }
 
-    /// A segment has arrived.
-    pub fn arrive(&mut self, around: &mut Around<'_, '_>, seg: &Segment) {
+    /// Takes one step.
+    pub fn step(&mut self, around: &mut Around<'_, '_>, cause: Cause<'_>) -> Verdict {
+        let was_idle = self.status() == Status::Idle && cause != Cause::NextRequest;
+        match cause {
+            Cause::Segment(seg) => self.arrive(around, seg),
+            Cause::Timer => {
+                let _ = step(&mut self.endpoint, &mut self.hashed, &mut around.cx, Input::Timer, around.fx);
+                self.tell(around);
+            }
+            Cause::AppTimer => self.act(around, Application::on_timer),
+            Cause::Connect => {
+                self.app = Some(Application::client());
+                self.act(around, Application::connecting);
+            }
+            Cause::Accepted => {
+                self.app = Some(Application::server());
+                self.act(around, Application::begin_serving);
+            }
+            Cause::NextRequest => self.act(around, Application::next_request),
+        }
+        self.verdict(was_idle)
+    }
+
+    fn arrive(&mut self, around: &mut Around<'_, '_>, seg: &Segment) {
         around.fx.begin_step();
         let fate = self.endpoint.arrive(&mut around.cx, seg, around.fx);
         settle(&mut self.hashed, fate, around.fx);
         self.tell(around);
     }
 
-    /// The endpoint's timer is due.
-    pub fn on_timer(&mut self, around: &mut Around<'_, '_>) {
-        let _ = step(&mut self.endpoint, &mut self.hashed, &mut around.cx, Input::Timer, around.fx);
-        self.tell(around);
+    /// What a step came to for the application, which is let go if it is through.
+    fn verdict(&mut self, was_idle: bool) -> Verdict {
+        let Some(app) = &self.app else { return Verdict::GoesOn };
+        let verdict = match (app.status(), app.side()) {
+            (Status::Running, _) => return Verdict::GoesOn,
+            (Status::Idle, _) => return if was_idle { Verdict::GoesOn } else { Verdict::Idle },
+            (_, Side::Server) => Verdict::ServerDone,
+            (Status::Done, Side::Client) => Verdict::ClientDone,
+            (Status::Failed, Side::Client) => Verdict::ClientFailed,
+        };
+        self.app = None;
+        verdict
     }
 
-    /// The application's timer is due.
-    pub fn on_app_timer(&mut self, around: &mut Around<'_, '_>) {
-        self.act(around, Application::on_timer);
-    }
-
-    /// A client that has called connect() takes its place behind the socket.
-    pub fn connecting(&mut self, around: &mut Around<'_, '_>) {
-        self.app = Some(Application::client());
-        self.act(around, Application::connecting);
-    }
-
-    /// A server that has called accept() takes its place behind the socket.
-    pub fn accepted(&mut self, around: &mut Around<'_, '_>) {
-        self.app = Some(Application::server());
-        self.act(around, Application::begin_serving);
-    }
-
-    /// An idle client of a pool gets another request.
-    pub fn next_request(&mut self, around: &mut Around<'_, '_>) {
-        self.act(around, Application::next_request);
-    }
-
-    /// Whether neither a tuple nor a descriptor leads here: it may be dropped.
-    pub fn is_over(&self) -> bool {
-        !self.hashed && !self.endpoint.has_owner() && self.app.as_ref().is_none_or(|app| !app.is_open())
-    }
-
-    /// How the application stands; `Done` where there is none.
-    pub fn status(&self) -> Status {
+    fn status(&self) -> Status {
         self.app.as_ref().map_or(Status::Done, Application::status)
     }
 
-    /// When the endpoint's next timer is due; [`Time::NEVER`] if none runs.
-    pub fn deadline(&self) -> Time {
-        self.endpoint.next_deadline().unwrap_or(Time::NEVER)
+    /// What its driver wants to know of it.
+    pub fn view(&self) -> View {
+        View {
+            state: self.endpoint.state(),
+            hashed: self.hashed,
+            over: !self.hashed && !self.endpoint.has_owner() && self.app.is_none(),
+            idle: self.status() == Status::Idle,
+            connecting: self.app.as_ref().is_some_and(Application::is_connecting),
+            server: self.app.as_ref().is_some_and(|app| app.side() == Side::Server),
+        }
     }
 
     /// Lets the application act, then tells it what came of it.

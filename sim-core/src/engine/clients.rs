@@ -1,14 +1,12 @@
 //! Clients and servers in the world: who starts when, who accepts, who starts again.
 
-use super::ends::Cause;
 use super::event::Event;
 use super::queue::{LaneId, Queue};
 use super::record::{Sink, Whose};
 use super::world::World;
-use crate::app::{Around, Status};
+use crate::app::Cause;
 use crate::ids::{HostId, Key, TrafficId};
 use crate::scenario::OnError;
-use crate::tcp::Cx;
 use crate::time::{Span, Time};
 use crate::traffic::Attempted;
 
@@ -28,7 +26,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let host = self.sources[id.index()].spec.from;
         while let Some(key) = self.sources[id.index()].pool.idle.pop() {
             let conn = self.hosts[host.index()].tables.conns.get(key);
-            if conn.is_some_and(|conn| conn.end.status() == Status::Idle) {
+            if conn.is_some_and(|conn| conn.view.idle) {
                 return self.step(host, key, Cause::NextRequest);
             }
         }
@@ -64,10 +62,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Ok(key) => {
                 if let Some(conn) = here.tables.conns.get_mut(key) {
                     conn.tries_left = tries_left;
-                    let cx = Cx { now: *now, cfg: &here.cfg, shared: &mut here.shared };
-                    conn.end.connecting(&mut Around { cx, spec: &source.spec, fx });
                 }
-                self.carry_out(host, key, false);
+                self.born(host, key, Some(Cause::Connect));
             }
             Err((call, errno)) => {
                 books[id.index()].fail(*now, call, errno);

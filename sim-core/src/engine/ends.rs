@@ -4,26 +4,22 @@ use super::event::Event;
 use super::queue::Queue;
 use super::record::{Move, Record, Sink, Whose};
 use super::world::World;
-use crate::app::{Around, Booked, Effect, Status};
-use crate::host::{Hint, NewMini, Packet, Timed};
+use crate::app::{Around, Booked, Cause, Effect, Form, Lesson, Recalled, Taken, Verdict, at_moment};
+use crate::host::ports::{DestId, Owner};
+use crate::host::{Hint, Host, NewMini, Packet, Timed};
 use crate::ids::{HostId, Key};
-use crate::scenario::Side;
-use crate::tcp::{Cx, Segment, State};
-use crate::time::Time;
+use crate::tcp::{Cx, State};
+use crate::time::{Span, Time};
 
-/// What makes an end take a step.
+/// What a connection's effects need to know of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Cause<'a> {
-    /// A segment has arrived.
-    Segment(&'a Segment),
-    /// The endpoint's timer is due.
-    Timer,
-    /// The application's timer is due.
-    AppTimer,
-    /// accept() has answered with it.
-    Accepted,
-    /// A request for an idle connection.
-    NextRequest,
+struct Doer {
+    key: Key,
+    whose: Whose,
+    peer: Hint,
+    began: Time,
+    dest: DestId,
+    owner: Owner,
 }
 
 impl<Q: Queue, S: Sink> World<Q, S> {
@@ -32,7 +28,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let tuple = packet.tuple.reversed();
         let here = &mut self.hosts[host.index()];
         let key = here.tables.conns.key(packet.to.0);
-        let guessed = here.tables.conns.get(key).is_some_and(|c| c.tuple == tuple && c.end.hashed);
+        let guessed = here.tables.conns.get(key).is_some_and(|c| c.tuple == tuple && c.view.hashed);
         let found = if guessed { Ok(key) } else { here.look_up(tuple) };
         let place = match found {
             Ok(key) => {
@@ -61,7 +57,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             return;
         }
         conn.wake = Time::NEVER;
-        if conn.end.deadline() <= self.now {
+        if conn.form.deadline() <= self.now {
             self.step(host, key, Cause::Timer);
         } else {
             self.queue_timer(host, Timed::Conn(key));
@@ -90,91 +86,173 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             return;
         }
         conn.app_wake = conn.app_due;
-        let server = conn.end.app.as_ref().is_some_and(|app| app.side() == Side::Server);
+        let server = conn.view.server;
         let lane = self.source_lanes[conn.attempt.traffic.index()].apps[usize::from(server)];
         self.queue.push(lane, conn.app_due, None, Event::App(host, key));
     }
 
-    /// One end takes a step.
+    /// One end takes a step: by memory if it is known, else by itself.
     pub(super) fn step(&mut self, host: HostId, key: Key, cause: Cause<'_>) {
-        let World { hosts, sources, fx, now, .. } = self;
+        let World { hosts, memory, now, .. } = self;
         let here = &mut hosts[host.index()];
-        let Some(conn) = here.tables.conns.get_mut(key) else { return };
-        let was_idle = conn.end.status() == Status::Idle && !matches!(cause, Cause::NextRequest);
-        let spec = &sources[conn.attempt.traffic.index()].spec;
-        fx.clear();
-        let cx = Cx { now: *now, cfg: &here.cfg, shared: &mut here.shared };
-        let mut around = Around { cx, spec, fx };
-        match cause {
-            Cause::Segment(seg) => conn.end.arrive(&mut around, seg),
-            Cause::Timer => conn.end.on_timer(&mut around),
-            Cause::AppTimer => conn.end.on_app_timer(&mut around),
-            Cause::Accepted => conn.end.accepted(&mut around),
-            Cause::NextRequest => conn.end.next_request(&mut around),
-        }
-        self.carry_out(host, key, was_idle);
+        let clocks = here.clocks(*now);
+        let Host { cfg, shared, tables, .. } = here;
+        let Some(conn) = tables.conns.get_mut(key) else { return };
+        let mut cx = Cx::new(*now, cfg, shared);
+        let taken = match &mut conn.form {
+            Form::Whole(_) => None,
+            Form::Lazy(lazy) => match memory.recall(lazy, &mut cx, &clocks, cause) {
+                Ok(recalled) => {
+                    conn.view = memory.edge(recalled.edge).view;
+                    return self.carry_out_recalled(host, key, recalled);
+                }
+                Err(taken) => {
+                    let end = memory.whole(lazy);
+                    conn.form = Form::Whole(end);
+                    taken
+                }
+            },
+        };
+        self.fx.clear();
+        self.take_step(host, key, cause, taken);
     }
 
-    /// Carries out the effects of a step of an end.
-    pub(super) fn carry_out(&mut self, host: HostId, key: Key, was_idle: bool) {
-        let Some(conn) = self.hosts[host.index()].tables.conns.get(key) else { return };
-        let whose = Whose { host, tuple: conn.tuple, attempt: conn.attempt };
-        let (peer, began, dest, owner) = (conn.peer, conn.began, conn.dest, conn.owner);
-        let fx = core::mem::take(&mut self.fx);
-        for effect in &fx.list {
-            match effect {
-                Effect::Segment(seg) => self.transmit(whose, seg, Hint(key.slot() as u32), peer),
-                Effect::Booked(booked) => self.book(whose, *booked, began),
-                Effect::DescriptorClosed => {
-                    let acceptable = &mut self.acceptable;
-                    let again = |listener| acceptable.push((host, listener));
-                    self.hosts[host.index()].descriptor_closed(again);
-                }
-                Effect::Left => self.hosts[host.index()].unhash(key),
-                Effect::TimeWait(machine) => {
-                    let who = NewMini { tuple: whose.tuple, attempt: whose.attempt, dest, owner };
-                    self.begin_mini(host, who, machine);
-                }
-                Effect::Moved { .. } | Effect::Refused(_) | Effect::Fired(_) | Effect::RanOut(_) => {
-                    self.note(whose, effect);
-                }
+    /// An end that has just come to be, and what its application does first. The memory takes it in if it pays.
+    pub(super) fn born(&mut self, host: HostId, key: Key, cause: Option<Cause<'_>>) {
+        if let Some(cause) = cause {
+            self.take_step(host, key, cause, None);
+        }
+        let World { hosts, memory, now, .. } = self;
+        if !memory.pays() {
+            return;
+        }
+        let here = &mut hosts[host.index()];
+        let clocks = here.clocks(*now);
+        let Host { cfg, shared, tables, .. } = here;
+        let Some(conn) = tables.conns.get_mut(key) else { return };
+        let Form::Whole(end) = &conn.form else { return };
+        let cx = Cx::new(*now, cfg, shared);
+        if let Some(lazy) = memory.adopt(end, host, conn.attempt.traffic, &cx, &clocks) {
+            conn.form = Form::Lazy(lazy);
+        }
+    }
+
+    /// An end takes a step itself; where `taken` says from where, the memory learns it.
+    fn take_step(&mut self, host: HostId, key: Key, cause: Cause<'_>, taken: Option<Taken>) {
+        let World { hosts, sources, fx, memory, now, .. } = self;
+        let here = &mut hosts[host.index()];
+        let clocks = here.clocks(*now);
+        let Host { cfg, shared, tables, .. } = here;
+        let Some(conn) = tables.conns.get_mut(key) else { return };
+        let Form::Whole(end) = &mut conn.form else { return };
+        let spec = &sources[conn.attempt.traffic.index()].spec;
+        let mut around = Around { cx: Cx::new(*now, cfg, shared), spec, fx };
+        let verdict = end.step(&mut around, cause);
+        conn.view = end.view();
+        if let Some(taken) = taken {
+            let Around { cx, fx, .. } = around;
+            let lesson = Lesson { end, host, traffic: conn.attempt.traffic, fx, verdict };
+            if let Some(lazy) = memory.learn(&taken, &cx, &clocks, &lesson) {
+                conn.form = Form::Lazy(lazy);
             }
         }
-        let here = &mut self.hosts[host.index()];
+        self.carry_out(host, key, verdict);
+    }
+
+    /// What a connection's effects need to know of it.
+    fn doer(&self, host: HostId, key: Key) -> Option<Doer> {
+        let conn = self.hosts[host.index()].tables.conns.get(key)?;
+        let whose = Whose { host, tuple: conn.tuple, attempt: conn.attempt };
+        Some(Doer { key, whose, peer: conn.peer, began: conn.began, dest: conn.dest, owner: conn.owner })
+    }
+
+    /// Carries out the effects of a step that an end took itself.
+    fn carry_out(&mut self, host: HostId, key: Key, verdict: Verdict) {
+        let Some(doer) = self.doer(host, key) else { return };
+        let fx = core::mem::take(&mut self.fx);
+        for effect in &fx.list {
+            self.apply(&doer, effect);
+        }
         for &counter in &fx.counters {
-            here.stats.counters.bump(counter);
+            self.hosts[host.index()].stats.counters.bump(counter);
         }
         let app_timer = fx.app_timer;
         self.fx = fx;
-        if let Some(after) = app_timer
-            && let Some(conn) = here.tables.conns.get_mut(key)
-        {
-            conn.app_due = after.map_or(Time::NEVER, |after| self.now + after);
-            self.queue_app_timer(host, key);
+        self.finish(host, key, app_timer, verdict);
+    }
+
+    /// Carries out the effects of a step that was recalled.
+    fn carry_out_recalled(&mut self, host: HostId, key: Key, recalled: Recalled) {
+        let Some(doer) = self.doer(host, key) else { return };
+        let Recalled { edge, up } = recalled;
+        for at in self.memory.effects_of(edge) {
+            match self.memory.effect(at) {
+                Effect::Segment(seg) => {
+                    let mut seg = *seg;
+                    seg.shift_sent(&up);
+                    self.transmit(doer.whose, &seg, Hint(key.slot() as u32), doer.peer);
+                }
+                Effect::TimeWait(machine) => {
+                    let timers = self.hosts[host.index()].cfg.timers;
+                    let machine = at_moment(machine, &up, self.now, timers);
+                    self.apply(&doer, &Effect::TimeWait(machine));
+                }
+                effect => {
+                    let effect = effect.clone();
+                    self.apply(&doer, &effect);
+                }
+            }
         }
-        self.finish(host, key, was_idle);
+        let edge = self.memory.edge(edge);
+        let (app_timer, verdict) = (edge.app_timer, edge.verdict);
+        self.finish(host, key, app_timer, verdict);
+    }
+
+    fn apply(&mut self, doer: &Doer, effect: &Effect) {
+        let Doer { key, whose, .. } = *doer;
+        let host = whose.host;
+        match effect {
+            Effect::Segment(seg) => self.transmit(whose, seg, Hint(key.slot() as u32), doer.peer),
+            Effect::Booked(booked) => self.book(whose, *booked, doer.began),
+            Effect::DescriptorClosed => {
+                let acceptable = &mut self.acceptable;
+                let again = |listener| acceptable.push((host, listener));
+                self.hosts[host.index()].descriptor_closed(again);
+            }
+            Effect::Left => self.hosts[host.index()].unhash(key),
+            Effect::TimeWait(machine) => {
+                let (dest, owner) = (doer.dest, doer.owner);
+                let who = NewMini { tuple: whose.tuple, attempt: whose.attempt, dest, owner };
+                self.begin_mini(host, who, machine);
+            }
+            Effect::Moved { .. } | Effect::Refused(_) | Effect::Fired(_) | Effect::RanOut(_) => {
+                self.note(whose, effect);
+            }
+        }
     }
 
     /// What is left to do after a step: timers, the application's end, the end's end.
-    fn finish(&mut self, host: HostId, key: Key, was_idle: bool) {
+    fn finish(&mut self, host: HostId, key: Key, app_timer: Option<Option<Span>>, verdict: Verdict) {
         let here = &mut self.hosts[host.index()];
         let Some(conn) = here.tables.conns.get_mut(key) else { return };
         let (id, tries_left) = (conn.attempt.traffic, conn.tries_left);
-        let status = conn.end.app.as_ref().map(|app| (app.status(), app.side()));
-        if matches!(status, Some((Status::Done | Status::Failed, _))) {
-            conn.end.app = None;
+        if let Some(after) = app_timer {
+            conn.app_due = after.map_or(Time::NEVER, |after| self.now + after);
         }
-        if conn.end.is_over() {
+        if conn.view.over {
             here.tables.conns.remove(key);
         } else {
+            if app_timer.is_some() {
+                self.queue_app_timer(host, key);
+            }
             self.queue_timer(host, Timed::Conn(key));
         }
         self.hosts[host.index()].account(self.now);
-        match status {
-            Some((Status::Idle, _)) if !was_idle => self.on_idle(id, host, key),
-            Some((Status::Done, Side::Client)) => self.on_done(id, false),
-            Some((Status::Failed, Side::Client)) => self.on_failed(id, tries_left),
-            _ => {}
+        match verdict {
+            Verdict::Idle => self.on_idle(id, host, key),
+            Verdict::ClientDone => self.on_done(id, false),
+            Verdict::ClientFailed => self.on_failed(id, tries_left),
+            Verdict::GoesOn | Verdict::ServerDone => {}
         }
     }
 

@@ -3,7 +3,6 @@
 use super::queue::Queue;
 use super::record::Sink;
 use super::world::World;
-use crate::app::Application;
 use crate::host::Host;
 use crate::record::{Gauge, LimitSummary, Summary, Tally};
 use crate::scenario::Limit;
@@ -13,7 +12,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// What the run came to.
     pub fn into_summary(mut self) -> Summary {
         for conn in self.hosts.iter().flat_map(|host| host.tables.conns.iter()) {
-            if conn.end.app.as_ref().is_some_and(Application::is_connecting) {
+            if conn.view.connecting {
                 self.books[conn.attempt.traffic.index()].pending += 1;
             }
         }
@@ -21,6 +20,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             for tally in [book.attempted, book.connected, book.completed, book.failed] {
                 self.digest.traffic([tally.count, tally.last.0, 0, 0, 0, 0]);
             }
+        }
+        for host in &mut self.hosts {
+            self.memory.count(host.id, &mut host.stats.counters);
         }
         let mut limits: Vec<LimitSummary> = self.hosts.iter().flat_map(limits_of).collect();
         limits.sort_by_key(|l| l.limit);

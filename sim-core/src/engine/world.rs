@@ -4,7 +4,7 @@ use super::event::{Due, Event};
 use super::queue::{LaneId, Lanes, Order, Queue, Rank};
 use super::record::{Record, Sink, Whose, digest_record};
 use super::series::Sampler;
-use crate::app::Effects;
+use crate::app::{Effects, Memory};
 use crate::host::{Arrived, Host, Mini, NewMini, RowId, Timed};
 use crate::ids::{HostId, Key, TrafficId};
 use crate::net::Net;
@@ -50,6 +50,8 @@ pub struct World<Q, S> {
     pub(super) net: Net,
     pub(super) sources: Vec<Source>,
     pub(super) fx: Effects,
+    /// The memory of steps.
+    pub(super) memory: Memory,
     pub(super) books: Vec<TrafficSummary>,
     /// The state in which a step began that has not yet reported its last move.
     pub(super) step_began_in: Option<State>,
@@ -87,6 +89,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             hosts: build_hosts(scenario),
             sources: sources.map(|(i, spec)| Source::new(spec, TrafficId(i as u16), scenario.seed)).collect(),
             fx: Effects::default(),
+            memory: Memory::default(),
             books: vec![TrafficSummary::default(); scenario.traffic.len()],
             step_began_in: None,
             acceptable: Vec::new(),
@@ -141,6 +144,18 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             self.dispatch(due);
         }
         true
+    }
+
+    /// Lets every end take every step itself: the referee of the memory of steps.
+    #[must_use]
+    pub fn without_memory(mut self) -> Self {
+        self.memory.switch_off();
+        self
+    }
+
+    /// The memory of steps.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// Runs to the end and says what it came to.
@@ -273,7 +288,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let (due, wake, lane, event) = match timed {
             Timed::Conn(key) => {
                 let Some(conn) = here.tables.conns.get_mut(key) else { return };
-                let due = conn.end.deadline();
+                let due = conn.form.deadline();
                 let short = due.since(self.now) < Span::from_millis(500);
                 (due, &mut conn.wake, if short { lanes.short } else { lanes.long }, Event::Conn(host, key))
             }
@@ -307,6 +322,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     pub(super) fn after(&mut self, host: HostId, arrived: Arrived) {
         self.log(host, arrived.line);
         if let Some(timed) = arrived.timed {
+            if let Timed::Conn(key) = timed {
+                self.born(host, key, None);
+            }
             self.queue_timer(host, timed);
         }
         if let Some(listener) = arrived.acceptable {

@@ -6,7 +6,7 @@ use super::minis::{Mini, NewMini};
 use super::packet::{Attempt, Hint};
 use super::ports::{DestId, Owner};
 use super::tables::{Conn, Tables};
-use crate::app::{Effects, End};
+use crate::app::{Effects, End, Form};
 use crate::errno::{Call, Errno};
 use crate::ids::{Addr, Key, SockAddr, Tuple};
 use crate::tcp::config::TwReuse;
@@ -57,9 +57,10 @@ impl Host {
         fx.begin_step();
         let inherited = self.take_over(now, tuple, owner, fx);
         let secrets = self.keys.of(&self.cfg, now, tuple);
-        let mut cx = Cx { now, cfg: &self.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(now, &self.cfg, &mut self.shared);
         let endpoint = Endpoint::connect(&mut cx, ConnectParams { secrets, inherited }, fx);
         fx.end_step();
+        let end = End::new(endpoint, true);
         let key = self.tables.conns.insert(Conn {
             tuple,
             attempt,
@@ -71,7 +72,8 @@ impl Host {
             wake: Time::NEVER,
             app_due: Time::NEVER,
             app_wake: Time::NEVER,
-            end: End::new(endpoint, true),
+            view: end.view(),
+            form: Form::Whole(end),
         });
         self.tables.index.put(tuple, Place::Full(key.slot() as u32));
         self.ports.take(now, port, owner, dest);
@@ -225,8 +227,8 @@ impl Host {
 /// Who holds the ports towards a destination, by state, most first.
 fn holders(tables: &Tables, id: DestId, (from, to): (Addr, SockAddr)) -> Vec<(State, u64)> {
     let mut count = [0u64; State::ALL.len()];
-    for conn in tables.conns.iter().filter(|conn| conn.end.hashed && conn.dest == id) {
-        count[conn.end.endpoint.state() as usize] += 1;
+    for conn in tables.conns.iter().filter(|conn| conn.view.hashed && conn.dest == id) {
+        count[conn.view.state as usize] += 1;
     }
     for orphan in tables.orphans.iter().filter(|orphan| orphan.dest == id) {
         count[orphan.machine.state() as usize] += 1;

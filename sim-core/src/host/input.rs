@@ -6,7 +6,7 @@ use super::minis::Mini;
 use super::packet::Packet;
 use super::ports::{DestId, Owner};
 use super::tables::{Conn, Pending};
-use crate::app::{Effects, End};
+use crate::app::{Effects, End, Form};
 use crate::ids::{Key, Tuple};
 use crate::log::LogLine;
 use crate::socket::{self, MiniFate, Next, Request, SocketMut};
@@ -94,7 +94,7 @@ impl Host {
         let tuple = packet.tuple.reversed();
         let secrets = || keys.of(cfg, now, tuple);
         let queue = listener.map(|i| &mut listeners[i].listener);
-        socket::receive(&mut Cx { now, cfg, shared }, socket, queue, &packet.seg, secrets, fx)
+        socket::receive(&mut Cx::new(now, cfg, shared), socket, queue, &packet.seg, secrets, fx)
     }
 
     fn arrive_at_mini(
@@ -137,7 +137,7 @@ impl Host {
         let tuple = pending.tuple;
         let secrets = || keys.of(cfg, now, tuple);
         let queue = listener.map(|i| &mut listeners[i].listener);
-        let mut cx = Cx { now, cfg, shared };
+        let mut cx = Cx::new(now, cfg, shared);
         let socket = SocketMut::Request(&mut pending.request);
         match socket::receive(&mut cx, socket, queue, &packet.seg, secrets, fx) {
             Next::Keep | Next::Request(_) | Next::TimeWait(_) => {
@@ -189,6 +189,7 @@ impl Host {
         // The segment that completes a handshake may end the connection too: such a child waits for accept() to hand
         // out its error, but is in no table.
         let hashed = endpoint.state() != State::Closed;
+        let end = End::new(endpoint, hashed);
         let key = self.tables.conns.insert(Conn {
             tuple,
             attempt: packet.attempt,
@@ -200,7 +201,8 @@ impl Host {
             wake: Time::NEVER,
             app_due: Time::NEVER,
             app_wake: Time::NEVER,
-            end: End::new(endpoint, hashed),
+            view: end.view(),
+            form: Form::Whole(end),
         });
         if hashed {
             self.tables.index.put(tuple, Place::Full(key.slot() as u32));
@@ -223,7 +225,7 @@ impl Host {
         let listener = found.map(|found| usize::from(by_port[found].1));
         let queue = listener.map(|i| &mut listeners[i].listener);
         fx.begin_step();
-        let fate = pending.request.on_timer(&mut Cx { now, cfg, shared }, queue, fx);
+        let fate = pending.request.on_timer(&mut Cx::new(now, cfg, shared), queue, fx);
         fx.end_step();
         let timed = (fate == MiniFate::Keep).then_some(Timed::Request(key));
         if timed.is_none() {

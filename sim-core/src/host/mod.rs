@@ -45,7 +45,7 @@ use crate::rng::{Purpose, Stream};
 use crate::scenario::{self, Listen};
 use crate::socket::Listener;
 use crate::tcp::config::TimerModel;
-use crate::tcp::{Shared, State, TcpConfig};
+use crate::tcp::{Clocks, Cx, Shared, State, TcpConfig};
 use crate::time::{Span, Time};
 use ports::Ports;
 use secrets::Keys;
@@ -135,6 +135,8 @@ pub struct Host {
     /// Mini-sockets in order of age, where the oldest makes room for the newest; some may have gone.
     minis_by_age: VecDeque<Mini>,
     keys: Keys,
+    /// The clocks at the moment for which they were last read.
+    clocks: (Time, Clocks),
 }
 
 /// The tracker of a host. Where timers are a wheel and the scenario does not say when the collector runs first, that
@@ -176,6 +178,7 @@ impl Host {
             exhausted: spec.ports.exhausted,
             minis_by_age: VecDeque::new(),
             keys,
+            clocks: (Time::NEVER, Clocks::default()),
         };
         for (i, listen) in spec.listen.iter().enumerate() {
             host.by_port.push((listen.port, i as u16));
@@ -190,6 +193,15 @@ impl Host {
     fn listener_on(&self, port: u16) -> Option<usize> {
         let found = self.by_port.binary_search_by_key(&port, |&(port, _)| port).ok()?;
         Some(usize::from(self.by_port[found].1))
+    }
+
+    /// Its clocks.
+    #[inline]
+    pub fn clocks(&mut self, now: Time) -> Clocks {
+        if self.clocks.0 != now {
+            self.clocks = (now, Clocks::of(&Cx::new(now, &self.cfg, &mut self.shared)));
+        }
+        self.clocks.1
     }
 
     /// Descriptors that applications may have open.

@@ -4,7 +4,7 @@ use super::index::Index;
 use super::packet::{Attempt, Hint};
 use super::ports::{DestId, Owner};
 use super::waiting::Waiting;
-use crate::app::End;
+use crate::app::{Form, View};
 use crate::ids::{Slab, Tuple};
 use crate::socket::Request;
 use crate::tcp::TimeWait;
@@ -33,8 +33,10 @@ pub struct Conn {
     pub app_due: Time,
     /// For which moment a wake-up of the application is queued.
     pub app_wake: Time,
+    /// What is known of its end.
+    pub view: View,
     /// Socket and application.
-    pub end: End,
+    pub form: Form,
 }
 
 /// An orphan's FIN_WAIT2 as a mini-socket. (TIME_WAITs are rows, see [`Waiting`].)

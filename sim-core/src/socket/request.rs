@@ -219,7 +219,7 @@ impl Request {
     fn challenge(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         if oow_limited(cx, &mut self.last_limited) {
             out.count(Counter::TcpExtTCPACKSkippedChallenge);
-        } else if cx.shared.take_challenge(cx.now, cx.cfg) {
+        } else if cx.take_challenge() {
             out.count(Counter::TcpExtTCPChallengeACK);
             self.send_ack(cx, out);
         }

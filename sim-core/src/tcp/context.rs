@@ -1,6 +1,6 @@
 //! What surrounds an endpoint: the moment, the host's parameters, the state it shares with its neighbours.
 
-use super::TcpConfig;
+use super::{Notes, TcpConfig};
 use crate::seq::Seq;
 use crate::time::{Span, Time};
 
@@ -24,7 +24,7 @@ impl Shared {
     /// Takes one challenge ACK from the host's budget of this second (`tcp_challenge_ack_limit`).
     ///
     /// The kernel draws each second's budget around the limit; there is no luck in here, so it is the limit itself.
-    pub(crate) fn take_challenge(&mut self, now: Time, cfg: &TcpConfig) -> bool {
+    fn take_challenge(&mut self, now: Time, cfg: &TcpConfig) -> bool {
         if cfg.challenge_ack_limit == u32::MAX {
             return true;
         }
@@ -48,9 +48,25 @@ pub struct Cx<'a> {
     pub cfg: &'a TcpConfig,
     /// The host's shared state.
     pub shared: &'a mut Shared,
+    /// What the step says about itself.
+    pub notes: Notes,
+}
+
+impl<'a> Cx<'a> {
+    /// The surroundings of a step that is about to begin.
+    pub fn new(now: Time, cfg: &'a TcpConfig, shared: &'a mut Shared) -> Cx<'a> {
+        Cx { now, cfg, shared, notes: Notes::default() }
+    }
 }
 
 impl Cx<'_> {
+    /// Takes one challenge ACK from the host's budget.
+    pub(crate) fn take_challenge(&mut self) -> bool {
+        if self.cfg.challenge_ack_limit != u32::MAX {
+            self.notes.ask_outside();
+        }
+        self.shared.take_challenge(self.now, self.cfg)
+    }
     /// Jiffies so far.
     pub(crate) fn ticks(&self) -> u32 {
         self.cfg.timers.ticks(self.now)

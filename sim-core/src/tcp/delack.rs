@@ -1,7 +1,7 @@
 //! When to acknowledge: at once, after a while, or along with data (`tcp_event_data_recv`, `__tcp_ack_snd_check`).
 
 use super::endpoint::Endpoint;
-use super::{Cx, Flags, Out, Segment};
+use super::{Alarm, Cx, Flags, Out, Segment};
 use crate::counter::Counter;
 use crate::time::{Span, Time};
 
@@ -140,12 +140,14 @@ impl Endpoint {
         let rto_bound = timers.to_ticks(cx.cfg.rto_min).max(2) - 1;
         ato = ato.min(timers.to_ticks(DELACK_MAX)).min(rto_bound);
         if self.ack_pending & TIMER != 0 {
+            cx.notes.ask_outside();
             let left = self.delack_at.since(cx.now);
             if left <= timers.from_ticks(ato >> 2) {
                 self.send_ack(cx, out);
                 return;
             }
         }
+        cx.notes.arm(Alarm::DelayedAck, timers.from_ticks(ato));
         let at = timers.expiry(cx.now, timers.from_ticks(ato));
         self.delack_at = if self.ack_pending & TIMER != 0 { self.delack_at.min(at) } else { at };
         self.ack_pending |= SCHEDULED | TIMER;
@@ -156,6 +158,7 @@ impl Endpoint {
         self.schedule_ack();
         self.enter_quickack(cx);
         self.ack_pending |= TIMER;
+        cx.notes.arm(Alarm::DelayedAck, DELACK_MAX);
         self.delack_at = cx.cfg.timers.expiry(cx.now, DELACK_MAX);
     }
 

@@ -164,6 +164,15 @@ impl Flight {
         self.rtx = 0;
         lost
     }
+    /// Moves sequence numbers and send times. Places that hold no segment are blank before and after.
+    pub(super) fn shift(&mut self, seq: u32, micros: u32) {
+        let len = usize::from(self.len);
+        for sent in &mut self.sent[..len] {
+            sent.end = sent.end + seq;
+            sent.at = sent.at.wrapping_add(micros);
+        }
+        self.sent[len..].fill(Sent::default());
+    }
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         *self = Flight::EMPTY;

@@ -12,6 +12,7 @@
 //! | `invariants` | what must hold after every step |
 //! | `timewait` | the way into a mini-socket |
 //! | `input`, `out`, `outbox` | what goes in; where everything goes that comes out; a box that keeps it |
+//! | `notes`, `relative` | what a step says about itself; endpoints without their place in sequence space and time |
 //! | `flight`, `reassembly` | what is in flight, what waits for a hole to be filled |
 
 mod ack;
@@ -28,9 +29,11 @@ mod endpoint;
 mod flight;
 mod input;
 mod invariants;
+mod notes;
 mod out;
 mod outbox;
 mod reassembly;
+mod relative;
 mod rtt;
 mod segment;
 mod state;
@@ -47,8 +50,10 @@ pub(crate) use delack::DEFAULT_MSS;
 pub(crate) use emit::reply_with_reset;
 pub use endpoint::{ArmedTimer, Endpoint, Poll};
 pub use input::{Fate, Input, Linger2, Step};
+pub use notes::{ALARMS, Alarm, Notes};
 pub use out::{Notice, Out, TimerKind, Why};
 pub use outbox::{Fact, Outbox};
+pub use relative::{AlarmChange, Bases, Clocks, Shift};
 pub use segment::{Flags, Segment, SynOptions, TsOption};
 pub use state::State;
 pub use timewait::TimeWait;

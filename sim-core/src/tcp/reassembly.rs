@@ -33,6 +33,18 @@ impl OutOfOrder {
     pub(super) fn clear(&mut self) {
         self.held.clear();
     }
+    /// Moves sequence numbers. What was newest among segments that are gone is forgotten.
+    pub(super) fn shift(&mut self, by: u32) {
+        if self.held.is_empty() {
+            self.newest = (Seq(0), Seq(0));
+            return;
+        }
+        for held in &mut self.held {
+            held.start = held.start + by;
+            held.end = held.end + by;
+        }
+        self.newest = (self.newest.0 + by, self.newest.1 + by);
+    }
     /// The two blocks to report first, as far as there are any: the newest, and the rightmost other one.
     pub(super) fn blocks(&self) -> (Option<Range>, Option<Range>) {
         let first = (!self.held.is_empty()).then_some(self.newest);

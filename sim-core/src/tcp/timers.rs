@@ -1,7 +1,7 @@
 //! What happens when time has passed (tcp_timer.c). One transmit timer serves three purposes, as in the kernel.
 
 use super::endpoint::{Congestion, Endpoint, LINGER2_NEVER, Pending};
-use super::{Cx, Out, State, TimeWait, TimerKind};
+use super::{Alarm, Cx, Out, State, TimeWait, TimerKind};
 use crate::counter::Counter;
 use crate::errno::Errno;
 use crate::time::{Span, Time};
@@ -45,6 +45,7 @@ impl Endpoint {
     /// Arms the transmit timer.
     pub(super) fn arm_transmit(&mut self, cx: &Cx<'_>, purpose: Pending, delay: Span) {
         self.pending = purpose;
+        cx.notes.arm(Alarm::Transmit, delay);
         self.xmit_at = cx.cfg.timers.expiry(cx.now, delay);
     }
     /// Stops all timers.
@@ -223,6 +224,7 @@ impl Endpoint {
 
     /// Kills an orphan when there are too many (`tcp_out_of_resources`).
     fn out_of_resources(&mut self, cx: &mut Cx<'_>, do_reset: bool, out: &mut impl Out) -> bool {
+        cx.notes.ask_outside();
         let idle = cx.ticks().wrapping_sub(self.lsndtime);
         let timers = cx.cfg.timers;
         let shift = u32::from(idle > timers.to_ticks(cx.cfg.rto_max.times(2)) || !do_reset);
@@ -316,6 +318,7 @@ impl Endpoint {
 
     /// Arms the timer that serves keep-alive and FIN_WAIT2.
     pub(super) fn arm_keepalive(&mut self, cx: &Cx<'_>, delay: Span) {
+        cx.notes.arm(Alarm::KeepAlive, delay);
         self.keep_at = cx.cfg.timers.expiry(cx.now, delay);
     }
 

@@ -50,6 +50,7 @@ impl Endpoint {
         };
         let counter = if life <= Span::from_secs(4) { Counter::TcpExtTWKilled } else { Counter::TcpExtTW };
         out.count(counter);
+        cx.notes.leave_mini(life);
         cx.shared.mini_sockets += 1;
         if fin_wait2.is_none() {
             self.move_to(State::TimeWait, out);

@@ -119,7 +119,7 @@ impl Replica {
     }
 
     fn fire(&mut self) {
-        let mut cx = Cx { now: self.now, cfg: &self.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(self.now, &self.cfg, &mut self.shared);
         let next = match &mut self.slot {
             Slot::Empty => Next::Keep,
             Slot::Request(req) => req.on_timer(&mut cx, self.listener.as_mut(), &mut self.out).into(),
@@ -145,7 +145,7 @@ impl Replica {
 
     /// Delivers a segment from the peer.
     pub(super) fn inject(&mut self, seg: &Segment) {
-        let mut cx = Cx { now: self.now, cfg: &self.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(self.now, &self.cfg, &mut self.shared);
         let socket = match &mut self.slot {
             Slot::Empty => SocketMut::None,
             Slot::Request(req) => SocketMut::Request(req),
@@ -161,7 +161,7 @@ impl Replica {
 
     /// One call on a socket.
     fn step(&mut self, index: usize, input: Input) -> Result<u32, Errno> {
-        let mut cx = Cx { now: self.now, cfg: &self.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(self.now, &self.cfg, &mut self.shared);
         let step = self.sockets[index].step(&mut cx, input, &mut self.out);
         let in_table = matches!(self.slot, Slot::Full(i) if i == index);
         self.settle(if in_table { step.fate.into() } else { Next::Keep });
@@ -202,7 +202,7 @@ impl Replica {
         }
         self.connections += 1;
         let params = ConnectParams { secrets: Replica::secrets(self.connections), inherited };
-        let mut cx = Cx { now: self.now, cfg: &self.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(self.now, &self.cfg, &mut self.shared);
         let endpoint = Endpoint::connect(&mut cx, params, &mut self.out);
         self.sockets.push(endpoint);
         let index = self.sockets.len() - 1;

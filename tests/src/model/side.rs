@@ -118,14 +118,14 @@ impl Side {
             }
         }
         let params = ConnectParams { secrets: env.secrets(), inherited };
-        let mut cx = Cx { now: env.now, cfg: env.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(env.now, env.cfg, &mut self.shared);
         self.slot = Slot::Full(Endpoint::connect(&mut cx, params, out));
         true
     }
 
     /// A segment arrives. The application accepts what becomes complete at once.
     pub fn deliver(&mut self, env: Env<'_>, seg: &Segment, out: &mut Outbox) {
-        let mut cx = Cx { now: env.now, cfg: env.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(env.now, env.cfg, &mut self.shared);
         let socket = match &mut self.slot {
             Slot::Empty => SocketMut::None,
             Slot::Request(request) => SocketMut::Request(request),
@@ -138,7 +138,7 @@ impl Side {
 
     /// The timer of what the tuple leads to is due.
     pub fn fire(&mut self, env: Env<'_>, out: &mut Outbox) {
-        let mut cx = Cx { now: env.now, cfg: env.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(env.now, env.cfg, &mut self.shared);
         let next = match &mut self.slot {
             Slot::Empty => Next::Keep,
             Slot::Request(request) => request.on_timer(&mut cx, self.listener.as_mut(), out).into(),
@@ -153,7 +153,7 @@ impl Side {
     /// # Errors
     /// EBADF without a descriptor; otherwise as the call.
     pub fn call(&mut self, env: Env<'_>, input: Input, out: &mut Outbox) -> Result<u32, Errno> {
-        let mut cx = Cx { now: env.now, cfg: env.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(env.now, env.cfg, &mut self.shared);
         match &mut self.slot {
             Slot::Full(endpoint) if endpoint.has_owner() => {
                 let step = endpoint.step(&mut cx, input, out);

@@ -70,7 +70,7 @@ impl Side {
         }
     }
     pub(super) fn deliver(&mut self, now: Time, seg: &Segment) {
-        let mut cx = Cx { now, cfg: &self.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(now, &self.cfg, &mut self.shared);
         let socket = match &mut self.slot {
             Slot::Empty => SocketMut::None,
             Slot::Request(r) => SocketMut::Request(r),
@@ -82,7 +82,7 @@ impl Side {
         self.carry_out(next);
     }
     fn fire(&mut self, now: Time) {
-        let mut cx = Cx { now, cfg: &self.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(now, &self.cfg, &mut self.shared);
         let next = match &mut self.slot {
             Slot::Empty => Next::Keep,
             Slot::Request(r) => r.on_timer(&mut cx, self.listener.as_mut(), &mut self.out).into(),
@@ -92,14 +92,14 @@ impl Side {
         self.carry_out(next);
     }
     pub(super) fn call(&mut self, now: Time, input: Input) -> Result<u32, Errno> {
-        let mut cx = Cx { now, cfg: &self.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(now, &self.cfg, &mut self.shared);
         let Slot::Full(endpoint) = &mut self.slot else { return Err(Errno::Ebadf) };
         let step = endpoint.step(&mut cx, input, &mut self.out);
         self.carry_out(step.fate.into());
         step.answer
     }
     pub(super) fn connect(&mut self, now: Time) {
-        let mut cx = Cx { now, cfg: &self.cfg, shared: &mut self.shared };
+        let mut cx = Cx::new(now, &self.cfg, &mut self.shared);
         let secrets = Secrets { isn: Seq(self.isn), ts_offset: self.isn ^ 0x5555, cookie: 77 };
         let params = ConnectParams { secrets, inherited: None };
         self.slot = Slot::Full(Endpoint::connect(&mut cx, params, &mut self.out));

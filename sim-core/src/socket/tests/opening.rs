@@ -91,7 +91,7 @@ fn a_full_accept_queue_drops_syns_and_ignores_last_acks() {
         let ack =
             Segment { seq: Seq(seq + 1), ack: Seq(8), flags: Flags::ACK, win: 1_000, ..Segment::default() };
         if answered.is_some() {
-            let mut cx = Cx { now, cfg: &server.cfg, shared: &mut server.shared };
+            let mut cx = Cx::new(now, &server.cfg, &mut server.shared);
             let Slot::Request(req) = &mut server.slot else { panic!("a request") };
             let socket = SocketMut::Request(req);
             let next =
