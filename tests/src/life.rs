@@ -1,11 +1,12 @@
 //! One connection's whole life between two endpoints, without an engine: what a step of the protocol itself costs.
 
 use sim_core::seq::Seq;
+use sim_core::socket::Seat;
 use sim_core::tcp::config::TimerModel;
 use sim_core::tcp::{Input, Outbox, Segment, TcpConfig};
 use sim_core::time::{Span, Time};
 
-use crate::model::side::{Env, Side};
+use crate::model::side::{env, listening};
 
 /// One way takes this long.
 const DELAY: Span = Span::from_millis(1);
@@ -13,15 +14,19 @@ const DELAY: Span = Span::from_millis(1);
 /// One end, and what it has to say.
 #[derive(Debug)]
 struct End {
-    side: Side,
+    side: Seat,
     isn: Seq,
     out: Outbox,
 }
 
 impl End {
+    fn connect(&mut self, now: Time, cfg: &TcpConfig) {
+        // A tuple that is not free would show in what the life comes to.
+        let _ = self.side.connect(env(now, cfg, self.isn), false, &mut self.out);
+    }
     fn call(&mut self, now: Time, cfg: &TcpConfig, input: Input) {
         // An error would show in what the life comes to.
-        let _ = self.side.call(Env { now, cfg, isn: self.isn }, input, &mut self.out);
+        let _ = self.side.call(env(now, cfg, self.isn), input, &mut self.out);
     }
 }
 
@@ -41,8 +46,8 @@ impl Default for Life {
         let end = |side, isn| End { side, isn: Seq(isn), out: Outbox::default() };
         Life {
             cfg: TcpConfig { timers: TimerModel::Exact, ..TcpConfig::default() },
-            client: end(Side::default(), 1),
-            server: end(Side::listening(), 1_000_000),
+            client: end(Seat::default(), 1),
+            server: end(listening(), 1_000_000),
             crossing: Vec::new(),
             segments: 0,
         }
@@ -53,8 +58,7 @@ impl Life {
     /// Open, request, response, close, TIME_WAIT, expiry. Afterwards nothing is left at either end.
     pub fn live(&mut self, begin: Time) {
         let mut now = begin;
-        let env = Env { now, cfg: &self.cfg, isn: self.client.isn };
-        self.client.side.connect(env, &mut self.client.out);
+        self.client.connect(now, &self.cfg);
         self.cross(&mut now);
         self.client.call(now, &self.cfg, Input::Send { len: 200 });
         self.cross(&mut now);
@@ -66,13 +70,13 @@ impl Life {
         self.cross(&mut now);
         self.server.call(now, &self.cfg, Input::Close);
         self.cross(&mut now);
-        let end = Env { now: self.client.side.deadline(), cfg: &self.cfg, isn: self.client.isn };
+        let end = env(self.client.side.deadline(), &self.cfg, self.client.isn);
         self.client.side.fire(end, &mut self.client.out);
     }
 
     /// Whether nothing is left at either end, in the tables and in the counts.
     pub fn is_over(&self) -> bool {
-        self.client.side.is_clean() && self.server.side.is_clean()
+        self.client.side.is_vacant() && self.server.side.is_vacant()
     }
 
     /// Carries segments to and fro until none is left.
@@ -95,7 +99,9 @@ fn hand_over(from: &mut End, to: &mut End, crossing: &mut Vec<Segment>, cfg: &Tc
     crossing.append(&mut from.out.segments);
     from.out.clear();
     for seg in crossing.iter() {
-        to.side.deliver(Env { now, cfg, isn: to.isn }, seg, &mut to.out);
+        to.side.deliver(env(now, cfg, to.isn), seg, &mut to.out);
+        // The server takes what has become complete.
+        let _ = to.side.accept();
     }
     crossing.len() as u64
 }

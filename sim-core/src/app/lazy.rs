@@ -37,4 +37,3 @@ impl Form {
         transmit.min(delayed_ack).min(keepalive)
     }
 }
-

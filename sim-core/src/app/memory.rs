@@ -248,7 +248,8 @@ fn pack_segment(seg: &Segment, bases: &Bases, clocks: &Clocks, words: &mut [u64;
             return None;
         }
         let age = clocks.millis.wrapping_sub(echoed);
-        words[4] = u64::from(val.wrapping_sub(bases.peer_ts)) << 32 | u64::from(if ecr == 0 { 0 } else { age });
+        words[4] =
+            u64::from(val.wrapping_sub(bases.peer_ts)) << 32 | u64::from(if ecr == 0 { 0 } else { age });
         marks = 1 | u64::from(ecr == 0) << 1 | u64::from(bases.peer_ts == 0) << 2;
     }
     if seg.flags.has(Flags::SYN) {
@@ -433,7 +434,13 @@ pub struct Lesson<'a> {
 
 impl Memory {
     /// Remembers a step. Its end as a place in the memory, if it can be one.
-    pub fn learn(&mut self, taken: &Taken, cx: &Cx<'_>, clocks: &Clocks, lesson: &Lesson<'_>) -> Option<Lazy> {
+    pub fn learn(
+        &mut self,
+        taken: &Taken,
+        cx: &Cx<'_>,
+        clocks: &Clocks,
+        lesson: &Lesson<'_>,
+    ) -> Option<Lazy> {
         self.missed += 1;
         if self.aside > 0 || self.off {
             return None;
@@ -491,7 +498,14 @@ impl Memory {
     }
 
     /// An end that has just come to be, as a place in the memory.
-    pub fn adopt(&mut self, end: &End, host: HostId, traffic: TrafficId, cx: &Cx<'_>, clocks: &Clocks) -> Option<Lazy> {
+    pub fn adopt(
+        &mut self,
+        end: &End,
+        host: HostId,
+        traffic: TrafficId,
+        cx: &Cx<'_>,
+        clocks: &Clocks,
+    ) -> Option<Lazy> {
         if !clocks.are_calm() {
             return None;
         }
@@ -599,7 +613,12 @@ fn relative(effect: &Effect, down: &Shift, up: &Shift, cx: &Cx<'_>) -> Option<Ef
 }
 
 /// A mini-socket from its relative form, at a moment.
-pub fn at_moment(machine: &crate::tcp::TimeWait, up: &Shift, now: Time, timers: TimerModel) -> crate::tcp::TimeWait {
+pub fn at_moment(
+    machine: &crate::tcp::TimeWait,
+    up: &Shift,
+    now: Time,
+    timers: TimerModel,
+) -> crate::tcp::TimeWait {
     let mut whole = machine.clone();
     whole.shift(up);
     let life = Span(machine.deadline().0);

@@ -6,6 +6,7 @@
 mod cookies;
 mod listener;
 mod request;
+mod seat;
 pub mod timewait;
 
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 
 pub use listener::Listener;
 pub use request::Request;
+pub use seat::{Env, Seat, Slot};
 
 use crate::counter::Counter;
 use crate::seq::Seq;

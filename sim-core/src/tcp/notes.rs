@@ -32,7 +32,11 @@ pub struct Notes {
 
 impl Default for Notes {
     fn default() -> Self {
-        Notes { armed: [const { Cell::new(NOTHING) }; ALARMS], mini: Cell::new(NOTHING), asked: Cell::new(false) }
+        Notes {
+            armed: [const { Cell::new(NOTHING) }; ALARMS],
+            mini: Cell::new(NOTHING),
+            asked: Cell::new(false),
+        }
     }
 }
 

@@ -118,12 +118,7 @@ fn unless_zero(number: &mut u32, by: u32) {
 impl Endpoint {
     /// Where it stands.
     pub fn bases(&self) -> Bases {
-        Bases {
-            snd: self.snd_una.0,
-            rcv: self.rcv_nxt.0,
-            peer_ts: self.ts_recent,
-            offset: self.ts_offset,
-        }
+        Bases { snd: self.snd_una.0, rcv: self.rcv_nxt.0, peer_ts: self.ts_recent, offset: self.ts_offset }
     }
 
     /// Moves its numbers.
@@ -244,7 +239,9 @@ impl Cx<'_> {
         match self.notes.armed(alarm) {
             _ if after == Time::NEVER => Some(AlarmChange::Stopped),
             None => (before == after).then_some(AlarmChange::Kept),
-            Some(delay) => (self.cfg.timers.expiry(self.now, delay) == after).then_some(AlarmChange::Armed(delay)),
+            Some(delay) => {
+                (self.cfg.timers.expiry(self.now, delay) == after).then_some(AlarmChange::Armed(delay))
+            }
         }
     }
 }

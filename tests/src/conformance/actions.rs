@@ -208,7 +208,7 @@ impl Action<'_> {
             it.host.inject(&rst);
             problems.extend(it.compare(to, &step["out"], &it.host.sent));
             counters.extend(it.host.take_counters());
-            connections[1 - index].host.shared = connections[index].host.shared;
+            connections[1 - index].host.seat.shared = connections[index].host.seat.shared;
         }
         compare_counters(&self.record["counters"], &counters, &mut problems);
         Ok(problems)

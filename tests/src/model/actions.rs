@@ -1,7 +1,7 @@
 //! What can happen in a state of the model, and the fair course of things.
 
-use super::side::Slot;
 use super::world::{CLIENT, PIECE, Plan, SERVER, World};
+use sim_core::socket::Slot;
 use sim_core::tcp::{Input, State, TimerKind};
 use std::collections::VecDeque;
 
@@ -66,7 +66,7 @@ impl World {
         let app = &self.apps[side];
         let host = &self.sides[side];
         let Some(endpoint) = host.descriptor() else {
-            if host.slot == Slot::Empty && app.calls < plan.calls[side] {
+            if *host.slot() == Slot::Empty && app.calls < plan.calls[side] {
                 actions.push(Action::Connect(side));
             }
             return;

@@ -3,10 +3,11 @@
 //! A [`Step`] is relative to what the side has last sent, so that a list made by chance goes deep: most of its
 //! segments fit, and some are off by a little or by much.
 
-use super::side::{Env, Side, Slot};
-use super::watch::{Stimulus, Watch};
+use super::side::{Stimulus, env, listening};
+use super::watch::Watch;
 use sim_core::errno::Errno;
 use sim_core::seq::Seq;
+use sim_core::socket::{Seat, Slot};
 use sim_core::tcp::{Flags, Input, Outbox, Segment, State, SynOptions, TcpConfig, TsOption};
 use sim_core::time::{Span, Time};
 
@@ -48,7 +49,7 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The side.
-    pub side: Side,
+    pub side: Seat,
     /// The moment.
     pub now: Time,
     /// What the last step produced.
@@ -76,7 +77,7 @@ const MOST_TIMERS: u32 = 2_000;
 impl Subject {
     /// A host that may listen.
     pub fn new(cfg: TcpConfig, listens: bool) -> Subject {
-        let side = if listens { Side::listening() } else { Side::default() };
+        let side = if listens { listening() } else { Seat::default() };
         Subject {
             side,
             now: Time(1_000_000_000),
@@ -148,12 +149,12 @@ impl Subject {
             }
             self.step(Step::Timer)?.ok();
         }
-        if self.side.is_clean() { Ok(()) } else { Err(format!("left behind: {:?}", self.side)) }
+        if self.side.is_vacant() { Ok(()) } else { Err(format!("left behind: {:?}", self.side)) }
     }
 
     fn apply(&mut self, stimulus: Stimulus) -> Result<Result<u32, Errno>, String> {
         let isn = Seq(0x7fff_ff00) + self.connections * 100_000;
-        let env = Env { now: self.now, cfg: &self.cfg, isn };
+        let env = env(self.now, &self.cfg, isn);
         let answer = self.watch.step(&mut self.side, env, stimulus, &mut self.out)?;
         for seg in &self.out.segments {
             if seg.flags.has(Flags::SYN) {
@@ -165,7 +166,7 @@ impl Subject {
                 self.rcv = if seg.flags.has(Flags::ACK) { seg.ack } else { self.rcv };
             }
         }
-        if let Slot::Full(endpoint) = &self.side.slot
+        if let Slot::Full(endpoint) = self.side.slot()
             && endpoint.state() != State::SynSent
         {
             (self.snd, self.rcv) = (endpoint.snd_nxt(), endpoint.rcv_nxt());

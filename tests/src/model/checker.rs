@@ -1,8 +1,8 @@
 //! The model checker: every state that two endpoints can reach, within a number of faults.
 
 use super::actions::Action;
-use super::side::{Side, Slot};
 use super::world::{Broken, Plan, World, timeless};
+use sim_core::socket::{Seat, Slot};
 use sim_core::tcp::{State, TcpConfig};
 use stateright::{Checker, Model, Property};
 
@@ -59,7 +59,7 @@ fn all_properties() -> Vec<Property<TcpModel>> {
         Property::sometimes("CLOSING is reached", |_, w: &World| w.has(State::Closing)),
         Property::sometimes("LAST_ACK is reached", |_, w: &World| w.has(State::LastAck)),
         Property::sometimes(TIME_WAIT, |_, w: &World| w.has(State::TimeWait)),
-        Property::sometimes(BOTH_OPEN, |_, w: &World| w.sides.iter().all(Side::crosses)),
+        Property::sometimes(BOTH_OPEN, |_, w: &World| w.sides.iter().all(crosses)),
         Property::sometimes(BOTH_CLOSE, |_, w: &World| {
             w.sides.iter().all(|s| matches!(s.state(), State::Closing | State::TimeWait))
         }),
@@ -101,11 +101,9 @@ impl World {
     }
 }
 
-impl Side {
-    /// Whether this side has met the peer's SYN with its own under way: a full socket in SYN_RECV.
-    pub fn crosses(&self) -> bool {
-        matches!(&self.slot, Slot::Full(endpoint) if endpoint.state() == State::SynRecv)
-    }
+/// Whether this side has met the peer's SYN with its own under way: a full socket in SYN_RECV.
+fn crosses(side: &Seat) -> bool {
+    matches!(side.slot(), Slot::Full(endpoint) if endpoint.state() == State::SynRecv)
 }
 
 /// One plan, as explored.

@@ -4,10 +4,10 @@
 //! such a path: a timer fires at its own deadline, and none before it may have been left out.
 
 use super::actions::Action;
-use super::side::{Env, Side, Slot, flag_names};
-use super::watch::{Stimulus, apply};
+use super::side::{Stimulus, apply, env, flag_names, listening};
 use super::world::{CLIENT, PIECE, Plan, SERVER};
 use sim_core::seq::Seq;
+use sim_core::socket::{Seat, Slot};
 use sim_core::tcp::{Flags, Input, Outbox, Segment, State};
 use sim_core::time::{Span, Time};
 use std::collections::VecDeque;
@@ -35,7 +35,7 @@ const STEP: Span = Span::from_millis(1);
 struct Replay<'a> {
     plan: &'a Plan,
     now: Time,
-    sides: [Side; 2],
+    sides: [Seat; 2],
     ways: [VecDeque<Segment>; 2],
     strays: Vec<(usize, Segment)>,
     begun: [u32; 2],
@@ -48,11 +48,11 @@ struct Replay<'a> {
 /// # Errors
 /// What the path asks for that a clock does not allow.
 pub fn replay(plan: &Plan, actions: &[Action]) -> Result<Vec<Rung>, String> {
-    let server = if plan.listens { Side::listening() } else { Side::default() };
+    let server = if plan.listens { listening() } else { Seat::default() };
     let mut run = Replay {
         plan,
         now: Time(1_000_000_000),
-        sides: [Side::default(), server],
+        sides: [Seat::default(), server],
         ways: Default::default(),
         strays: Vec::new(),
         begun: [0; 2],
@@ -139,10 +139,10 @@ impl Replay<'_> {
         } else {
             self.begun[side] as u8
         };
-        let env = Env { now: self.now, cfg: &self.plan.cfg, isn: self.plan.isn(side, life) };
+        let env = env(self.now, &self.plan.cfg, self.plan.isn(side, life));
         let mut out = Outbox::default();
         let granted = apply(&mut self.sides[side], env, stimulus, &mut out).is_ok();
-        if matches!(self.sides[side].slot, Slot::Request(_)) && before != State::SynRecv {
+        if matches!(self.sides[side].slot(), Slot::Request(_)) && before != State::SynRecv {
             self.begun[side] += 1;
         }
         while self.sides[side].descriptor().is_some_and(|e| e.readable() > 0) {

@@ -4,7 +4,8 @@
 //! applied. Nothing here says what should happen.
 
 use super::chance::{Shape, Step, Subject};
-use super::side::{Side, Slot, flag_names};
+use super::side::flag_names;
+use sim_core::socket::{Seat, Slot};
 use sim_core::tcp::config::TimerModel;
 use sim_core::tcp::{Fact, Flags, Input, Notice, State, TcpConfig, Timestamps};
 use sim_core::time::{Span, Time};
@@ -175,9 +176,9 @@ fn reach(situation: &Situation) -> Result<Subject, String> {
     if state == situation.state { Ok(subject) } else { Err(format!("{}: reached {state:?}", situation.name)) }
 }
 
-fn state_of(side: &Side, situation: &Situation) -> State {
+fn state_of(side: &Seat, situation: &Situation) -> State {
     let listening = situation.state == State::Listen || situation.name.starts_with("CLOSED");
-    if side.slot == Slot::Empty && side.listener.is_some() && listening {
+    if *side.slot() == Slot::Empty && side.listener().is_some() && listening {
         return State::Listen;
     }
     side.state()
@@ -199,11 +200,11 @@ fn fill(situation: &Situation, cause: &Cause) -> Result<Option<Cell>, String> {
         shape.ack -= i32::from(situation.outstanding);
         Step::Segment(shape)
     };
-    let waits = matches!(subject.side.slot, Slot::TimeWait(_)).then(|| subject.side.deadline());
-    let has_socket = matches!(subject.side.slot, Slot::Full(_));
+    let waits = matches!(subject.side.slot(), Slot::TimeWait(_)).then(|| subject.side.deadline());
+    let has_socket = matches!(subject.side.slot(), Slot::Full(_));
     let applies = match cause.kind {
         Kind::Listen => situation.state == State::Closed,
-        Kind::Step(Step::Connect) => matches!(subject.side.slot, Slot::Empty) && !situation.listens,
+        Kind::Step(Step::Connect) => matches!(subject.side.slot(), Slot::Empty) && !situation.listens,
         Kind::Step(Step::Call(_)) => subject.side.descriptor().is_some() && has_socket,
         Kind::CloseUnread => matches!(situation.state, State::Established | State::FinWait2) && has_socket,
         Kind::Stream(_) => situation.open,
@@ -217,7 +218,7 @@ fn fill(situation: &Situation, cause: &Cause) -> Result<Option<Cell>, String> {
     }
     apply(&mut subject, cause.kind, partly, &mut done)?;
     if waits.is_some_and(|until| subject.side.deadline() > until && situation.state == State::TimeWait)
-        && matches!(subject.side.slot, Slot::TimeWait(_))
+        && matches!(subject.side.slot(), Slot::TimeWait(_))
     {
         done.remarks.push("the wait begins anew".into());
     }
@@ -236,7 +237,7 @@ fn apply(
     done: &mut Cell,
 ) -> Result<(), String> {
     match kind {
-        Kind::Listen => subject.side.listener = Side::listening().listener,
+        Kind::Listen => subject.side.listen(8, 4096),
         Kind::Step(step) => run(subject, step, done)?,
         Kind::Partly(shape) | Kind::Stream(shape) => run(subject, partly(shape), done)?,
         Kind::CloseUnread => {

@@ -1,40 +1,10 @@
 //! What must hold of a side after every step, whoever drives it.
 
-use super::side::{Env, Side, Slot};
+use super::side::{Stimulus, apply};
 use sim_core::errno::Errno;
 use sim_core::seq::Seq;
+use sim_core::socket::{Env, Seat, Slot};
 use sim_core::tcp::{Flags, Input, Outbox, Segment, State};
-
-/// Anything that can be done to a side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stimulus {
-    /// A segment arrives.
-    Segment(Segment),
-    /// The timer is due.
-    Timer,
-    /// A call on the descriptor.
-    Call(Input),
-    /// connect().
-    Connect,
-    /// The listener is closed.
-    Unlisten,
-}
-
-/// Does it.
-///
-/// # Errors
-/// As the call, if it was one; EADDRNOTAVAIL if connect() found the tuple taken.
-pub fn apply(side: &mut Side, env: Env<'_>, stimulus: Stimulus, out: &mut Outbox) -> Result<u32, Errno> {
-    match stimulus {
-        Stimulus::Segment(seg) => side.deliver(env, &seg, out),
-        Stimulus::Timer => side.fire(env, out),
-        Stimulus::Call(input) => return side.call(env, input, out),
-        Stimulus::Connect if side.connect(env, out) => {}
-        Stimulus::Connect => return Err(Errno::Eaddrnotavail),
-        Stimulus::Unlisten => side.listener = None,
-    }
-    Ok(0)
-}
 
 /// Follows one side from step to step, with a memory of what has arrived.
 #[derive(Clone, Debug, Default)]
@@ -59,29 +29,30 @@ impl Watch {
     /// The rule that was broken, in words.
     pub fn step(
         &mut self,
-        side: &mut Side,
+        side: &mut Seat,
         env: Env<'_>,
         stimulus: Stimulus,
         out: &mut Outbox,
     ) -> Result<Result<u32, Errno>, String> {
         let before = side.state();
-        let was_full = matches!(side.slot, Slot::Full(_));
+        let was_full = matches!(side.slot(), Slot::Full(_));
         if let Stimulus::Segment(seg) = stimulus {
             self.note(&seg);
         }
         out.clear();
         let answer = apply(side, env, stimulus, out);
-        let in_table = matches!(&side.slot, Slot::Full(endpoint) if endpoint.has_owner());
+        let in_table = matches!(side.slot(), Slot::Full(endpoint) if endpoint.has_owner());
         if let (true, Stimulus::Call(Input::Recv { .. }), Ok(bytes)) = (in_table, stimulus, answer) {
             self.taken += u64::from(bytes);
         }
         self.follow(before, side, stimulus);
-        if let Slot::Full(endpoint) = &side.slot {
+        if let Slot::Full(endpoint) = side.slot() {
             endpoint.check_invariants(env.now)?;
         }
-        if let Some(held) = &side.held {
+        if let Some(held) = side.descriptor() {
             held.check_invariants(env.now)?;
-            holds(held.state() == State::Closed, "a socket outside the tables is CLOSED")?;
+            let tabled = matches!(side.slot(), Slot::Full(endpoint) if core::ptr::eq(endpoint, held));
+            holds(tabled || held.state() == State::Closed, "a socket outside the tables is CLOSED")?;
         }
         let synchronised = was_full && !matches!(before, State::SynSent | State::SynRecv);
         check_sent(side, synchronised, stimulus, out)?;
@@ -100,10 +71,10 @@ impl Watch {
     }
 
     /// Notices where a new stream begins.
-    fn follow(&mut self, before: State, side: &Side, stimulus: Stimulus) {
+    fn follow(&mut self, before: State, side: &Seat, stimulus: Stimulus) {
         let Stimulus::Segment(seg) = stimulus else { return };
         let after = side.state();
-        let fresh = match &side.slot {
+        let fresh = match side.slot() {
             Slot::Request(_) => before != State::SynRecv,
             Slot::Full(_) => before == State::SynSent && after != State::SynSent,
             Slot::Empty | Slot::TimeWait(_) => false,
@@ -125,8 +96,8 @@ impl Watch {
     }
 
     /// Each byte is delivered once and in order: a byte is its number, so counts tell.
-    fn check_stream(&self, side: &Side) -> Result<(), String> {
-        let (Some(begin), Slot::Full(endpoint)) = (self.begin, &side.slot) else { return Ok(()) };
+    fn check_stream(&self, side: &Seat) -> Result<(), String> {
+        let (Some(begin), Slot::Full(endpoint)) = (self.begin, side.slot()) else { return Ok(()) };
         if endpoint.state() == State::SynSent {
             return Ok(());
         }
@@ -140,14 +111,14 @@ impl Watch {
     }
 }
 
-fn check_sent(side: &Side, synchronised: bool, stimulus: Stimulus, out: &Outbox) -> Result<(), String> {
+fn check_sent(side: &Seat, synchronised: bool, stimulus: Stimulus, out: &Outbox) -> Result<(), String> {
     let reset = out.segments.iter().position(|s| s.flags.has(Flags::RST));
     if let Some(at) = reset {
         holds(at + 1 == out.segments.len(), "nothing is sent after RST")?;
-        let lives = synchronised && matches!(side.slot, Slot::Full(_));
+        let lives = synchronised && matches!(side.slot(), Slot::Full(_));
         holds(!lives, "a synchronised connection that sends RST is over")?;
     }
-    let Slot::Full(endpoint) = &side.slot else { return Ok(()) };
+    let Slot::Full(endpoint) = side.slot() else { return Ok(()) };
     for seg in &out.segments {
         let own = !seg.flags.has(Flags::RST) || matches!(stimulus, Stimulus::Call(_));
         holds(!own || !seg.end().after(endpoint.snd_nxt()), "nothing is sent beyond SND.NXT")?;

@@ -4,10 +4,11 @@
 //! and closes when it has seen the end of the peer's. The network misbehaves as a list of [`Fate`]s says, and is fair
 //! after the end of that list.
 
-use super::side::{Env, Side, Slot, flag_names};
-use super::watch::{Stimulus, Watch};
+use super::side::{Stimulus, env, flag_names, listening};
+use super::watch::Watch;
 use sim_core::errno::Errno;
 use sim_core::seq::Seq;
+use sim_core::socket::Seat;
 use sim_core::tcp::{Endpoint, Input, Notice, Outbox, Segment, State, TcpConfig};
 use sim_core::time::{Span, Time};
 use std::collections::VecDeque;
@@ -59,7 +60,7 @@ pub struct Wire {
     now: Time,
     cfg: TcpConfig,
     plans: [Plan; 2],
-    sides: [Side; 2],
+    sides: [Seat; 2],
     watches: [Watch; 2],
     apps: [App; 2],
     fates: std::vec::IntoIter<Fate>,
@@ -87,7 +88,7 @@ const LONGEST: Time = Time(7_200_000_000_000);
 impl Wire {
     /// Two hosts at rest.
     pub fn new(cfg: TcpConfig, plans: [Plan; 2], fates: Vec<Fate>) -> Wire {
-        let side = |plan: &Plan| if plan.listens { Side::listening() } else { Side::default() };
+        let side = |plan: &Plan| if plan.listens { listening() } else { Seat::default() };
         Wire {
             now: Time(1_000_000_000),
             cfg,
@@ -210,7 +211,7 @@ impl Wire {
     fn apply(&mut self, side: usize, stimulus: Stimulus) -> Result<Result<u32, Errno>, String> {
         // Numbers rise with time (RFC 6528), or an old SYN would find the old numbers again.
         let ticks = (self.now.0 / 64_000) as u32;
-        let env = Env { now: self.now, cfg: &self.cfg, isn: Seq([0xffff_fff0, 0x7fff_0000][side]) + ticks };
+        let env = env(self.now, &self.cfg, Seq([0xffff_fff0, 0x7fff_0000][side]) + ticks);
         let step = self.watches[side].step(&mut self.sides[side], env, stimulus, &mut self.out);
         let answer = step.map_err(|rule| self.complain(&format!("side {side} at {}: {rule}", self.now)))?;
         for notice in &self.out.notices {
@@ -264,7 +265,7 @@ impl Wire {
     fn check_end(&self) -> Result<(), String> {
         for side in 0..2 {
             let (app, sender) = (&self.apps[side], &self.plans[1 - side]);
-            let clean = self.sides[side].is_clean() && matches!(self.sides[side].slot, Slot::Empty);
+            let clean = self.sides[side].is_vacant();
             if app.received != sender.bytes || app.error.is_some() || !app.closed || !clean {
                 return Err(self.complain(&format!("side {side} ended badly")));
             }

@@ -4,11 +4,11 @@
 //! fire next is brought to [`NOW`] before the step and fires ([`World::fire`]); who may is for [`super::actions`] to say.
 //! So the state space is finite, and a state is what it would be had any amount of time passed.
 
-use super::side::{Env, Side, Slot};
-use super::watch::{Stimulus, apply};
+use super::side::{Stimulus, apply, env, listening};
 use sim_core::counter::Counter;
 use sim_core::errno::Errno;
 use sim_core::seq::Seq;
+use sim_core::socket::{Seat, Slot};
 use sim_core::tcp::{Flags, Input, Notice, Outbox, Segment, State, TcpConfig, TimerKind};
 use sim_core::time::{Span, Time};
 use std::collections::VecDeque;
@@ -121,7 +121,7 @@ pub struct App {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
     /// The two hosts.
-    pub sides: [Side; 2],
+    pub sides: [Seat; 2],
     /// Which connection of the tuple each side has, or had last.
     pub lives: [u8; 2],
     /// Their applications.
@@ -145,9 +145,9 @@ pub struct World {
 impl World {
     /// Two hosts at rest.
     pub fn new(plan: &Plan) -> World {
-        let server = if plan.listens { Side::listening() } else { Side::default() };
+        let server = if plan.listens { listening() } else { Seat::default() };
         World {
-            sides: [Side::default(), server],
+            sides: [Seat::default(), server],
             lives: [0; 2],
             apps: Default::default(),
             sent: Default::default(),
@@ -189,39 +189,25 @@ impl World {
 
     /// The timer of that kind fires.
     pub fn fire(&mut self, plan: &Plan, side: usize, kind: TimerKind) {
-        match &mut self.sides[side].slot {
-            Slot::Empty => {}
-            Slot::Request(request) => request.retime(NOW),
-            Slot::TimeWait(mini) => mini.retime(NOW),
-            Slot::Full(endpoint) => endpoint.retime(|k, at| if k == kind { NOW } else { at }),
-        }
+        self.sides[side].retime(|k, at| if k == kind { NOW } else { at });
         self.step(plan, side, Stimulus::Timer, None);
     }
 
     /// Timers that run on a side.
     pub fn armed(&self, side: usize) -> Vec<TimerKind> {
         let mut kinds = Vec::new();
-        match &self.sides[side].slot {
-            Slot::Empty => {}
-            Slot::Request(_) => kinds.push(TimerKind::SynAck),
-            Slot::TimeWait(_) => kinds.push(TimerKind::TimeWait),
-            Slot::Full(endpoint) if endpoint.next_deadline().is_none() => {}
-            Slot::Full(endpoint) => {
-                let mut copy = endpoint.clone();
-                copy.retime(|kind, at| {
-                    kinds.push(kind);
-                    at
-                });
-            }
-        }
+        self.sides[side].clone().retime(|kind, at| {
+            kinds.push(kind);
+            at
+        });
         kinds
     }
 
     fn step(&mut self, plan: &Plan, side: usize, stimulus: Stimulus, arrival: Option<Sent>) {
         let before = self.sides[side].state();
-        let (was_empty, rcv_nxt) = (self.sides[side].slot == Slot::Empty, self.rcv_nxt(side));
+        let (was_empty, rcv_nxt) = (*self.sides[side].slot() == Slot::Empty, self.rcv_nxt(side));
         let number = if plan.listens && side == SERVER { self.requests } else { self.lives[side] };
-        let env = Env { now: NOW, cfg: &plan.cfg, isn: plan.isn(side, number) };
+        let env = env(NOW, &plan.cfg, plan.isn(side, number));
         let mut out = Outbox::default();
         let _ = apply(&mut self.sides[side], env, stimulus, &mut out);
         if let Some(arrival) = arrival {
@@ -234,7 +220,7 @@ impl World {
     }
 
     fn rcv_nxt(&self, side: usize) -> Option<Seq> {
-        match &self.sides[side].slot {
+        match self.sides[side].slot() {
             Slot::Full(endpoint) => Some(endpoint.rcv_nxt()),
             _ => None,
         }
@@ -252,7 +238,7 @@ impl World {
     ) {
         let seg = arrival.seg.0;
         let after = self.sides[side].state();
-        let begins = matches!(self.sides[side].slot, Slot::Request(_)) && before != State::SynRecv;
+        let begins = matches!(self.sides[side].slot(), Slot::Request(_)) && before != State::SynRecv;
         if begins {
             self.lives[side] = arrival.life;
             self.apps[side] = App { calls: self.apps[side].calls, ..App::default() };
@@ -295,7 +281,7 @@ impl World {
 
     /// The application reads at once what there is, and leaves when there is nothing more to come.
     fn serve_app(&mut self, plan: &Plan, side: usize) {
-        let env = Env { now: NOW, cfg: &plan.cfg, isn: Seq(0) };
+        let env = env(NOW, &plan.cfg, Seq(0));
         let life = usize::from(self.lives[side]);
         let mut out = Outbox::default();
         while self.sides[side].descriptor().is_some_and(|e| e.readable() > 0) {
@@ -324,22 +310,17 @@ impl World {
 
     /// Of the timers, nothing is kept but that they run.
     fn forget_time(&mut self, side: usize) {
-        match &mut self.sides[side].slot {
-            Slot::Empty => {}
-            Slot::Request(request) => request.retime(SOME_DAY),
-            Slot::TimeWait(mini) => mini.retime(SOME_DAY),
-            Slot::Full(endpoint) => {
-                endpoint.retime(|_, _| SOME_DAY);
-                if let Err(rule) = endpoint.check_invariants(NOW) {
-                    self.broken = Some(Broken::Rule(rule));
-                }
-            }
+        self.sides[side].retime(|_, _| SOME_DAY);
+        if let Slot::Full(endpoint) = self.sides[side].slot()
+            && let Err(rule) = endpoint.check_invariants(NOW)
+        {
+            self.broken = Some(Broken::Rule(rule));
         }
     }
 
     /// Whether nothing is left of any connection.
     pub fn is_over(&self) -> bool {
-        self.sides.iter().all(Side::is_clean) && self.ways.iter().all(VecDeque::is_empty)
+        self.sides.iter().all(Seat::is_vacant) && self.ways.iter().all(VecDeque::is_empty)
     }
 }
 

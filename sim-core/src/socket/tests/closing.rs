@@ -58,7 +58,7 @@ fn lingering_for_no_time_aborts() {
     assert_eq!(counted(&pair, CLIENT, Counter::TcpExtTCPAbortOnData), 1);
     pair.run(Span::from_millis(20));
     assert_eq!(pair.states(), (State::Closed, State::Closed));
-    assert_eq!(pair.sides[CLIENT].shared, Shared::default());
+    assert_eq!(pair.sides[CLIENT].seat.shared, Shared::default());
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn an_orphan_leaves_fin_wait2_after_tcp_fin_timeout() {
         assert_eq!(pair.sides[CLIENT].state(), State::FinWait2, "{fin_timeout}");
         pair.run(Span::from_secs(1));
         assert_eq!(pair.sides[CLIENT].state(), State::Closed, "{fin_timeout}");
-        assert_eq!(pair.sides[CLIENT].shared, Shared::default());
+        assert_eq!(pair.sides[CLIENT].seat.shared, Shared::default());
     }
 }
 
@@ -100,7 +100,7 @@ fn a_full_table_of_mini_sockets_closes_at_once() {
     pair.run(Span::from_millis(60));
     assert_eq!(pair.sides[CLIENT].state(), State::Closed);
     assert_eq!(counted(&pair, CLIENT, Counter::TcpExtTCPTimeWaitOverflow), 1);
-    assert_eq!(pair.sides[CLIENT].shared, Shared::default());
+    assert_eq!(pair.sides[CLIENT].seat.shared, Shared::default());
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn an_unanswered_fin_is_given_up() {
 
 /// Delivers a segment to the client's mini-socket, relative to its numbers; answers what it replied.
 fn poke(pair: &mut Pair, flags: Flags, seq: u32, len: u32) -> Vec<Segment> {
-    let Slot::TimeWait(tw) = &pair.sides[CLIENT].slot else { panic!("a mini-socket") };
+    let Slot::TimeWait(tw) = pair.sides[CLIENT].seat.slot() else { panic!("a mini-socket") };
     let ts = TsOption { val: tw.ts_recent, ecr: 1 };
     let seg = Segment {
         seq: tw.rcv_nxt + seq,
@@ -197,19 +197,19 @@ fn a_pure_ack_prolongs_the_wait_in_linux_only() {
 #[test]
 fn a_new_syn_reopens_the_tuple_above_all_old_numbers() {
     let mut pair = waiting(&exact());
-    pair.sides[CLIENT].listener = Some(Listener::new(8, 4096));
-    let Slot::TimeWait(tw) = &pair.sides[CLIENT].slot else { panic!("a mini-socket") };
+    pair.sides[CLIENT].seat.listen(8, 4096);
+    let Slot::TimeWait(tw) = pair.sides[CLIENT].seat.slot() else { panic!("a mini-socket") };
     let expected = tw.snd_nxt + 65_537;
     let answer = poke(&mut pair, Flags::SYN, 1, 0);
     assert_eq!((answer[0].flags, answer[0].seq), (Flags::SYN_ACK, expected));
     assert_eq!(pair.sides[CLIENT].state(), State::SynRecv);
-    assert_eq!(pair.sides[CLIENT].shared.mini_sockets, 0);
+    assert_eq!(pair.sides[CLIENT].seat.shared.mini_sockets, 0);
 }
 
 #[test]
 fn connect_may_take_a_waiting_tuple() {
     let pair = waiting(&exact());
-    let Slot::TimeWait(tw) = &pair.sides[CLIENT].slot else { panic!("a mini-socket") };
+    let Slot::TimeWait(tw) = pair.sides[CLIENT].seat.slot() else { panic!("a mini-socket") };
     let may = |reuse, after_ms, loopback, fixed| {
         let delay = ReuseDelay::SinceEntry(Span::from_secs(1));
         let cfg = TcpConfig { tw_reuse: reuse, tw_reuse_delay: delay, ..exact() };
@@ -225,6 +225,6 @@ fn connect_may_take_a_waiting_tuple() {
 #[test]
 fn without_timestamps_no_tuple_is_taken() {
     let pair = waiting(&TcpConfig { timestamps: Timestamps::Off, ..exact() });
-    let Slot::TimeWait(tw) = &pair.sides[CLIENT].slot else { panic!("a mini-socket") };
+    let Slot::TimeWait(tw) = pair.sides[CLIENT].seat.slot() else { panic!("a mini-socket") };
     assert!(tw.reusable_by_connect(&exact(), tw.deadline(), true, true).is_none());
 }

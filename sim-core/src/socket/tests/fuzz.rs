@@ -56,7 +56,7 @@ fn converse(seed: u64) {
     let mut side = Side { isn: luck.bits32(), ..Side::default() };
     let mut now = Time(luck.below(5_000_000_000));
     if luck.below(2) == 0 {
-        side.listener = Some(Listener::new(2, 4096));
+        side.seat.listen(2, 4096);
     } else {
         side.connect(now);
     }
@@ -64,13 +64,13 @@ fn converse(seed: u64) {
     for _ in 0..60 {
         now += Span::from_millis(luck.below(400));
         let mut anchors = vec![peer, peer + 1, Seq(side.isn), Seq(side.isn) + 1];
-        if let Slot::Full(e) = &side.slot {
+        if let Slot::Full(e) = side.seat.slot() {
             anchors.extend([e.rcv_nxt(), e.rcv_nxt(), e.snd_una(), e.snd_nxt(), e.snd_nxt()]);
         }
         while side.deadline() <= now {
             let at = side.deadline();
             side.fire(at);
-            assert!(side.deadline() > at, "a timer that fires moves on: {:?}", side.slot);
+            assert!(side.deadline() > at, "a timer that fires moves on: {:?}", side.seat.slot());
         }
         if luck.below(3) == 0 {
             let _ = side.call(now, call(&mut luck));
@@ -78,7 +78,7 @@ fn converse(seed: u64) {
             let seg = segment(&mut luck, &anchors, now.as_millis() as u32, 0);
             side.deliver(now, &seg);
         }
-        if let Slot::Full(e) = &side.slot {
+        if let Slot::Full(e) = side.seat.slot() {
             assert_eq!(e.check_invariants(now), Ok(()), "{e:?}");
         }
         side.out.clear();

@@ -27,18 +27,18 @@ fn the_client_closes_first_and_waits() {
     pair.call(CLIENT, Input::Close).unwrap();
     pair.run(Span::from_millis(60));
     assert_eq!(pair.states(), (State::FinWait2, State::CloseWait));
-    assert_eq!(pair.sides[CLIENT].shared.orphans, 0, "the orphan is a mini-socket by now");
+    assert_eq!(pair.sides[CLIENT].seat.shared.orphans, 0, "the orphan is a mini-socket by now");
     assert_eq!(pair.call(SERVER, Input::Recv { len: 1 }), Ok(0));
     pair.call(SERVER, Input::Close).unwrap();
     pair.run(Span::from_millis(60));
     assert_eq!(pair.states(), (State::TimeWait, State::Closed));
-    assert_eq!(pair.sides[CLIENT].shared.mini_sockets, 1);
+    assert_eq!(pair.sides[CLIENT].seat.shared.mini_sockets, 1);
     pair.run(Span::from_secs(59));
     assert_eq!(pair.states(), (State::TimeWait, State::Closed));
     pair.run(Span::from_secs(4));
     assert_eq!(pair.states(), (State::Closed, State::Closed));
-    assert_eq!(pair.sides[CLIENT].shared, Shared::default());
-    assert_eq!(pair.sides[SERVER].shared, Shared::default());
+    assert_eq!(pair.sides[CLIENT].seat.shared, Shared::default());
+    assert_eq!(pair.sides[SERVER].seat.shared, Shared::default());
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn much_data_arrive_over_a_lossy_wire() {
 #[test]
 fn a_refused_connection_says_so() {
     let mut pair = Pair::new(&TcpConfig::default());
-    pair.sides[SERVER].listener = None;
+    pair.sides[SERVER].seat = Seat::default();
     pair.connect();
     pair.run(Span::from_millis(100));
     assert_eq!(pair.states(), (State::Closed, State::Closed));

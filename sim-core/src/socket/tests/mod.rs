@@ -7,102 +7,47 @@ mod lifecycle;
 mod opening;
 mod sizes;
 
-use super::{Listener, Next, Request, SocketMut, receive};
+use super::{Env, Request, Seat, Slot};
 use crate::errno::Errno;
 use crate::seq::Seq;
 use crate::tcp::{
-    ConnectParams, Cx, Endpoint, Flags, Input, Linger2, Notice, Outbox, Secrets, Segment, Shared, State,
-    SynOptions, TcpConfig, TimeWait, Timestamps, TsOption,
+    Endpoint, Flags, Input, Linger2, Notice, Outbox, Secrets, Segment, Shared, State, SynOptions, TcpConfig,
+    TimeWait, Timestamps, TsOption,
 };
 use crate::time::{Span, Time};
 
-/// What a side's table holds for the one tuple there is.
-#[derive(Debug, Default)]
-#[expect(clippy::large_enum_variant, reason = "there are two of these")]
-pub(super) enum Slot {
-    #[default]
-    Empty,
-    Request(Request),
-    Full(Endpoint),
-    TimeWait(TimeWait),
-}
-
-/// One host with one tuple.
+/// One host with one tuple, its parameters, and what it has produced. It accepts at once.
 #[derive(Debug, Default)]
 pub(super) struct Side {
     pub cfg: TcpConfig,
-    pub shared: Shared,
-    pub slot: Slot,
-    pub listener: Option<Listener>,
+    pub seat: Seat,
     pub out: Outbox,
     pub isn: u32,
 }
 
 impl Side {
+    fn with_seat<T>(&mut self, now: Time, act: impl FnOnce(&mut Seat, Env<'_>, &mut Outbox) -> T) -> T {
+        let secrets = Secrets { isn: Seq(self.isn), ts_offset: self.isn ^ 0x5555, cookie: 77 };
+        act(&mut self.seat, Env { now, cfg: &self.cfg, secrets }, &mut self.out)
+    }
     pub(super) fn state(&self) -> State {
-        match &self.slot {
-            Slot::Empty => State::Closed,
-            Slot::Request(_) => State::SynRecv,
-            Slot::Full(e) => e.state(),
-            Slot::TimeWait(t) => t.state(),
-        }
+        self.seat.state()
     }
     fn deadline(&self) -> Time {
-        match &self.slot {
-            Slot::Empty => Time::NEVER,
-            Slot::Request(r) => r.deadline(),
-            Slot::Full(e) => e.next_deadline().unwrap_or(Time::NEVER),
-            Slot::TimeWait(t) => t.deadline(),
-        }
-    }
-    fn carry_out(&mut self, next: Next) {
-        match next {
-            Next::Keep => {}
-            Next::Gone => self.slot = Slot::Empty,
-            Next::TimeWait(t) => self.slot = Slot::TimeWait(t),
-            Next::Request(r) => self.slot = Slot::Request(r),
-            Next::Child(e) => {
-                self.slot = Slot::Full(e);
-                if let Some(l) = &mut self.listener {
-                    l.accepted();
-                }
-            }
-        }
+        self.seat.deadline()
     }
     pub(super) fn deliver(&mut self, now: Time, seg: &Segment) {
-        let mut cx = Cx::new(now, &self.cfg, &mut self.shared);
-        let socket = match &mut self.slot {
-            Slot::Empty => SocketMut::None,
-            Slot::Request(r) => SocketMut::Request(r),
-            Slot::Full(e) => SocketMut::Full(e),
-            Slot::TimeWait(t) => SocketMut::TimeWait(t),
-        };
-        let secrets = Secrets { isn: Seq(self.isn), ts_offset: self.isn ^ 0x5555, cookie: 77 };
-        let next = receive(&mut cx, socket, self.listener.as_mut(), seg, || secrets, &mut self.out);
-        self.carry_out(next);
+        self.with_seat(now, |seat, at, out| seat.deliver(at, seg, out));
+        let _ = self.seat.accept();
     }
     fn fire(&mut self, now: Time) {
-        let mut cx = Cx::new(now, &self.cfg, &mut self.shared);
-        let next = match &mut self.slot {
-            Slot::Empty => Next::Keep,
-            Slot::Request(r) => r.on_timer(&mut cx, self.listener.as_mut(), &mut self.out).into(),
-            Slot::Full(e) => e.step(&mut cx, Input::Timer, &mut self.out).fate.into(),
-            Slot::TimeWait(t) => t.on_timer(&mut cx, &mut self.out).into(),
-        };
-        self.carry_out(next);
+        self.with_seat(now, Seat::fire);
     }
     pub(super) fn call(&mut self, now: Time, input: Input) -> Result<u32, Errno> {
-        let mut cx = Cx::new(now, &self.cfg, &mut self.shared);
-        let Slot::Full(endpoint) = &mut self.slot else { return Err(Errno::Ebadf) };
-        let step = endpoint.step(&mut cx, input, &mut self.out);
-        self.carry_out(step.fate.into());
-        step.answer
+        self.with_seat(now, |seat, at, out| seat.call(at, input, out))
     }
     pub(super) fn connect(&mut self, now: Time) {
-        let mut cx = Cx::new(now, &self.cfg, &mut self.shared);
-        let secrets = Secrets { isn: Seq(self.isn), ts_offset: self.isn ^ 0x5555, cookie: 77 };
-        let params = ConnectParams { secrets, inherited: None };
-        self.slot = Slot::Full(Endpoint::connect(&mut cx, params, &mut self.out));
+        self.with_seat(now, |seat, at, out| seat.connect(at, false, out)).expect("a free tuple");
     }
 }
 
@@ -134,7 +79,7 @@ impl Pair {
             log: Vec::new(),
             lose: |_, _| false,
         };
-        pair.sides[SERVER].listener = Some(Listener::new(8, 4096));
+        pair.sides[SERVER].seat.listen(8, 4096);
         pair
     }
     fn collect(&mut self) {

@@ -46,19 +46,19 @@ fn a_syn_ack_is_repeated_five_times_and_then_forgotten() {
     pair.connect();
     // The client is silent after its first SYN.
     pair.run(Span::from_millis(10));
-    pair.sides[CLIENT].slot = Slot::Empty;
+    pair.sides[CLIENT].seat = Seat::default();
     pair.run(Span::from_secs(62));
     assert_eq!(moments(&pair, SERVER, Flags::SYN_ACK), [0, 1_000, 3_000, 7_000, 15_000, 31_000]);
     assert_eq!(pair.sides[SERVER].state(), State::SynRecv);
     pair.run(Span::from_secs(2));
     assert_eq!(pair.sides[SERVER].state(), State::Closed);
-    assert_eq!(pair.sides[SERVER].listener.unwrap().syn_queue_len(), 0);
+    assert_eq!(pair.sides[SERVER].seat.listener().unwrap().syn_queue_len(), 0);
 }
 
 #[test]
 fn crossing_syns_make_one_connection() {
     let mut pair = Pair::new(&exact());
-    pair.sides[SERVER].listener = None;
+    pair.sides[SERVER].seat = Seat::default();
     pair.connect();
     let now = pair.now;
     pair.sides[SERVER].connect(now);
@@ -80,31 +80,32 @@ fn the_loss_of_the_last_ack_of_the_handshake_is_repaired_by_data() {
 }
 
 #[test]
-fn a_full_accept_queue_drops_syns_and_ignores_last_acks() {
-    let mut server = Side { cfg: exact(), isn: 7, ..Side::default() };
-    server.listener = Some(Listener::new(0, 4096));
-    let now = Time(1_000_000_000);
-    let handshake = |server: &mut Side, seq: u32| {
-        server.slot = Slot::Empty;
-        server.deliver(now, &Segment { seq: Seq(seq), flags: Flags::SYN, win: 1_000, ..Segment::default() });
-        let answered = server.out.segments.pop();
-        let ack =
-            Segment { seq: Seq(seq + 1), ack: Seq(8), flags: Flags::ACK, win: 1_000, ..Segment::default() };
-        if answered.is_some() {
-            let mut cx = Cx::new(now, &server.cfg, &mut server.shared);
-            let Slot::Request(req) = &mut server.slot else { panic!("a request") };
-            let socket = SocketMut::Request(req);
-            let next =
-                receive(&mut cx, socket, server.listener.as_mut(), &ack, Secrets::default, &mut server.out);
-            return matches!(next, Next::Child(_));
-        }
-        false
-    };
-    assert!(handshake(&mut server, 100), "backlog 0 holds one");
-    assert!(!handshake(&mut server, 200), "and no more");
-    assert_eq!(server.listener.unwrap().accept_queue_len(), 1);
-    assert!(server.out.counters.contains(&Counter::TcpExtListenOverflows));
-    assert!(server.out.counters.contains(&Counter::TcpExtListenDrops));
+fn a_full_accept_queue_drops_syns() {
+    let cfg = exact();
+    let (mut seat, mut out) = (Seat::default(), Outbox::default());
+    seat.listen(0, 4096);
+    let secrets = Secrets { isn: Seq(7), ..Secrets::default() };
+    let at = Env { now: Time(1_000_000_000), cfg: &cfg, secrets };
+    let seg =
+        |seq, ack, flags| Segment { seq: Seq(seq), ack: Seq(ack), flags, win: 1_000, ..Segment::default() };
+    seat.deliver(at, &seg(100, 0, Flags::SYN), &mut out);
+    seat.deliver(at, &seg(101, 8, Flags::ACK), &mut out);
+    assert_eq!(seat.state(), State::Established, "backlog 0 holds one");
+    // The child leaves the table, but not the accept queue.
+    seat.deliver(at, &seg(101, 0, Flags::RST), &mut out);
+    assert_eq!(seat.state(), State::Closed);
+    out.clear();
+    seat.deliver(at, &seg(200, 0, Flags::SYN), &mut out);
+    assert!(out.segments.is_empty(), "and no more");
+    assert_eq!(seat.listener().unwrap().accept_queue_len(), 1);
+    assert_eq!(
+        out.counters,
+        [Counter::TcpInSegs, Counter::TcpExtListenOverflows, Counter::TcpExtListenDrops]
+    );
+    assert_eq!(seat.accept(), Ok(()));
+    assert_eq!(seat.call(at, Input::Recv { len: 1 }, &mut out), Err(Errno::Econnreset));
+    seat.deliver(at, &seg(200, 0, Flags::SYN), &mut out);
+    assert_eq!(seat.state(), State::SynRecv, "accept() has made room");
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn a_cookie_stands_for_a_connection() {
     pair.connect();
     pair.run(Span::from_millis(50));
     assert_eq!(pair.states(), (State::Established, State::Established));
-    assert_eq!(pair.sides[SERVER].listener.unwrap().syn_queue_len(), 0, "nothing was stored");
+    assert_eq!(pair.sides[SERVER].seat.listener().unwrap().syn_queue_len(), 0, "nothing was stored");
     pair.call(CLIENT, Input::Send { len: 5_000 }).unwrap();
     pair.run(Span::from_millis(50));
     assert_eq!(pair.call(SERVER, Input::Recv { len: 9_000 }), Ok(5_000));
