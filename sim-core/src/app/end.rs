@@ -70,7 +70,7 @@ pub struct View {
 #[derive(Debug)]
 pub struct Around<'a, 'b> {
     /// The host's clock, parameters and shared counts.
-    pub cx: Cx<'b>,
+    pub cx: &'a mut Cx<'b>,
     /// What the scenario says of the traffic that the connection belongs to.
     pub spec: &'a Traffic,
     /// Where effects go.
@@ -138,7 +138,7 @@ impl End {
         match cause {
             Cause::Segment(seg) => self.arrive(around, seg),
             Cause::Timer => {
-                let _ = step(&mut self.endpoint, &mut self.hashed, &mut around.cx, Input::Timer, around.fx);
+                let _ = step(&mut self.endpoint, &mut self.hashed, around.cx, Input::Timer, around.fx);
                 self.tell(around);
             }
             Cause::AppTimer => self.act(around, Application::on_timer),
@@ -157,7 +157,7 @@ impl End {
 
     fn arrive(&mut self, around: &mut Around<'_, '_>, seg: &Segment) {
         around.fx.begin_step();
-        let fate = self.endpoint.arrive(&mut around.cx, seg, around.fx);
+        let fate = self.endpoint.arrive(around.cx, seg, around.fx);
         settle(&mut self.hashed, fate, around.fx);
         self.tell(around);
     }

@@ -23,6 +23,7 @@ use super::lazy::Lazy;
 use crate::counter::{Counter, Counters};
 use crate::ids::{HostId, TrafficId};
 use crate::rng::mix;
+use crate::socket::Request;
 use crate::tcp::config::{TimerModel, TwOverflow};
 use crate::tcp::{ALARMS, Alarm, AlarmChange, Bases, Clocks, Cx, Flags, Segment, Shift, State, TsOption};
 use crate::time::{Span, Time};
@@ -108,7 +109,6 @@ pub struct Memory {
     /// For how many births it stays aside, the next time.
     pause: u64,
     aside: u64,
-    off: bool,
     recalled: u64,
     learnt: u64,
     missed: u64,
@@ -133,7 +133,6 @@ impl Default for Memory {
             credit: CREDIT,
             pause: FIRST_PAUSE,
             aside: 0,
-            off: false,
             recalled: 0,
             learnt: 0,
             missed: 0,
@@ -285,6 +284,13 @@ pub struct Taken {
     minis: u32,
 }
 
+impl Taken {
+    fn birth(key: Key, bases: Bases, cx: &Cx<'_>) -> Taken {
+        let (orphans, minis) = (cx.shared.orphans, cx.shared.mini_sockets);
+        Taken { key, bases, due: [Time::NEVER; ALARMS], orphans, minis }
+    }
+}
+
 impl Memory {
     /// Recalls a step and brings `lazy` to where it ends. The host's counts of orphans and mini-sockets move with it.
     ///
@@ -315,6 +321,58 @@ impl Memory {
         self.recalled += 1;
         self.credit = (self.credit + 1).min(CREDIT);
         Ok(self.follow(edge, lazy, cx, clocks, bases))
+    }
+
+    /// The birth of a client's end: what a step would be told if it were one. Every birth of a source's clients is like
+    /// every other, as long as no TIME_WAIT hands numbers down.
+    pub fn client_birth(host: HostId, traffic: TrafficId, isn: u32, offset: u32, cx: &Cx<'_>) -> Taken {
+        let whose = u64::from(host.0) << 16 | u64::from(traffic.0);
+        let bases = Bases { snd: isn, rcv: 0, peer_ts: 0, offset };
+        Taken::birth(Key([u64::from(NONE) << 32 | 1, whose, 0, 0, 0, 0, 0, 0]), bases, cx)
+    }
+
+    /// The birth of a server's end by the segment that completes its handshake; `None` if an equal one could be different.
+    pub fn child_birth(
+        (host, traffic): (HostId, TrafficId),
+        request: &Request,
+        seg: &Segment,
+        cx: &Cx<'_>,
+        clocks: &Clocks,
+    ) -> Option<Taken> {
+        if !clocks.are_calm() || seg.sack.is_some() || seg.flags.has(Flags::SYN) {
+            return None;
+        }
+        let bases = request.bases();
+        let mut words = [0; 8];
+        pack_segment(seg, &bases, clocks, &mut words)?;
+        let [age, tsvals, windows, options, _] = request.words(cx.now, clocks)?;
+        let whose = u64::from(host.0) << 16 | u64::from(traffic.0);
+        words[0] = u64::from(NONE) << 32 | 2;
+        words[1] = age;
+        words[5] = tsvals;
+        words[6] = windows;
+        words[7] = options << 12 ^ whose << 32 ^ options >> 20;
+        Some(Taken::birth(Key(words), bases, cx))
+    }
+
+    /// Recalls a birth.
+    pub fn recall_birth(
+        &mut self,
+        birth: &Taken,
+        cx: &mut Cx<'_>,
+        clocks: &Clocks,
+    ) -> Option<(Lazy, Recalled)> {
+        if !clocks.are_calm() {
+            return None;
+        }
+        let edges = &self.edges;
+        let &edge = self.by_key.find(birth.key.hash(), |&e| edges[e as usize].key == birth.key)?;
+        self.recalled += 1;
+        self.credit = (self.credit + 1).min(CREDIT);
+        let mut lazy =
+            Lazy { state: 0, bases: birth.bases, clocks: *clocks, at: cx.now, due: [Time::NEVER; ALARMS] };
+        let recalled = self.follow(edge, &mut lazy, cx, clocks, birth.bases);
+        Some((lazy, recalled))
     }
 
     #[inline]
@@ -356,17 +414,11 @@ impl Memory {
         &self.edges[id.0 as usize]
     }
 
-    /// How many effects a known step has.
+    /// The effects of a known step, their numbers relative.
     #[inline]
-    pub fn effects_of(&self, id: EdgeId) -> core::ops::Range<usize> {
+    pub fn effects_of(&self, id: EdgeId) -> &[Effect] {
         let (from, to) = self.edges[id.0 as usize].effects;
-        from as usize..to as usize
-    }
-
-    /// An effect of a known step, its numbers relative.
-    #[inline]
-    pub fn effect(&self, at: usize) -> &Effect {
-        &self.effects[at]
+        &self.effects[from as usize..to as usize]
     }
 
     /// The value that a place in the memory stands for, its numbers put back.
@@ -387,17 +439,9 @@ impl Memory {
         }
     }
 
-    /// Remembers nothing any more, and recalls nothing.
-    pub fn switch_off(&mut self) {
-        self.off = true;
-    }
-
     /// Whether the next connection should try it. Where too few steps are known, it stays aside for a number of
     /// connections, and twice as many the next time: then a run costs what it costs without it.
     pub fn pays(&mut self) -> bool {
-        if self.off {
-            return false;
-        }
         if self.aside > 0 {
             self.aside -= 1;
             return false;
@@ -442,7 +486,7 @@ impl Memory {
         lesson: &Lesson<'_>,
     ) -> Option<Lazy> {
         self.missed += 1;
-        if self.aside > 0 || self.off {
+        if self.aside > 0 {
             return None;
         }
         self.credit -= COST_OF_A_MISS;

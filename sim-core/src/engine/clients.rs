@@ -2,11 +2,14 @@
 
 use super::event::Event;
 use super::queue::{LaneId, Queue};
-use super::record::{Sink, Whose};
+use super::record::Sink;
 use super::world::World;
-use crate::app::Cause;
+use crate::app::{Around, Cause, Effects, End, Form, Lesson, Memory, Verdict};
+use crate::host::{Attempt, Conn, Opened};
 use crate::ids::{HostId, Key, TrafficId};
-use crate::scenario::OnError;
+use crate::net::Path;
+use crate::scenario::{OnError, Traffic};
+use crate::tcp::{ConnectParams, Cx, Endpoint, Secrets};
 use crate::time::{Span, Time};
 use crate::traffic::Attempted;
 
@@ -48,7 +51,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// A client makes its attempt.
     pub(super) fn start(&mut self, id: TrafficId, tries_left: u32) {
-        let World { sources, hosts, fx, now, books, .. } = self;
+        let World { sources, hosts, fx, now, books, net, .. } = self;
         let source = &mut sources[id.index()];
         if *now >= source.spec.stop {
             return;
@@ -56,21 +59,57 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let host = source.spec.from;
         let Attempted { attempt, from, to, port } = source.next_attempt();
         books[id.index()].attempted.add(*now);
-        let here = &mut hosts[host.index()];
+        let path = net.path(host, to.addr);
         fx.clear();
-        match here.connect(*now, (from, to), port, attempt, fx) {
-            Ok(key) => {
-                if let Some(conn) = here.tables.conns.get_mut(key) {
-                    conn.tries_left = tries_left;
-                }
-                self.born(host, key, Some(Cause::Connect));
-            }
+        match hosts[host.index()].open(*now, (from, to), port, fx) {
+            Ok(opened) => self.connect(host, opened, attempt, (path, tries_left)),
             Err((call, errno)) => {
                 books[id.index()].fail(*now, call, errno);
-                let whose = Whose { host, tuple: crate::ids::Tuple::default(), attempt };
-                self.carry_out_loose(whose, crate::host::Hint::NONE);
                 self.on_failed(id, tries_left);
             }
+        }
+    }
+
+    /// connect(), once it has what it needs.
+    fn connect(&mut self, host: HostId, opened: Opened, attempt: Attempt, rest: (Path, u32)) {
+        let World { sources, hosts, fx, now, memory, .. } = self;
+        let here = &mut hosts[host.index()];
+        let clocks = here.clocks(*now);
+        let mut cx = Cx::new(*now, &here.cfg, &mut here.shared);
+        let Opened { tuple, dest, owner, params } = opened;
+        let traffic = attempt.traffic;
+        let fresh = params.inherited.is_none();
+        let memory = memory.as_deref_mut().and_then(|memory| (fresh && memory.pays()).then_some(memory));
+        let Secrets { isn, ts_offset, .. } = params.secrets;
+        let birth = Memory::client_birth(host, traffic, isn.0, ts_offset, &cx);
+        let mut recalled = None;
+        let mut verdict = Verdict::GoesOn;
+        let mut end = None;
+        if let Some(memory) = memory {
+            if let Some((lazy, how)) = memory.recall_birth(&birth, &mut cx, &clocks) {
+                end = Some((Form::Lazy(lazy), memory.edge(how.edge).view));
+                recalled = Some(how);
+            } else {
+                let (whole, came) = give_birth(&mut cx, params, &sources[traffic.index()].spec, fx);
+                verdict = came;
+                let view = whole.view();
+                let lesson = Lesson { end: &whole, host, traffic, fx, verdict };
+                let learnt = memory.learn(&birth, &cx, &clocks, &lesson);
+                end = Some((learnt.map_or(Form::Whole(whole), Form::Lazy), view));
+            }
+        }
+        let end = end.unwrap_or_else(|| {
+            let (whole, came) = give_birth(&mut cx, params, &sources[traffic.index()].spec, fx);
+            verdict = came;
+            let view = whole.view();
+            (Form::Whole(whole), view)
+        });
+        let (path, tries_left) = rest;
+        let conn = Conn { dest, owner, tries_left, ..Conn::new(*now, tuple, attempt, path, end) };
+        let key = here.insert_client(conn);
+        match recalled {
+            Some(recalled) => self.carry_out_recalled(host, key, recalled),
+            None => self.carry_out(host, key, verdict),
         }
     }
 
@@ -149,4 +188,14 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             }
         }
     }
+}
+
+/// A client's socket and its application come to be, and the SYN is sent.
+fn give_birth(cx: &mut Cx<'_>, params: ConnectParams, spec: &Traffic, fx: &mut Effects) -> (End, Verdict) {
+    fx.begin_step();
+    let endpoint = Endpoint::connect(cx, params, fx);
+    fx.end_step();
+    let mut end = End::new(endpoint, true);
+    let verdict = end.step(&mut Around { cx, spec, fx }, Cause::Connect);
+    (end, verdict)
 }

@@ -2,13 +2,18 @@
 
 use super::event::Event;
 use super::queue::Queue;
-use super::record::{Move, Record, Sink, Whose};
+use super::record::{Move, Record, Sink, Whose, digest_move};
 use super::world::World;
-use crate::app::{Around, Booked, Cause, Effect, Form, Lesson, Recalled, Taken, Verdict, at_moment};
+use crate::app::{
+    Around, Booked, Cause, Effect, End, Form, Lesson, Memory, Recalled, Taken, Verdict, at_moment,
+};
+use crate::counter::Counter;
 use crate::host::ports::{DestId, Owner};
-use crate::host::{Hint, Host, NewMini, Packet, Timed};
+use crate::host::{Hint, Host, NewMini, Packet, Place, Timed};
 use crate::ids::{HostId, Key};
-use crate::tcp::{Cx, State};
+use crate::net::Path;
+use crate::socket::{self, Next, SocketMut};
+use crate::tcp::{Cx, Secrets, Segment, State, TimeWait};
 use crate::time::{Span, Time};
 
 /// What a connection's effects need to know of it.
@@ -17,34 +22,87 @@ struct Doer {
     key: Key,
     whose: Whose,
     peer: Hint,
+    path: Path,
     began: Time,
     dest: DestId,
     owner: Owner,
 }
 
 impl<Q: Queue, S: Sink> World<Q, S> {
-    /// A packet has reached the host it is for.
+    /// A packet has reached the full socket it is for.
+    #[inline]
+    pub(super) fn deliver_to(&mut self, host: HostId, key: Key, packet: &Packet) {
+        let here = &mut self.hosts[host.index()];
+        here.stats.counters.bump(Counter::TcpInSegs);
+        if let Some(conn) = here.tables.conns.get_mut(key) {
+            conn.peer = packet.from;
+        }
+        self.step(host, key, Cause::Segment(&packet.seg));
+    }
+
+    /// A packet has reached the host it is for, which has yet to find out who it is for.
     pub(super) fn deliver(&mut self, host: HostId, packet: &Packet) {
         let tuple = packet.tuple.reversed();
-        let here = &mut self.hosts[host.index()];
-        let key = here.tables.conns.key(packet.to.0);
-        let guessed = here.tables.conns.get(key).is_some_and(|c| c.tuple == tuple && c.view.hashed);
-        let found = if guessed { Ok(key) } else { here.look_up(tuple) };
-        let place = match found {
-            Ok(key) => {
-                here.stats.counters.bump(crate::counter::Counter::TcpInSegs);
-                if let Some(conn) = here.tables.conns.get_mut(key) {
-                    conn.peer = packet.from;
-                }
-                return self.step(host, key, Cause::Segment(&packet.seg));
-            }
+        let place = match self.hosts[host.index()].look_up(tuple) {
+            Ok(key) => return self.deliver_to(host, key, packet),
             Err(place) => place,
         };
+        let path = self.net.path(host, tuple.remote.addr);
+        if let Some(Place::Request(slot)) = place
+            && self.complete_handshake(host, slot, packet, path)
+        {
+            return;
+        }
         self.fx.clear();
-        let queue = &mut self.queue;
-        let arrived = here.receive(self.now, packet, place, || queue.ticket(), &mut self.fx);
-        self.carry_out_loose(Whose { host, tuple, attempt: packet.attempt }, packet.from);
-        self.after(host, arrived);
+        let World { hosts, queue, fx, now, .. } = self;
+        let arrived =
+            hosts[host.index()].receive(*now, packet, path, place, || queue.ticket(), fx);
+        self.carry_out_loose(&Whose { host, tuple, attempt: packet.attempt }, path, packet.from);
+        self.after(host, arrived, true);
+    }
+
+    /// A segment for a request: whether it completes the handshake in a way that was learnt, or is now.
+    fn complete_handshake(&mut self, host: HostId, slot: u32, packet: &Packet, path: Path) -> bool {
+        let World { hosts, memory, now, fx, .. } = self;
+        let Some(memory) = memory.as_deref_mut() else { return false };
+        if !memory.pays() {
+            return false;
+        }
+        let here = &mut hosts[host.index()];
+        let clocks = here.clocks(*now);
+        let traffic = packet.attempt.traffic;
+        let request = here.tables.requests.key(slot);
+        let Some((machine, Some(listener), mut cx)) = here.request_mut(*now, request) else { return false };
+        if !listener.has_room_for_child() {
+            return false;
+        }
+        let birth = Memory::child_birth((host, traffic), machine, &packet.seg, &cx, &clocks);
+        let Some(birth) = birth else { return false };
+        if let Some((lazy, recalled)) = memory.recall_birth(&birth, &mut cx, &clocks) {
+            let view = memory.edge(recalled.edge).view;
+            let arrived = here.complete(*now, request, packet, path, (Form::Lazy(lazy), view));
+            if let Some(Timed::Conn(key)) = arrived.timed {
+                self.carry_out_recalled(host, key, recalled);
+            }
+            self.after(host, arrived, false);
+            return true;
+        }
+        // Tried on copies: what comes of it counts only if it can be kept.
+        let (mut copy, mut queue) = (machine.clone(), *listener);
+        fx.clear();
+        fx.begin_step();
+        let socket = SocketMut::Request(&mut copy);
+        let next =
+            socket::receive(&mut cx, socket, Some(&mut queue), &packet.seg, Secrets::default, fx);
+        fx.end_step();
+        let Next::Child(endpoint) = next else { return false };
+        if endpoint.state() == State::Closed {
+            return false;
+        }
+        let end = End::new(endpoint, true);
+        let lesson = Lesson { end: &end, host, traffic, fx, verdict: Verdict::GoesOn };
+        let _ = memory.learn(&birth, &cx, &clocks, &lesson);
+        false
     }
 
     /// The wake-up of an endpoint has come.
@@ -98,31 +156,28 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let clocks = here.clocks(*now);
         let Host { cfg, shared, tables, .. } = here;
         let Some(conn) = tables.conns.get_mut(key) else { return };
-        let mut cx = Cx::new(*now, cfg, shared);
-        let taken = match &mut conn.form {
-            Form::Whole(_) => None,
-            Form::Lazy(lazy) => match memory.recall(lazy, &mut cx, &clocks, cause) {
+        let mut taken = None;
+        if let (Form::Lazy(lazy), Some(memory)) = (&mut conn.form, memory) {
+            match memory.recall(lazy, &mut Cx::new(*now, cfg, shared), &clocks, cause) {
                 Ok(recalled) => {
                     conn.view = memory.edge(recalled.edge).view;
                     return self.carry_out_recalled(host, key, recalled);
                 }
-                Err(taken) => {
+                Err(known) => {
                     let end = memory.whole(lazy);
                     conn.form = Form::Whole(end);
-                    taken
+                    taken = known;
                 }
-            },
-        };
+            }
+        }
         self.fx.clear();
         self.take_step(host, key, cause, taken);
     }
 
-    /// An end that has just come to be, and what its application does first. The memory takes it in if it pays.
-    pub(super) fn born(&mut self, host: HostId, key: Key, cause: Option<Cause<'_>>) {
-        if let Some(cause) = cause {
-            self.take_step(host, key, cause, None);
-        }
+    /// A server's end has just come to be. The memory takes it in if it pays.
+    pub(super) fn adopt(&mut self, host: HostId, key: Key) {
         let World { hosts, memory, now, .. } = self;
+        let Some(memory) = memory.as_deref_mut() else { return };
         if !memory.pays() {
             return;
         }
@@ -146,11 +201,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let Some(conn) = tables.conns.get_mut(key) else { return };
         let Form::Whole(end) = &mut conn.form else { return };
         let spec = &sources[conn.attempt.traffic.index()].spec;
-        let mut around = Around { cx: Cx::new(*now, cfg, shared), spec, fx };
-        let verdict = end.step(&mut around, cause);
+        let mut cx = Cx::new(*now, cfg, shared);
+        let verdict = end.step(&mut Around { cx: &mut cx, spec, fx }, cause);
         conn.view = end.view();
-        if let Some(taken) = taken {
-            let Around { cx, fx, .. } = around;
+        if let (Some(taken), Some(memory)) = (taken, memory) {
             let lesson = Lesson { end, host, traffic: conn.attempt.traffic, fx, verdict };
             if let Some(lazy) = memory.learn(&taken, &cx, &clocks, &lesson) {
                 conn.form = Form::Lazy(lazy);
@@ -160,78 +214,89 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     /// What a connection's effects need to know of it.
+    #[inline]
     fn doer(&self, host: HostId, key: Key) -> Option<Doer> {
         let conn = self.hosts[host.index()].tables.conns.get(key)?;
         let whose = Whose { host, tuple: conn.tuple, attempt: conn.attempt };
-        Some(Doer { key, whose, peer: conn.peer, began: conn.began, dest: conn.dest, owner: conn.owner })
+        let (dest, owner) = (conn.dest, conn.owner);
+        Some(Doer { key, whose, peer: conn.peer, path: conn.path, began: conn.began, dest, owner })
     }
 
     /// Carries out the effects of a step that an end took itself.
-    fn carry_out(&mut self, host: HostId, key: Key, verdict: Verdict) {
+    pub(super) fn carry_out(&mut self, host: HostId, key: Key, verdict: Verdict) {
         let Some(doer) = self.doer(host, key) else { return };
         let fx = core::mem::take(&mut self.fx);
         for effect in &fx.list {
-            self.apply(&doer, effect);
+            match effect {
+                Effect::Segment(seg) => self.send(&doer, seg),
+                Effect::TimeWait(machine) => self.wait(&doer, machine),
+                _ => self.apply(&doer, effect),
+            }
         }
         for &counter in &fx.counters {
             self.hosts[host.index()].stats.counters.bump(counter);
         }
         let app_timer = fx.app_timer;
         self.fx = fx;
+        self.hosts[host.index()].account_later();
         self.finish(host, key, app_timer, verdict);
     }
 
     /// Carries out the effects of a step that was recalled.
-    fn carry_out_recalled(&mut self, host: HostId, key: Key, recalled: Recalled) {
+    #[inline]
+    pub(super) fn carry_out_recalled(&mut self, host: HostId, key: Key, recalled: Recalled) {
         let Some(doer) = self.doer(host, key) else { return };
         let Recalled { edge, up } = recalled;
-        for at in self.memory.effects_of(edge) {
-            match self.memory.effect(at) {
+        let Some(memory) = self.memory.take() else { return };
+        for effect in memory.effects_of(edge) {
+            match effect {
                 Effect::Segment(seg) => {
                     let mut seg = *seg;
                     seg.shift_sent(&up);
-                    self.transmit(doer.whose, &seg, Hint(key.slot() as u32), doer.peer);
+                    self.send(&doer, &seg);
                 }
                 Effect::TimeWait(machine) => {
                     let timers = self.hosts[host.index()].cfg.timers;
-                    let machine = at_moment(machine, &up, self.now, timers);
-                    self.apply(&doer, &Effect::TimeWait(machine));
+                    self.wait(&doer, &at_moment(machine, &up, self.now, timers));
                 }
-                effect => {
-                    let effect = effect.clone();
-                    self.apply(&doer, &effect);
-                }
+                _ => self.apply(&doer, effect),
             }
         }
-        let edge = self.memory.edge(edge);
+        let edge = memory.edge(edge);
         let (app_timer, verdict) = (edge.app_timer, edge.verdict);
+        self.memory = Some(memory);
         self.finish(host, key, app_timer, verdict);
     }
 
+    #[inline]
+    fn send(&mut self, doer: &Doer, seg: &Segment) {
+        self.transmit(&doer.whose, doer.path, seg, Hint(doer.key.slot() as u32), doer.peer);
+    }
+
+    fn wait(&mut self, doer: &Doer, machine: &TimeWait) {
+        let Doer { whose, dest, owner, .. } = *doer;
+        let who = NewMini { tuple: whose.tuple, attempt: whose.attempt, dest, owner };
+        self.begin_mini(whose.host, who, machine);
+    }
+
+    #[inline]
     fn apply(&mut self, doer: &Doer, effect: &Effect) {
-        let Doer { key, whose, .. } = *doer;
-        let host = whose.host;
+        let host = doer.whose.host;
         match effect {
-            Effect::Segment(seg) => self.transmit(whose, seg, Hint(key.slot() as u32), doer.peer),
-            Effect::Booked(booked) => self.book(whose, *booked, doer.began),
+            Effect::Moved { from, to, last } => self.moved(&doer.whose, *from, *to, *last),
+            Effect::Booked(booked) => self.book(&doer.whose, *booked, doer.began),
             Effect::DescriptorClosed => {
                 let acceptable = &mut self.acceptable;
                 let again = |listener| acceptable.push((host, listener));
                 self.hosts[host.index()].descriptor_closed(again);
             }
-            Effect::Left => self.hosts[host.index()].unhash(key),
-            Effect::TimeWait(machine) => {
-                let (dest, owner) = (doer.dest, doer.owner);
-                let who = NewMini { tuple: whose.tuple, attempt: whose.attempt, dest, owner };
-                self.begin_mini(host, who, machine);
-            }
-            Effect::Moved { .. } | Effect::Refused(_) | Effect::Fired(_) | Effect::RanOut(_) => {
-                self.note(whose, effect);
-            }
+            Effect::Left => self.hosts[host.index()].unhash(doer.key),
+            _ => self.note(&doer.whose, effect),
         }
     }
 
     /// What is left to do after a step: timers, the application's end, the end's end.
+    #[inline]
     fn finish(&mut self, host: HostId, key: Key, app_timer: Option<Option<Span>>, verdict: Verdict) {
         let here = &mut self.hosts[host.index()];
         let Some(conn) = here.tables.conns.get_mut(key) else { return };
@@ -241,27 +306,31 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         if conn.view.over {
             here.tables.conns.remove(key);
+            here.account_later();
         } else {
+            let early = conn.form.deadline() < conn.wake;
             if app_timer.is_some() {
                 self.queue_app_timer(host, key);
             }
-            self.queue_timer(host, Timed::Conn(key));
+            if early {
+                self.queue_timer(host, Timed::Conn(key));
+            }
         }
-        self.hosts[host.index()].account(self.now);
+        self.hosts[host.index()].account_now(self.now);
         match verdict {
+            Verdict::GoesOn | Verdict::ServerDone => {}
             Verdict::Idle => self.on_idle(id, host, key),
             Verdict::ClientDone => self.on_done(id, false),
             Verdict::ClientFailed => self.on_failed(id, tries_left),
-            Verdict::GoesOn | Verdict::ServerDone => {}
         }
     }
 
     /// Carries out the effects of a step that no full socket took.
-    pub(super) fn carry_out_loose(&mut self, whose: Whose, peer: Hint) {
+    pub(super) fn carry_out_loose(&mut self, whose: &Whose, path: Path, peer: Hint) {
         let fx = core::mem::take(&mut self.fx);
         for effect in &fx.list {
             match effect {
-                Effect::Segment(seg) => self.transmit(whose, seg, Hint::NONE, peer),
+                Effect::Segment(seg) => self.transmit(whose, path, seg, Hint::NONE, peer),
                 _ => self.note(whose, effect),
             }
         }
@@ -269,11 +338,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     /// Books and records what concerns the host alone.
-    fn note(&mut self, whose: Whose, effect: &Effect) {
+    fn note(&mut self, whose: &Whose, effect: &Effect) {
         match *effect {
             Effect::Moved { from, to, last } => self.moved(whose, from, to, last),
-            Effect::Refused(why) => self.record(Record::Refused(whose, why)),
-            Effect::Fired(kind) => self.record(Record::Fired(whose, kind)),
+            Effect::Refused(why) => self.record(|| Record::Refused(*whose, why)),
+            Effect::Fired(kind) => self.record(|| Record::Fired(*whose, kind)),
             Effect::RanOut(what) => {
                 let line = self.hosts[whose.host.index()].ran_out(self.now, what);
                 self.log(whose.host, line);
@@ -283,17 +352,19 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     /// A connection moved. The gauges see where a step began and where it ended, for nobody could see what lies between.
-    pub(super) fn moved(&mut self, whose: Whose, from: State, to: State, last: bool) {
+    #[inline]
+    pub(super) fn moved(&mut self, whose: &Whose, from: State, to: State, last: bool) {
         let began = self.step_began_in.take().unwrap_or(from);
         if last {
             self.hosts[whose.host.index()].moved(self.now, began, to);
+            digest_move(&mut self.digest, self.now, whose, to);
         } else {
             self.step_began_in = Some(began);
         }
-        self.record(Record::Moved(whose, Move { from, to, last }));
+        self.record(|| Record::Moved(*whose, Move { from, to, last }));
     }
 
-    fn book(&mut self, whose: Whose, booked: Booked, began: Time) {
+    fn book(&mut self, whose: &Whose, booked: Booked, began: Time) {
         let book = &mut self.books[whose.attempt.traffic.index()];
         match booked {
             Booked::Connected => {

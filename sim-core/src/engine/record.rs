@@ -63,12 +63,15 @@ pub enum Record {
 
 /// Follows a run.
 pub trait Sink {
+    /// Whether anybody looks: records are not even made for a sink that does not.
+    const FOLLOWS: bool = true;
     /// Takes one record. Times never decrease.
     fn record(&mut self, at: Time, record: &Record);
 }
 
 /// Nobody follows.
 impl Sink for () {
+    const FOLLOWS: bool = false;
     fn record(&mut self, _at: Time, _record: &Record) {}
 }
 
@@ -87,6 +90,7 @@ fn ports(tuple: Tuple) -> u64 {
     u64::from(tuple.local.port) << 16 | u64::from(tuple.remote.port)
 }
 
+#[inline]
 fn digest_packet(digest: &mut Digest, at: Time, host: HostId, kind: u64, packet: &Packet) {
     let seg = &packet.seg;
     let (val, ecr) = seg.ts.map_or((0, 0), |ts| (ts.val, ts.ecr));
@@ -100,26 +104,28 @@ fn digest_packet(digest: &mut Digest, at: Time, host: HostId, kind: u64, packet:
     ]);
 }
 
-/// Takes a record into the digest. What arrives or is passed on was sent, and shows in what it causes; so does a timer.
-/// Of the moves of one step, the last says it all.
+/// Takes what happened to a packet into the digest. What arrives or is passed on was sent, and shows in what it causes.
 #[inline]
-pub(super) fn digest_record(digest: &mut Digest, at: Time, record: &Record) {
-    match record {
-        Record::Sent(host, packet) => digest_packet(digest, at, *host, 1, packet),
-        Record::Lost(host, why, packet) => digest_packet(digest, at, *host, 3 + *why as u64, packet),
-        Record::Moved(whose, step) if step.last => digest.moved([
-            addresses(whose.tuple),
-            ports(whose.tuple) << 8 | step.to as u64,
-            at.0,
-            u64::from(whose.host.0),
-        ]),
-        Record::Logged(host, line) => {
-            digest.traffic([(16 + *line as u64) << 16 | u64::from(host.0), 0, 0, 0, at.0, 0]);
-        }
-        Record::Forwarded(..)
-        | Record::Arrived(..)
-        | Record::Moved(..)
-        | Record::Refused(..)
-        | Record::Fired(..) => {}
+pub(super) fn digest_packet_record(digest: &mut Digest, at: Time, packet: &Packet, record: impl FnOnce(HostId, Packet) -> Record, host: HostId) {
+    match record(host, *packet) {
+        Record::Sent(..) => digest_packet(digest, at, host, 1, packet),
+        Record::Lost(_, why, _) => digest_packet(digest, at, host, 3 + why as u64, packet),
+        _ => {}
     }
+}
+
+/// Takes a move into the digest, the last of a step: it says it all.
+#[inline]
+pub(super) fn digest_move(digest: &mut Digest, at: Time, whose: &Whose, to: State) {
+    digest.moved([
+        addresses(whose.tuple),
+        ports(whose.tuple) << 8 | to as u64,
+        at.0,
+        u64::from(whose.host.0),
+    ]);
+}
+
+/// Takes a line of the log into the digest.
+pub(super) fn digest_line(digest: &mut Digest, at: Time, host: HostId, line: LogLine) {
+    digest.traffic([(16 + line as u64) << 16 | u64::from(host.0), 0, 0, 0, at.0, 0]);
 }

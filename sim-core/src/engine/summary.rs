@@ -22,7 +22,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             }
         }
         for host in &mut self.hosts {
-            self.memory.count(host.id, &mut host.stats.counters);
+            if let Some(memory) = &self.memory {
+                memory.count(host.id, &mut host.stats.counters);
+            }
         }
         let mut limits: Vec<LimitSummary> = self.hosts.iter().flat_map(limits_of).collect();
         limits.sort_by_key(|l| l.limit);

@@ -6,59 +6,82 @@ use super::record::{Lost, Record, Sink, Whose};
 use super::world::World;
 use crate::host::{Hint, Packet};
 use crate::ids::HostId;
+use crate::net::Path;
 use crate::tcp::Segment;
 
 impl<Q: Queue, S: Sink> World<Q, S> {
-    /// A host sends a segment of its own, to the peer that may be at `to`.
-    pub(super) fn transmit(&mut self, whose: Whose, seg: &Segment, from: Hint, to: Hint) {
-        let Whose { host, tuple, attempt } = whose;
+    /// A host sends a segment of its own, along `path`, from the socket at `from` to the peer that may be at `to`.
+    #[inline]
+    pub(super) fn transmit(&mut self, whose: &Whose, path: Path, seg: &Segment, from: Hint, to: Hint) {
+        let Whose { host, tuple, attempt } = *whose;
         let packet = Packet { tuple, seg: *seg, attempt, from, to };
         self.segments += 1;
-        self.record(Record::Sent(host, packet));
-        let here = &mut self.hosts[host.index()];
-        if here.has_address(tuple.remote.addr) {
+        self.record_packet(host, &packet, Record::Sent);
+        if path == Path::Here {
             let lane = self.host_lanes[host.index()].loopback;
-            return self.queue.send(lane, self.now, host, packet);
+            return self.queue.send(lane, self.now, host, &packet);
         }
+        if self.hosts[host.index()].tracking.is_none() || self.track(host, &packet) {
+            self.forward(host, path, &packet);
+        }
+    }
+
+    /// Shows a packet to the connection tracker of a host. Whether it goes on.
+    fn track(&mut self, host: HostId, packet: &Packet) -> bool {
         let mut line = None;
-        if here.track(self.now, &packet, &mut line) {
-            self.forward(host, packet);
-        } else {
-            self.record(Record::Lost(host, Lost::Conntrack, packet));
+        let passed = self.hosts[host.index()].track(self.now, packet, &mut line);
+        if !passed {
+            self.lose(host, Lost::Conntrack, packet);
         }
         self.log(host, line);
+        passed
     }
 
     /// A packet reaches a host: its own, or one to pass on.
-    pub(super) fn arrive(&mut self, host: HostId, packet: Packet) {
-        let here = &mut self.hosts[host.index()];
-        let mut line = None;
-        if !here.track(self.now, &packet, &mut line) {
-            self.record(Record::Lost(host, Lost::Conntrack, packet));
-        } else if here.has_address(packet.tuple.remote.addr) {
-            self.record(Record::Arrived(host, packet));
-            self.deliver(host, &packet);
-        } else {
-            self.record(Record::Forwarded(host, packet));
-            self.forward(host, packet);
+    pub(super) fn arrive(&mut self, host: HostId, packet: &Packet) {
+        let here = &self.hosts[host.index()];
+        if here.tracking.is_some() && !self.track(host, packet) {
+            return;
         }
-        self.log(host, line);
+        let here = &self.hosts[host.index()];
+        if let Some(key) = here.guess(packet) {
+            self.record_packet(host, packet, Record::Arrived);
+            return self.deliver_to(host, key, packet);
+        }
+        let path = self.net.path(host, packet.tuple.remote.addr);
+        if path == Path::Here {
+            self.record_packet(host, packet, Record::Arrived);
+            self.deliver(host, packet);
+        } else {
+            self.record_packet(host, packet, Record::Forwarded);
+            self.forward(host, path, packet);
+        }
     }
 
     /// Puts a packet on the link towards its destination.
-    fn forward(&mut self, host: HostId, packet: Packet) {
-        let target = self.net.owner(packet.tuple.remote.addr);
-        let Some((direction, next)) = target.and_then(|t| self.net.next_hop(host, t)) else {
-            return self.record(Record::Lost(host, Lost::NoRoute, packet));
-        };
+    #[inline]
+    fn forward(&mut self, host: HostId, path: Path, packet: &Packet) {
+        let Path::Link(direction, next) = path else { return self.lose(host, Lost::NoRoute, packet) };
         let carried = self.net.carry(direction);
-        if carried.first.is_none() {
-            self.lost += 1;
-            self.record(Record::Lost(host, Lost::Link, packet));
+        let lane = self.link_lanes[direction.0 as usize];
+        let mut send = |delivery: crate::net::Delivery| {
+            let lane = if delivery.in_order { lane } else { LaneId::NONE };
+            self.queue.send(lane, self.now + delivery.after, next, packet);
+        };
+        match carried.first {
+            Some(delivery) => send(delivery),
+            None => {
+                self.lost += 1;
+                self.lose(host, Lost::Link, packet);
+            }
         }
-        for delivery in [carried.first, carried.second].into_iter().flatten() {
-            let lane = if delivery.in_order { self.link_lanes[direction.0 as usize] } else { LaneId::NONE };
+        if let Some(delivery) = carried.second {
+            let lane = if delivery.in_order { lane } else { LaneId::NONE };
             self.queue.send(lane, self.now + delivery.after, next, packet);
         }
+    }
+
+    fn lose(&mut self, host: HostId, why: Lost, packet: &Packet) {
+        self.record_packet(host, packet, |host, packet| Record::Lost(host, why, packet));
     }
 }

@@ -2,11 +2,12 @@
 
 use super::event::{Due, Event};
 use super::queue::{LaneId, Lanes, Order, Queue, Rank};
-use super::record::{Record, Sink, Whose, digest_record};
+use super::record::{Record, Sink, Whose, digest_line, digest_packet_record};
 use super::series::Sampler;
 use crate::app::{Effects, Memory};
-use crate::host::{Arrived, Host, Mini, NewMini, RowId, Timed};
+use crate::host::{Arrived, Host, Mini, NewMini, Packet, RowId, Timed};
 use crate::ids::{HostId, Key, TrafficId};
+use crate::log::LogLine;
 use crate::net::Net;
 use crate::record::{Digest, LogSummary, Summary, Tally, TrafficSummary};
 use crate::rng::{Purpose, Stream};
@@ -50,8 +51,8 @@ pub struct World<Q, S> {
     pub(super) net: Net,
     pub(super) sources: Vec<Source>,
     pub(super) fx: Effects,
-    /// The memory of steps.
-    pub(super) memory: Memory,
+    /// The memory of steps; taken out while one of its steps is carried out.
+    pub(super) memory: Option<Box<Memory>>,
     pub(super) books: Vec<TrafficSummary>,
     /// The state in which a step began that has not yet reported its last move.
     pub(super) step_began_in: Option<State>,
@@ -89,7 +90,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             hosts: build_hosts(scenario),
             sources: sources.map(|(i, spec)| Source::new(spec, TrafficId(i as u16), scenario.seed)).collect(),
             fx: Effects::default(),
-            memory: Memory::default(),
+            memory: Some(Box::default()),
             books: vec![TrafficSummary::default(); scenario.traffic.len()],
             step_began_in: None,
             acceptable: Vec::new(),
@@ -149,13 +150,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// Lets every end take every step itself: the referee of the memory of steps.
     #[must_use]
     pub fn without_memory(mut self) -> Self {
-        self.memory.switch_off();
+        self.memory = None;
         self
     }
 
-    /// The memory of steps.
-    pub fn memory(&self) -> &Memory {
-        &self.memory
+    /// The memory of steps, if it is used.
+    pub fn memory(&self) -> Option<&Memory> {
+        self.memory.as_deref()
     }
 
     /// Runs to the end and says what it came to.
@@ -183,7 +184,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         match due {
             Due::Packet(host, packet) => {
                 self.events += 1;
-                self.arrive(host, packet);
+                self.arrive(host, &packet);
             }
             Due::Event(event) => {
                 self.events += 1;
@@ -231,10 +232,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         let whose = Whose { host, tuple: pending.tuple, attempt: pending.attempt };
         let peer = pending.peer;
+        let path = self.net.path(host, whose.tuple.remote.addr);
         self.fx.clear();
         let arrived = here.wake_request(self.now, key, &mut self.fx);
-        self.carry_out_loose(whose, peer);
-        self.after(host, arrived);
+        self.carry_out_loose(&whose, path, peer);
+        self.after(host, arrived, false);
     }
 
     fn wake_orphan(&mut self, host: HostId, key: Key) {
@@ -277,8 +279,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let Some(from) = here.mini_state(mini) else { return };
         let Some(who) = here.end_mini(self.now, mini) else { return };
         let whose = Whose { host, tuple: who.tuple, attempt: who.attempt };
-        self.record(Record::Fired(whose, TimerKind::TimeWait));
-        self.moved(whose, from, State::Closed, true);
+        self.record(|| Record::Fired(whose, TimerKind::TimeWait));
+        self.moved(&whose, from, State::Closed, true);
     }
 
     /// Queues the timer of something, unless one that is early enough is queued already.
@@ -319,11 +321,12 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     /// What is left to do after a segment that no full socket took, or after the timer of a request.
-    pub(super) fn after(&mut self, host: HostId, arrived: Arrived) {
+    /// `whole`: a connection that has come to be is not in the memory yet.
+    pub(super) fn after(&mut self, host: HostId, arrived: Arrived, whole: bool) {
         self.log(host, arrived.line);
         if let Some(timed) = arrived.timed {
-            if let Timed::Conn(key) = timed {
-                self.born(host, key, None);
+            if let (Timed::Conn(key), true) = (timed, whole) {
+                self.adopt(host, key);
             }
             self.queue_timer(host, timed);
         }
@@ -349,13 +352,20 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             let Some(from) = here.mini_state(oldest) else { continue };
             let Some(who) = here.end_mini(self.now, oldest) else { continue };
             here.refusals.tw_buckets.add(self.now);
-            self.moved(Whose { host, tuple: who.tuple, attempt: who.attempt }, from, State::Closed, true);
+            self.moved(&Whose { host, tuple: who.tuple, attempt: who.attempt }, from, State::Closed, true);
         }
     }
 
-    pub(super) fn log(&mut self, host: HostId, line: Option<crate::log::LogLine>) {
-        let Some(line) = line else { return };
-        self.record(Record::Logged(host, line));
+    #[inline]
+    pub(super) fn log(&mut self, host: HostId, line: Option<LogLine>) {
+        if let Some(line) = line {
+            self.log_line(host, line);
+        }
+    }
+
+    fn log_line(&mut self, host: HostId, line: LogLine) {
+        digest_line(&mut self.digest, self.now, host, line);
+        self.record(|| Record::Logged(host, line));
         let known = self.logs.iter().position(|(h, log)| *h == host.index() && log.line == line);
         let index = known.unwrap_or_else(|| {
             self.logs.push((host.index(), LogSummary { line, printed: Tally::default() }));
@@ -364,10 +374,24 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.logs[index].1.printed.add(self.now);
     }
 
+    /// Records something that the digest does not look at.
     #[inline]
-    pub(super) fn record(&mut self, record: Record) {
-        digest_record(&mut self.digest, self.now, &record);
-        self.sink.record(self.now, &record);
+    pub(super) fn record(&mut self, record: impl FnOnce() -> Record) {
+        if S::FOLLOWS {
+            self.sink.record(self.now, &record());
+        }
+    }
+
+    /// Records what happened to a packet.
+    #[inline]
+    pub(super) fn record_packet(
+        &mut self,
+        host: HostId,
+        packet: &Packet,
+        what: impl Fn(HostId, Packet) -> Record,
+    ) {
+        digest_packet_record(&mut self.digest, self.now, packet, &what, host);
+        self.record(|| what(host, *packet));
     }
 
     /// Queues the next arrival of a source.

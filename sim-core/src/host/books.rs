@@ -74,8 +74,23 @@ impl Host {
         self.tables.waiting.len() + self.tables.orphans.len() as u64
     }
 
+    /// Something that takes memory has come or gone.
+    #[inline]
+    pub fn account_later(&mut self) {
+        self.populations_moved = true;
+    }
+
+    /// Brings the gauges that follow from the tables up to date, if something has come or gone.
+    #[inline]
+    pub fn account_now(&mut self, now: Time) {
+        if self.populations_moved {
+            self.account(now);
+        }
+    }
+
     /// Brings the gauges that follow from the tables up to date.
     pub fn account(&mut self, now: Time) {
+        self.populations_moved = false;
         let (full, mini) = (self.tables.conns.len() as u64, self.minis());
         self.stats.orphans.set(now, u64::from(self.shared.orphans));
         self.stats.mini_sockets.set(now, mini);

@@ -3,14 +3,13 @@
 use super::Host;
 use super::index::Place;
 use super::minis::{Mini, NewMini};
-use super::packet::{Attempt, Hint};
 use super::ports::{DestId, Owner};
 use super::tables::{Conn, Tables};
-use crate::app::{Effects, End, Form};
+use crate::app::Effects;
 use crate::errno::{Call, Errno};
 use crate::ids::{Addr, Key, SockAddr, Tuple};
 use crate::tcp::config::TwReuse;
-use crate::tcp::{ConnectParams, Cx, Endpoint, Inherited, State};
+use crate::tcp::{ConnectParams, Inherited, State};
 use crate::time::Time;
 
 /// Which local port a connection is to have.
@@ -34,19 +33,32 @@ fn is_loopback(local: Addr, remote: Addr) -> bool {
     local.is_loopback() || remote.is_loopback()
 }
 
+/// What connect() has got before the protocol begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Opened {
+    /// The tuple.
+    pub tuple: Tuple,
+    /// Towards which destination it consumes a port.
+    pub dest: DestId,
+    /// How it got its port.
+    pub owner: Owner,
+    /// Sequence number and timestamps to begin with.
+    pub params: ConnectParams,
+}
+
 impl Host {
-    /// socket(), bind() if a port is wanted, connect(). The application is not there yet.
+    /// What connect() needs before the protocol begins: a descriptor, a port and a tuple. What a mini-socket on the tuple
+    /// hands down when it makes room is told to `fx`.
     ///
     /// # Errors
     /// The call that failed, and its errno. Nothing is left behind.
-    pub fn connect(
+    pub fn open(
         &mut self,
         now: Time,
         (from, to): (Addr, SockAddr),
         wanted: PortRequest,
-        attempt: Attempt,
         fx: &mut Effects,
-    ) -> Result<Key, (Call, Errno)> {
+    ) -> Result<Opened, (Call, Errno)> {
         if self.stats.open_files.now >= u64::from(self.open_files_max) {
             self.refusals.open_files.add(now);
             return Err((Call::Socket, Errno::Emfile));
@@ -56,29 +68,20 @@ impl Host {
         let tuple = Tuple { local: SockAddr { addr: from, port }, remote: to };
         fx.begin_step();
         let inherited = self.take_over(now, tuple, owner, fx);
-        let secrets = self.keys.of(&self.cfg, now, tuple);
-        let mut cx = Cx::new(now, &self.cfg, &mut self.shared);
-        let endpoint = Endpoint::connect(&mut cx, ConnectParams { secrets, inherited }, fx);
         fx.end_step();
-        let end = End::new(endpoint, true);
-        let key = self.tables.conns.insert(Conn {
-            tuple,
-            attempt,
-            dest,
-            owner,
-            peer: Hint::NONE,
-            began: now,
-            tries_left: 0,
-            wake: Time::NEVER,
-            app_due: Time::NEVER,
-            app_wake: Time::NEVER,
-            view: end.view(),
-            form: Form::Whole(end),
-        });
-        self.tables.index.put(tuple, Place::Full(key.slot() as u32));
+        let secrets = self.keys.of(&self.cfg, now, tuple);
         self.ports.take(now, port, owner, dest);
         self.stats.open_files.up(now);
-        Ok(key)
+        Ok(Opened { tuple, dest, owner, params: ConnectParams { secrets, inherited } })
+    }
+
+    /// Puts the socket of a connect() into the tables.
+    pub fn insert_client(&mut self, conn: Conn) -> Key {
+        let tuple = conn.tuple;
+        let key = self.tables.conns.insert(conn);
+        self.account_later();
+        self.tables.index.put(tuple, Place::Full(key.slot() as u32));
+        key
     }
 
     fn port_for(
@@ -208,6 +211,7 @@ impl Host {
 
     /// A descriptor is closed. Calls `again` with each listener whose accept() had found none.
     pub fn descriptor_closed(&mut self, mut again: impl FnMut(u16)) {
+        self.account_later();
         self.stats.open_files.down();
         for (i, listener) in self.listeners.iter_mut().enumerate() {
             if core::mem::take(&mut listener.starved) {
@@ -218,6 +222,7 @@ impl Host {
 
     /// The tuple of a full socket no longer leads to it.
     pub fn unhash(&mut self, key: Key) {
+        self.populations_moved = true;
         let Some(conn) = self.tables.conns.get(key) else { return };
         self.tables.index.remove(conn.tuple);
         self.ports.release(conn.tuple.local.port, conn.owner, conn.dest);

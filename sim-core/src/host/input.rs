@@ -6,11 +6,12 @@ use super::minis::Mini;
 use super::packet::Packet;
 use super::ports::{DestId, Owner};
 use super::tables::{Conn, Pending};
-use crate::app::{Effects, End, Form};
+use crate::app::{Effects, End, Form, View};
 use crate::ids::{Key, Tuple};
 use crate::log::LogLine;
-use crate::socket::{self, MiniFate, Next, Request, SocketMut};
-use crate::tcp::{Cx, Endpoint, State, TimeWait};
+use crate::net::Path;
+use crate::socket::{self, Listener, MiniFate, Next, Request, SocketMut};
+use crate::tcp::{Cx, Secrets, State, TimeWait};
 use crate::time::Time;
 
 /// Something whose timer has been armed.
@@ -51,6 +52,7 @@ impl Host {
         &mut self,
         now: Time,
         packet: &Packet,
+        path: Path,
         place: Option<Place>,
         pushed: impl FnOnce() -> u64,
         fx: &mut Effects,
@@ -61,16 +63,16 @@ impl Host {
         let mut arrived = match place {
             Some(Place::Row(place)) => {
                 let mini = Mini::Row(self.tables.waiting.at(place));
-                self.arrive_at_mini(now, mini, packet, listener, pushed, fx)
+                self.arrive_at_mini(now, mini, (packet, path), listener, pushed, fx)
             }
             Some(Place::Orphan(slot)) => {
                 let mini = Mini::Orphan(self.tables.orphans.key(slot));
-                self.arrive_at_mini(now, mini, packet, listener, pushed, fx)
+                self.arrive_at_mini(now, mini, (packet, path), listener, pushed, fx)
             }
-            Some(Place::Request(slot)) => self.arrive_at_request(now, slot, packet, listener, fx),
+            Some(Place::Request(slot)) => self.arrive_at_request(now, slot, packet, path, listener, fx),
             Some(Place::Full(_)) | None => {
                 let next = self.pass(now, SocketMut::None, packet, listener, fx);
-                self.admit(now, packet, next, listener)
+                self.admit(now, (packet, path), next, listener)
             }
         };
         fx.end_step();
@@ -101,7 +103,7 @@ impl Host {
         &mut self,
         now: Time,
         mini: Mini,
-        packet: &Packet,
+        (packet, path): (&Packet, Path),
         listener: Option<usize>,
         pushed: impl FnOnce() -> u64,
         fx: &mut Effects,
@@ -112,7 +114,7 @@ impl Host {
         if next != Next::Keep {
             // A SYN opened the tuple anew, or a RST ended it.
             self.remove_mini(mini);
-            return self.admit(now, packet, next, listener);
+            return self.admit(now, (packet, path), next, listener);
         }
         let moved = self.store_mini(now, mini, &before, &machine, pushed);
         let timed = match (moved, mini) {
@@ -123,23 +125,36 @@ impl Host {
         Arrived { timed, ..Arrived::default() }
     }
 
+    /// A request, the listener that it belongs to, and what surrounds a step of it.
+    pub fn request_mut(
+        &mut self,
+        now: Time,
+        key: Key,
+    ) -> Option<(&mut Request, Option<&mut Listener>, Cx<'_>)> {
+        let Host { cfg, shared, listeners, tables, by_port, .. } = self;
+        let pending = tables.requests.get_mut(key)?;
+        let port = pending.tuple.local.port;
+        let found = by_port.binary_search_by_key(&port, |&(port, _)| port).ok();
+        let queue = found.map(|found| &mut listeners[usize::from(by_port[found].1)].listener);
+        Some((&mut pending.request, queue, Cx::new(now, cfg, shared)))
+    }
+
     fn arrive_at_request(
         &mut self,
         now: Time,
         slot: u32,
         packet: &Packet,
+        path: Path,
         listener: Option<usize>,
         fx: &mut Effects,
     ) -> Arrived {
         let key = self.tables.requests.key(slot);
-        let Host { cfg, shared, listeners, keys, tables, .. } = self;
-        let Some(pending) = tables.requests.get_mut(key) else { return Arrived::default() };
-        let tuple = pending.tuple;
-        let secrets = || keys.of(cfg, now, tuple);
-        let queue = listener.map(|i| &mut listeners[i].listener);
-        let mut cx = Cx::new(now, cfg, shared);
-        let socket = SocketMut::Request(&mut pending.request);
-        match socket::receive(&mut cx, socket, queue, &packet.seg, secrets, fx) {
+        let Some((request, queue, mut cx)) = self.request_mut(now, key) else { return Arrived::default() };
+        // A request never begins a connection anew, so nobody asks for secrets.
+        let secrets = Secrets::default;
+        let next =
+            socket::receive(&mut cx, SocketMut::Request(request), queue, &packet.seg, secrets, fx);
+        match next {
             Next::Keep | Next::Request(_) | Next::TimeWait(_) => {
                 Arrived { timed: Some(Timed::Request(key)), ..Arrived::default() }
             }
@@ -149,7 +164,7 @@ impl Host {
             }
             Next::Child(endpoint) => {
                 self.tables.requests.remove(key);
-                self.insert_child(now, packet, endpoint, listener)
+                self.insert_child(now, packet, path, End::new(endpoint, true), listener)
             }
         }
     }
@@ -161,10 +176,18 @@ impl Host {
     }
 
     /// Puts what has come into being on a free tuple into the tables.
-    fn admit(&mut self, now: Time, packet: &Packet, next: Next, listener: Option<usize>) -> Arrived {
+    fn admit(
+        &mut self,
+        now: Time,
+        (packet, path): (&Packet, Path),
+        next: Next,
+        listener: Option<usize>,
+    ) -> Arrived {
         match next {
             Next::Request(request) => self.insert_request(packet, request),
-            Next::Child(endpoint) => self.insert_child(now, packet, endpoint, listener),
+            Next::Child(endpoint) => {
+                self.insert_child(now, packet, path, End::new(endpoint, true), listener)
+            }
             Next::Keep | Next::Gone | Next::TimeWait(_) => Arrived::default(),
         }
     }
@@ -182,28 +205,29 @@ impl Host {
         &mut self,
         now: Time,
         packet: &Packet,
-        endpoint: Endpoint,
+        path: Path,
+        mut end: End,
+        listener: Option<usize>,
+    ) -> Arrived {
+        // The segment that completes a handshake may end the connection too: such a child waits for accept() to hand
+        // out its error, but is in no table.
+        end.hashed = end.endpoint.state() != State::Closed;
+        let view = end.view();
+        self.place_child(now, packet, path, (Form::Whole(end), view), listener)
+    }
+
+    fn place_child(
+        &mut self,
+        now: Time,
+        packet: &Packet,
+        path: Path,
+        end: (Form, View),
         listener: Option<usize>,
     ) -> Arrived {
         let tuple = packet.tuple.reversed();
-        // The segment that completes a handshake may end the connection too: such a child waits for accept() to hand
-        // out its error, but is in no table.
-        let hashed = endpoint.state() != State::Closed;
-        let end = End::new(endpoint, hashed);
-        let key = self.tables.conns.insert(Conn {
-            tuple,
-            attempt: packet.attempt,
-            dest: DestId::NONE,
-            owner: Owner::Explicit,
-            peer: packet.from,
-            began: now,
-            tries_left: 0,
-            wake: Time::NEVER,
-            app_due: Time::NEVER,
-            app_wake: Time::NEVER,
-            view: end.view(),
-            form: Form::Whole(end),
-        });
+        let hashed = end.1.hashed;
+        let conn = Conn { peer: packet.from, ..Conn::new(now, tuple, packet.attempt, path, end) };
+        let key = self.tables.conns.insert(conn);
         if hashed {
             self.tables.index.put(tuple, Place::Full(key.slot() as u32));
             self.ports.take(now, tuple.local.port, Owner::Explicit, DestId::NONE);
@@ -216,16 +240,34 @@ impl Host {
         Arrived { timed: Some(Timed::Conn(key)), acceptable: listener.map(|i| i as u16), line: None }
     }
 
+    /// A handshake is complete whose last step was recalled: its connection takes the request's place.
+    pub fn complete(
+        &mut self,
+        now: Time,
+        request: Key,
+        packet: &Packet,
+        path: Path,
+        end: (Form, View),
+    ) -> Arrived {
+        let listener = self.listener_on(packet.tuple.remote.port);
+        if let Some(pending) = self.tables.requests.remove(request)
+            && let Some(i) = listener
+        {
+            self.listeners[i].listener.completed(&pending.request);
+        }
+        let arrived = self.place_child(now, packet, path, end, listener);
+        self.gauge_listener(now, listener);
+        self.account(now);
+        arrived
+    }
+
     /// The timer of a request is due.
     pub fn wake_request(&mut self, now: Time, key: Key, fx: &mut Effects) -> Arrived {
-        let Host { cfg, shared, listeners, tables, by_port, .. } = self;
-        let Some(pending) = tables.requests.get_mut(key) else { return Arrived::default() };
-        let port = pending.tuple.local.port;
-        let found = by_port.binary_search_by_key(&port, |&(port, _)| port).ok();
-        let listener = found.map(|found| usize::from(by_port[found].1));
-        let queue = listener.map(|i| &mut listeners[i].listener);
+        let Some(pending) = self.tables.requests.get(key) else { return Arrived::default() };
+        let listener = self.listener_on(pending.tuple.local.port);
+        let Some((request, queue, mut cx)) = self.request_mut(now, key) else { return Arrived::default() };
         fx.begin_step();
-        let fate = pending.request.on_timer(&mut Cx::new(now, cfg, shared), queue, fx);
+        let fate = request.on_timer(&mut cx, queue, fx);
         fx.end_step();
         let timed = (fate == MiniFate::Keep).then_some(Timed::Request(key));
         if timed.is_none() {

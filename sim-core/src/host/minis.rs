@@ -38,6 +38,7 @@ impl Host {
     /// A mini-socket takes the place of a socket in the tables, its port with it. `pushed` is the number that stands for
     /// its end in the order of events.
     pub fn begin_mini(&mut self, now: Time, pushed: u64, who: NewMini, machine: &TimeWait) -> Mini {
+        self.account_later();
         self.ports.mark_mini(who.tuple.local.port, who.dest);
         self.place_mini(now, pushed, who, machine)
     }

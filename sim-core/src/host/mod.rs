@@ -28,7 +28,7 @@ mod waiting;
 
 use std::collections::VecDeque;
 
-pub use calls::PortRequest;
+pub use calls::{Opened, PortRequest};
 pub use index::Place;
 pub use input::{Arrived, Timed};
 pub use minis::{Mini, NewMini};
@@ -39,7 +39,7 @@ pub use waiting::{Ending, RowId};
 
 use crate::conntrack::{Conntrack, ConntrackConfig, FIRST_GC};
 use crate::errno::Errno;
-use crate::ids::{Addr, HostId, Key};
+use crate::ids::{HostId, Key};
 use crate::record::{Gauge, HostSummary, Tally};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::{self, Listen};
@@ -129,12 +129,13 @@ pub struct Host {
     pub shared: Shared,
     /// Their places by port.
     by_port: Vec<(u16, u16)>,
-    addresses: Vec<Addr>,
     open_files_max: u32,
     exhausted: Errno,
     /// Mini-sockets in order of age, where the oldest makes room for the newest; some may have gone.
     minis_by_age: VecDeque<Mini>,
     keys: Keys,
+    /// Something that takes memory has come or gone since the gauges were brought up to date.
+    populations_moved: bool,
     /// The clocks at the moment for which they were last read.
     clocks: (Time, Clocks),
 }
@@ -173,11 +174,11 @@ impl Host {
             tables: Tables::default(),
             shared: Shared::default(),
             by_port: Vec::new(),
-            addresses: spec.addresses.clone(),
             open_files_max: spec.open_files,
             exhausted: spec.ports.exhausted,
             minis_by_age: VecDeque::new(),
             keys,
+            populations_moved: false,
             clocks: (Time::NEVER, Clocks::default()),
         };
         for (i, listen) in spec.listen.iter().enumerate() {
@@ -209,8 +210,11 @@ impl Host {
         self.open_files_max
     }
 
-    /// Whether a segment for this address is for this host.
-    pub fn has_address(&self, addr: Addr) -> bool {
-        addr.is_loopback() || self.addresses.contains(&addr)
+    /// The full socket that a packet is for, if its hint is right.
+    #[inline]
+    pub fn guess(&self, packet: &Packet) -> Option<Key> {
+        let key = self.tables.conns.key(packet.to.0);
+        let conn = self.tables.conns.get(key)?;
+        (conn.tuple == packet.tuple.reversed() && conn.view.hashed).then_some(key)
     }
 }

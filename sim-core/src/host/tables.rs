@@ -6,6 +6,7 @@ use super::ports::{DestId, Owner};
 use super::waiting::Waiting;
 use crate::app::{Form, View};
 use crate::ids::{Slab, Tuple};
+use crate::net::Path;
 use crate::socket::Request;
 use crate::tcp::TimeWait;
 use crate::time::Time;
@@ -23,6 +24,8 @@ pub struct Conn {
     pub owner: Owner,
     /// Where the peer keeps its end.
     pub peer: Hint,
+    /// The way to the peer.
+    pub path: Path,
     /// When the attempt began.
     pub began: Time,
     /// Retries that are left to the client.
@@ -37,6 +40,27 @@ pub struct Conn {
     pub view: View,
     /// Socket and application.
     pub form: Form,
+}
+
+impl Conn {
+    /// A connection that has just come to be.
+    pub fn new(now: Time, tuple: Tuple, attempt: Attempt, path: Path, end: (Form, View)) -> Conn {
+        Conn {
+            tuple,
+            attempt,
+            dest: DestId::NONE,
+            owner: Owner::Explicit,
+            peer: Hint::NONE,
+            path,
+            began: now,
+            tries_left: 0,
+            wake: Time::NEVER,
+            app_due: Time::NEVER,
+            app_wake: Time::NEVER,
+            view: end.1,
+            form: end.0,
+        }
+    }
 }
 
 /// An orphan's FIN_WAIT2 as a mini-socket. (TIME_WAITs are rows, see [`Waiting`].)

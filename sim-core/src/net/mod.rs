@@ -3,10 +3,13 @@
 //! Routes are shortest paths by number of links, ties to the link that is written first. A link knows a segment only
 //! as something to delay or lose.
 
-use std::collections::{BTreeMap, VecDeque};
+use core::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
+
+use hashbrown::HashMap;
 
 use crate::ids::{Addr, HostId, LinkId};
-use crate::rng::{Purpose, Stream};
+use crate::rng::{Purpose, Stream, mix};
 use crate::scenario::{Link, Scenario};
 use crate::time::Span;
 
@@ -41,6 +44,33 @@ pub struct Carried {
     pub second: Option<Delivery>,
 }
 
+/// A fixed hash of addresses: the same on every machine, never iterated.
+#[derive(Clone, Copy, Debug, Default)]
+struct AddrHasher(u64);
+
+impl Hasher for AddrHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.0 = mix(self.0 ^ u64::from(byte)));
+    }
+    fn write_u32(&mut self, n: u32) {
+        self.0 = mix(u64::from(n));
+    }
+}
+
+/// Where a packet for some address goes from a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// It stays.
+    Here,
+    /// Over this direction of a link, to this neighbour.
+    Link(Direction, HostId),
+    /// There is no way.
+    Nowhere,
+}
+
 /// Links and routes.
 #[derive(Clone, Debug)]
 pub struct Net {
@@ -49,14 +79,14 @@ pub struct Net {
     /// Next hop by (here, target).
     next: Vec<Option<(Direction, HostId)>>,
     hosts: usize,
-    owner: BTreeMap<Addr, HostId>,
+    owner: HashMap<Addr, HostId, BuildHasherDefault<AddrHasher>>,
 }
 
 impl Net {
     /// The network of a scenario.
     pub fn new(scenario: &Scenario) -> Net {
         let hosts = scenario.hosts.len();
-        let mut owner = BTreeMap::new();
+        let mut owner = HashMap::default();
         for (i, host) in scenario.hosts.iter().enumerate() {
             owner.extend(host.addresses.iter().map(|&addr| (addr, HostId(i as u16))));
         }
@@ -110,8 +140,29 @@ impl Net {
         self.next[here.index() * self.hosts + target.index()]
     }
 
+    /// Where a packet for an address goes from a host.
+    pub fn path(&self, here: HostId, to: Addr) -> Path {
+        if to.is_loopback() {
+            return Path::Here;
+        }
+        match self.owner(to) {
+            None => Path::Nowhere,
+            Some(owner) if owner == here => Path::Here,
+            Some(owner) => self.next_hop(here, owner).map_or(Path::Nowhere, |(link, next)| Path::Link(link, next)),
+        }
+    }
+
     /// Puts a segment on a link.
+    #[inline]
     pub fn carry(&mut self, direction: Direction) -> Carried {
+        let link = &self.links[direction.link()];
+        if link.loss.num | link.duplicate.num | link.reorder.num == 0 {
+            return Carried { first: Some(Delivery { after: link.delay, in_order: true }), second: None };
+        }
+        self.carry_with_luck(direction)
+    }
+
+    fn carry_with_luck(&mut self, direction: Direction) -> Carried {
         let link = &self.links[direction.link()];
         let rng = &mut self.streams[direction.0 as usize];
         if rng.chance(link.loss) {

@@ -92,6 +92,17 @@ impl Listener {
     }
 
     /// A request has left the SYN queue.
+    /// Whether one more child would find room.
+    pub fn has_room_for_child(&self) -> bool {
+        !self.accept_queue_full()
+    }
+
+    /// A handshake is complete whose last step was recalled from elsewhere: the request leaves, its child waits.
+    pub fn completed(&mut self, req: &Request) {
+        self.forget(req);
+        self.accept_queue += 1;
+    }
+
     pub(super) fn forget(&mut self, req: &Request) {
         self.syn_queue = self.syn_queue.saturating_sub(1);
         if req.hs.num_timeout == 0 {

@@ -5,7 +5,7 @@
 use super::{Listener, MiniFate};
 use crate::counter::Counter;
 use crate::tcp::{
-    Cx, DEFAULT_MSS, Flags, Handshake, Out, Secrets, Segment, State, SynOptions, TSTAMP_LEN, TimerKind,
+    Bases, Clocks, Cx, DEFAULT_MSS, Flags, Handshake, Out, Secrets, Segment, State, SynOptions, TSTAMP_LEN, TimerKind,
     Timestamps, TsOption, Why, in_window, initial_window, limitable, oow_limited, paws_rejects,
     reply_with_reset,
 };
@@ -68,6 +68,40 @@ impl Request {
             first_tsval: 0,
             last_tsval: 0,
             last_limited: 0,
+        }
+    }
+
+    /// Everything that the step which completes the handshake can see of it, in five words relative to its own numbers and
+    /// to `clocks`; `None` after anything but one SYN and one SYN,ACK.
+    pub fn words(&self, now: Time, clocks: &Clocks) -> Option<[u64; 5]> {
+        let hs = &self.hs;
+        let pristine = hs.num_timeout | hs.num_retrans == 0 && self.last_limited == 0;
+        if !pristine || hs.sent_at == Time::NEVER || (hs.tstamp_ok && hs.ts_recent == 0) {
+            return None;
+        }
+        let age = |tsval: u32| clocks.millis.wrapping_add(hs.ts_offset).wrapping_sub(tsval);
+        let bits = u64::from(hs.tstamp_ok) | u64::from(hs.wscale_ok) << 1 | u64::from(hs.sack_ok) << 2;
+        Some([
+            now.since(hs.sent_at).0,
+            u64::from(age(self.first_tsval)) << 32 | u64::from(age(self.last_tsval)),
+            u64::from(hs.rcv_wnd) << 32 | u64::from(hs.window_clamp),
+            u64::from(hs.mss) << 32
+                | u64::from(hs.snd_wscale) << 24
+                | u64::from(hs.rcv_wscale) << 16
+                | bits << 8
+                | u64::from(hs.ts_recent == 0),
+            0,
+        ])
+    }
+
+    /// Where the connection will stand.
+    pub fn bases(&self) -> Bases {
+        let hs = &self.hs;
+        Bases {
+            snd: (hs.isn + 1).0,
+            rcv: (hs.rcv_isn + 1).0,
+            peer_ts: hs.ts_recent,
+            offset: hs.ts_offset,
         }
     }
 

@@ -5,47 +5,53 @@ use super::Order;
 /// A winner tree: one comparison for each round between a changed head and the root.
 #[derive(Clone, Debug)]
 pub(super) struct Heads {
-    heads: Vec<Order>,
-    /// The winner of each match; the root is at 1. Empty until the number of lanes is known.
+    /// Keys of the heads, as many as a power of two.
+    heads: Vec<u128>,
+    /// The winner of each match; the root is at 1, the lanes themselves stand in the second half.
     winners: Vec<u32>,
+    lanes: u32,
 }
 
 impl Heads {
     pub(super) fn new() -> Heads {
-        Heads { heads: vec![Order::NEVER], winners: vec![0; 2] }
+        Heads { heads: vec![Order::NEVER.key()], winners: vec![0, 0], lanes: 1 }
     }
 
     /// One more lane, empty as yet. Its number.
     pub(super) fn add(&mut self) -> u32 {
-        let lane = self.heads.len() as u32;
-        self.heads.push(Order::NEVER);
-        let size = self.heads.len().next_power_of_two();
-        if self.winners.len() != size * 2 {
-            self.winners = vec![0; size * 2];
-            let leaves = 0..size;
-            leaves.for_each(|leaf| self.winners[size + leaf] = leaf as u32);
+        let lane = self.lanes;
+        self.lanes += 1;
+        if self.heads.len() < self.lanes as usize {
+            let size = self.heads.len() * 2;
+            self.heads.resize(size, Order::NEVER.key());
+            self.winners = (0..size * 2).map(|at| at.saturating_sub(size) as u32).collect();
             (1..size).rev().for_each(|at| self.play(at));
         }
         lane
     }
 
-    fn head(&self, lane: u32) -> Order {
-        self.heads.get(lane as usize).copied().unwrap_or(Order::NEVER)
-    }
-
     fn play(&mut self, at: usize) {
         let (left, right) = (self.winners[at * 2], self.winners[at * 2 + 1]);
-        self.winners[at] = if self.head(right) < self.head(left) { right } else { left };
+        let second = self.heads[right as usize] < self.heads[left as usize];
+        self.winners[at] = if second { right } else { left };
     }
 
     /// The head of a lane has changed.
     #[inline]
     pub(super) fn set(&mut self, lane: u32, head: Order) {
-        self.heads[lane as usize] = head;
-        let mut at = (self.winners.len() / 2 + lane as usize) / 2;
-        while at > 0 {
-            self.play(at);
+        let key = head.key();
+        self.heads[lane as usize] = key;
+        // The new key plays against the other branch in each round up to the root.
+        let (mut winner, mut best) = (lane, key);
+        let mut at = self.heads.len() + lane as usize;
+        while at > 1 {
+            let Some(&other) = self.winners.get(at ^ 1) else { return };
+            let theirs = self.heads[other as usize];
+            if theirs < best {
+                (winner, best) = (other, theirs);
+            }
             at /= 2;
+            self.winners[at] = winner;
         }
     }
 
@@ -53,11 +59,12 @@ impl Heads {
     #[inline]
     pub(super) fn first(&self) -> (u32, Order) {
         let lane = self.winners[1];
-        (lane, self.head(lane))
+        (lane, self.get(lane))
     }
 
     /// The head of a lane as it was last set.
+    #[inline]
     pub(super) fn get(&self, lane: u32) -> Order {
-        self.heads[lane as usize]
+        Order::from_key(self.heads[lane as usize])
     }
 }

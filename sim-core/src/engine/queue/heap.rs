@@ -69,9 +69,9 @@ impl Queue for Heap {
         let rank = Rank::new(self.ticket(), level);
         self.add(Order { time, rank }, Due::Event(event));
     }
-    fn send(&mut self, _lane: LaneId, time: Time, to: HostId, packet: Packet) {
+    fn send(&mut self, _lane: LaneId, time: Time, to: HostId, packet: &Packet) {
         let rank = Rank::new(self.ticket(), None);
-        self.add(Order { time, rank }, Due::Packet(to, packet));
+        self.add(Order { time, rank }, Due::Packet(to, *packet));
     }
     fn wait(&mut self, host: HostId, order: Order, row: RowId) {
         self.add(order, Due::Row(host, row));

@@ -100,12 +100,12 @@ impl Queue for Lanes {
         }
     }
 
-    fn send(&mut self, lane: LaneId, time: Time, to: HostId, packet: Packet) {
+    fn send(&mut self, lane: LaneId, time: Time, to: HostId, packet: &Packet) {
         let order = self.next_order(time, None);
         let Some(Lane::Packets(packets)) = self.lanes.get_mut(lane.0 as usize) else {
-            return self.add_rest(order, Due::Packet(to, packet));
+            return self.add_rest(order, Due::Packet(to, *packet));
         };
-        match append(packets, order, (to, packet)) {
+        match append(packets, order, (to, *packet)) {
             Ok(true) => self.heads.set(lane.0, order),
             Ok(false) => {}
             Err((to, packet)) => self.add_rest(order, Due::Packet(to, packet)),

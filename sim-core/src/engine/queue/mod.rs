@@ -54,7 +54,7 @@ impl Rank {
 }
 
 /// Time and rank: no two causes share one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     /// When.
     pub time: Time,
@@ -65,6 +65,27 @@ pub struct Order {
 impl Order {
     /// Later than everything.
     pub const NEVER: Order = Order { time: Time::NEVER, rank: Rank(u64::MAX) };
+
+    /// As one number: a comparison is then one too.
+    const fn key(self) -> u128 {
+        (self.time.0 as u128) << 64 | self.rank.0 as u128
+    }
+
+    const fn from_key(key: u128) -> Order {
+        Order { time: Time((key >> 64) as u64), rank: Rank(key as u64) }
+    }
+}
+
+impl PartialOrd for Order {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Order {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
 }
 
 /// Where causes wait.
@@ -80,7 +101,7 @@ pub trait Queue {
     /// Adds an event; a timer of a wheel with the level in which it waits.
     fn push(&mut self, lane: LaneId, time: Time, level: Option<u32>, event: Event);
     /// Adds the arrival of a packet at a host.
-    fn send(&mut self, lane: LaneId, time: Time, to: HostId, packet: Packet);
+    fn send(&mut self, lane: LaneId, time: Time, to: HostId, packet: &Packet);
     /// A TIME_WAIT will end. A queue that looks at the host's rows for it need not remember.
     fn wait(&mut self, host: HostId, order: Order, row: RowId);
     /// Which TIME_WAIT of a host ends next, and when. Answers whether that is news.
