@@ -11,8 +11,6 @@ pub struct Lazy {
     pub(super) bases: Bases,
     /// The clocks at its last step.
     pub(super) clocks: Clocks,
-    /// When that was.
-    pub(super) at: Time,
     /// When its timers are due.
     pub(super) due: [Time; ALARMS],
 }

@@ -33,10 +33,17 @@ const MOST_STATES: usize = 1 << 14;
 const MOST_EDGES: usize = 1 << 16;
 
 /// Everything that a step can see, packed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Key([u64; 8]);
 
 impl Key {
+    #[inline]
+    fn is(&self, other: &Key) -> bool {
+        let [a, b, c, d, e, f, g, h] = self.0;
+        let [i, j, k, l, m, n, o, p] = other.0;
+        (a ^ i) | (b ^ j) | (c ^ k) | (d ^ l) | (e ^ m) | (f ^ n) | (g ^ o) | (h ^ p) == 0
+    }
+
     fn hash(&self) -> u64 {
         let mut hash = 0x9e37_79b9_7f4a_7c15_u64;
         for word in self.0 {
@@ -72,6 +79,7 @@ pub struct Edge {
     no_peer_ts: bool,
     no_peer: bool,
     alarms: [AlarmChange; ALARMS],
+    alarms_moved: bool,
     effects: (u32, u32),
     counters: (u32, u32),
     /// What it does to the host's count of orphans and of mini-sockets.
@@ -194,7 +202,7 @@ impl Lazy {
     /// something else.
     #[inline]
     fn key(&self, cx: &Cx<'_>, clocks: &Clocks, cause: Cause<'_>, unmet: bool) -> Option<(Key, Bases)> {
-        if !clocks.are_calm() || !self.clocks.are_calm() {
+        if !(clocks.calm & self.clocks.calm) {
             return None;
         }
         let evicts = cx.cfg.tw_overflow == TwOverflow::RecycleOldest;
@@ -309,9 +317,9 @@ impl Memory {
         let unmet = entry.end.endpoint.state() == State::SynSent;
         let Some((key, bases)) = lazy.key(cx, clocks, cause, unmet) else { return Err(None) };
         let mut edge = entry.last;
-        if edge == NONE || self.edges[edge as usize].key != key {
+        if edge == NONE || !self.edges[edge as usize].key.is(&key) {
             let edges = &self.edges;
-            let Some(&found) = self.by_key.find(key.hash(), |&e| edges[e as usize].key == key) else {
+            let Some(&found) = self.by_key.find(key.hash(), |&e| edges[e as usize].key.is(&key)) else {
                 let (orphans, minis) = (cx.shared.orphans, cx.shared.mini_sockets);
                 return Err(Some(Taken { key, bases, due: lazy.due, orphans, minis }));
             };
@@ -339,7 +347,7 @@ impl Memory {
         cx: &Cx<'_>,
         clocks: &Clocks,
     ) -> Option<Taken> {
-        if !clocks.are_calm() || seg.sack.is_some() || seg.flags.has(Flags::SYN) {
+        if !clocks.calm || seg.sack.is_some() || seg.flags.has(Flags::SYN) {
             return None;
         }
         let bases = request.bases();
@@ -362,15 +370,14 @@ impl Memory {
         cx: &mut Cx<'_>,
         clocks: &Clocks,
     ) -> Option<(Lazy, Recalled)> {
-        if !clocks.are_calm() {
+        if !clocks.calm {
             return None;
         }
         let edges = &self.edges;
-        let &edge = self.by_key.find(birth.key.hash(), |&e| edges[e as usize].key == birth.key)?;
+        let &edge = self.by_key.find(birth.key.hash(), |&e| edges[e as usize].key.is(&birth.key))?;
         self.recalled += 1;
         self.credit = (self.credit + 1).min(CREDIT);
-        let mut lazy =
-            Lazy { state: 0, bases: birth.bases, clocks: *clocks, at: cx.now, due: [Time::NEVER; ALARMS] };
+        let mut lazy = Lazy { state: 0, bases: birth.bases, clocks: *clocks, due: [Time::NEVER; ALARMS] };
         let recalled = self.follow(edge, &mut lazy, cx, clocks, birth.bases);
         Some((lazy, recalled))
     }
@@ -395,16 +402,19 @@ impl Memory {
             offset: bases.offset,
         };
         lazy.clocks = *clocks;
-        lazy.at = cx.now;
-        for (due, change) in lazy.due.iter_mut().zip(known.alarms) {
-            match change {
-                AlarmChange::Kept => {}
-                AlarmChange::Stopped => *due = Time::NEVER,
-                AlarmChange::Armed(delay) => *due = cx.cfg.timers.expiry(cx.now, delay),
+        if known.alarms_moved {
+            for (due, change) in lazy.due.iter_mut().zip(known.alarms) {
+                match change {
+                    AlarmChange::Kept => {}
+                    AlarmChange::Stopped => *due = Time::NEVER,
+                    AlarmChange::Armed(delay) => *due = cx.cfg.timers.expiry(cx.now, delay),
+                }
             }
         }
-        cx.shared.orphans = cx.shared.orphans.wrapping_add_signed(i32::from(known.orphans));
-        cx.shared.mini_sockets = cx.shared.mini_sockets.wrapping_add_signed(i32::from(known.minis));
+        if known.orphans | known.minis != 0 {
+            cx.shared.orphans = cx.shared.orphans.wrapping_add_signed(i32::from(known.orphans));
+            cx.shared.mini_sockets = cx.shared.mini_sockets.wrapping_add_signed(i32::from(known.minis));
+        }
         Recalled { edge: EdgeId(edge), up: Shift::up(&bases, clocks) }
     }
 
@@ -416,8 +426,8 @@ impl Memory {
 
     /// The effects of a known step, their numbers relative.
     #[inline]
-    pub fn effects_of(&self, id: EdgeId) -> &[Effect] {
-        let (from, to) = self.edges[id.0 as usize].effects;
+    pub fn effects_of(&self, edge: &Edge) -> &[Effect] {
+        let (from, to) = edge.effects;
         &self.effects[from as usize..to as usize]
     }
 
@@ -518,6 +528,7 @@ impl Memory {
             no_peer_ts: bases.peer_ts == 0,
             no_peer: lesson.end.endpoint.state() == State::SynSent,
             alarms,
+            alarms_moved: alarms != [AlarmChange::Kept; ALARMS],
             effects,
             counters: (counters, self.counters.len() as u32),
             orphans: i8::try_from(i64::from(cx.shared.orphans) - i64::from(taken.orphans)).ok()?,
@@ -532,7 +543,7 @@ impl Memory {
         let edges = &self.edges;
         self.by_key.insert_unique(taken.key.hash(), id, |&e| edges[e as usize].key.hash());
         self.learnt += 1;
-        Some(Lazy { state: to, bases, clocks: *clocks, at: cx.now, due })
+        Some(Lazy { state: to, bases, clocks: *clocks, due })
     }
 
     fn step_aside(&mut self) {
@@ -542,27 +553,20 @@ impl Memory {
     }
 
     /// An end that has just come to be, as a place in the memory.
-    pub fn adopt(
-        &mut self,
-        end: &End,
-        host: HostId,
-        traffic: TrafficId,
-        cx: &Cx<'_>,
-        clocks: &Clocks,
-    ) -> Option<Lazy> {
-        if !clocks.are_calm() {
+    pub fn adopt(&mut self, end: &End, host: HostId, traffic: TrafficId, clocks: &Clocks) -> Option<Lazy> {
+        if !clocks.calm {
             return None;
         }
         let fx = Effects::default();
         let lesson = Lesson { end, host, traffic, fx: &fx, verdict: Verdict::GoesOn };
         let (state, bases) = self.intern(&lesson, clocks)?;
-        Some(Lazy { state, bases, clocks: *clocks, at: cx.now, due: end.endpoint.alarms() })
+        Some(Lazy { state, bases, clocks: *clocks, due: end.endpoint.alarms() })
     }
 
     /// The state of a value, new if it was never met, and its bases. `None` if it does not survive the way there and
     /// back.
     fn intern(&mut self, lesson: &Lesson<'_>, clocks: &Clocks) -> Option<(u32, Bases)> {
-        if !clocks.are_calm() {
+        if !clocks.calm {
             return None;
         }
         let bases = bases_of(lesson.end);

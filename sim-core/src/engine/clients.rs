@@ -108,7 +108,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let conn = Conn { dest, owner, tries_left, ..Conn::new(*now, tuple, attempt, path, end) };
         let key = here.insert_client(conn);
         match recalled {
-            Some(recalled) => self.carry_out_recalled(host, key, recalled),
+            Some(recalled) => self.carry_out_recalled(host, key, &recalled),
             None => self.carry_out(host, key, verdict),
         }
     }

@@ -9,7 +9,7 @@ use crate::app::{
 };
 use crate::counter::Counter;
 use crate::host::ports::{DestId, Owner};
-use crate::host::{Hint, Host, NewMini, Packet, Place, Timed};
+use crate::host::{Conn, Hint, Host, NewMini, Packet, Place, Timed};
 use crate::ids::{HostId, Key};
 use crate::net::Path;
 use crate::socket::{self, Next, SocketMut};
@@ -26,6 +26,15 @@ struct Doer {
     began: Time,
     dest: DestId,
     owner: Owner,
+}
+
+impl Doer {
+    #[inline]
+    fn new(host: HostId, key: Key, conn: &Conn) -> Doer {
+        let whose = Whose { host, tuple: conn.tuple, attempt: conn.attempt };
+        let (dest, owner) = (conn.dest, conn.owner);
+        Doer { key, whose, peer: conn.peer, path: conn.path, began: conn.began, dest, owner }
+    }
 }
 
 impl<Q: Queue, S: Sink> World<Q, S> {
@@ -55,8 +64,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         self.fx.clear();
         let World { hosts, queue, fx, now, .. } = self;
-        let arrived =
-            hosts[host.index()].receive(*now, packet, path, place, || queue.ticket(), fx);
+        let arrived = hosts[host.index()].receive(*now, packet, path, place, || queue.ticket(), fx);
         self.carry_out_loose(&Whose { host, tuple, attempt: packet.attempt }, path, packet.from);
         self.after(host, arrived, true);
     }
@@ -82,7 +90,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             let view = memory.edge(recalled.edge).view;
             let arrived = here.complete(*now, request, packet, path, (Form::Lazy(lazy), view));
             if let Some(Timed::Conn(key)) = arrived.timed {
-                self.carry_out_recalled(host, key, recalled);
+                self.carry_out_recalled(host, key, &recalled);
             }
             self.after(host, arrived, false);
             return true;
@@ -92,8 +100,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         fx.clear();
         fx.begin_step();
         let socket = SocketMut::Request(&mut copy);
-        let next =
-            socket::receive(&mut cx, socket, Some(&mut queue), &packet.seg, Secrets::default, fx);
+        let next = socket::receive(&mut cx, socket, Some(&mut queue), &packet.seg, Secrets::default, fx);
         fx.end_step();
         let Next::Child(endpoint) = next else { return false };
         if endpoint.state() == State::Closed {
@@ -160,8 +167,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         if let (Form::Lazy(lazy), Some(memory)) = (&mut conn.form, memory) {
             match memory.recall(lazy, &mut Cx::new(*now, cfg, shared), &clocks, cause) {
                 Ok(recalled) => {
+                    let doer = Doer::new(host, key, conn);
                     conn.view = memory.edge(recalled.edge).view;
-                    return self.carry_out_recalled(host, key, recalled);
+                    return self.replay(&doer, &recalled);
                 }
                 Err(known) => {
                     let end = memory.whole(lazy);
@@ -183,11 +191,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         let here = &mut hosts[host.index()];
         let clocks = here.clocks(*now);
-        let Host { cfg, shared, tables, .. } = here;
-        let Some(conn) = tables.conns.get_mut(key) else { return };
+        let Some(conn) = here.tables.conns.get_mut(key) else { return };
         let Form::Whole(end) = &conn.form else { return };
-        let cx = Cx::new(*now, cfg, shared);
-        if let Some(lazy) = memory.adopt(end, host, conn.attempt.traffic, &cx, &clocks) {
+        if let Some(lazy) = memory.adopt(end, host, conn.attempt.traffic, &clocks) {
             conn.form = Form::Lazy(lazy);
         }
     }
@@ -213,18 +219,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.carry_out(host, key, verdict);
     }
 
-    /// What a connection's effects need to know of it.
-    #[inline]
-    fn doer(&self, host: HostId, key: Key) -> Option<Doer> {
-        let conn = self.hosts[host.index()].tables.conns.get(key)?;
-        let whose = Whose { host, tuple: conn.tuple, attempt: conn.attempt };
-        let (dest, owner) = (conn.dest, conn.owner);
-        Some(Doer { key, whose, peer: conn.peer, path: conn.path, began: conn.began, dest, owner })
-    }
-
     /// Carries out the effects of a step that an end took itself.
     pub(super) fn carry_out(&mut self, host: HostId, key: Key, verdict: Verdict) {
-        let Some(doer) = self.doer(host, key) else { return };
+        let Some(conn) = self.hosts[host.index()].tables.conns.get(key) else { return };
+        let doer = Doer::new(host, key, conn);
         let fx = core::mem::take(&mut self.fx);
         for effect in &fx.list {
             match effect {
@@ -239,33 +237,38 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let app_timer = fx.app_timer;
         self.fx = fx;
         self.hosts[host.index()].account_later();
-        self.finish(host, key, app_timer, verdict);
+        self.finish(&doer, app_timer, verdict);
+    }
+
+    /// Carries out the effects of a birth that was recalled.
+    pub(super) fn carry_out_recalled(&mut self, host: HostId, key: Key, recalled: &Recalled) {
+        let Some(conn) = self.hosts[host.index()].tables.conns.get(key) else { return };
+        let doer = Doer::new(host, key, conn);
+        self.replay(&doer, recalled);
     }
 
     /// Carries out the effects of a step that was recalled.
-    #[inline]
-    pub(super) fn carry_out_recalled(&mut self, host: HostId, key: Key, recalled: Recalled) {
-        let Some(doer) = self.doer(host, key) else { return };
-        let Recalled { edge, up } = recalled;
+    fn replay(&mut self, doer: &Doer, recalled: &Recalled) {
         let Some(memory) = self.memory.take() else { return };
+        let edge = memory.edge(recalled.edge);
         for effect in memory.effects_of(edge) {
             match effect {
                 Effect::Segment(seg) => {
                     let mut seg = *seg;
-                    seg.shift_sent(&up);
-                    self.send(&doer, &seg);
+                    seg.shift_sent(&recalled.up);
+                    self.send(doer, &seg);
                 }
+                Effect::Moved { from, to, last } => self.moved(&doer.whose, *from, *to, *last),
                 Effect::TimeWait(machine) => {
-                    let timers = self.hosts[host.index()].cfg.timers;
-                    self.wait(&doer, &at_moment(machine, &up, self.now, timers));
+                    let timers = self.hosts[doer.whose.host.index()].cfg.timers;
+                    self.wait(doer, &at_moment(machine, &recalled.up, self.now, timers));
                 }
-                _ => self.apply(&doer, effect),
+                _ => self.apply(doer, effect),
             }
         }
-        let edge = memory.edge(edge);
         let (app_timer, verdict) = (edge.app_timer, edge.verdict);
         self.memory = Some(memory);
-        self.finish(host, key, app_timer, verdict);
+        self.finish(doer, app_timer, verdict);
     }
 
     #[inline]
@@ -297,7 +300,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// What is left to do after a step: timers, the application's end, the end's end.
     #[inline]
-    fn finish(&mut self, host: HostId, key: Key, app_timer: Option<Option<Span>>, verdict: Verdict) {
+    fn finish(&mut self, doer: &Doer, app_timer: Option<Option<Span>>, verdict: Verdict) {
+        let (host, key) = (doer.whose.host, doer.key);
         let here = &mut self.hosts[host.index()];
         let Some(conn) = here.tables.conns.get_mut(key) else { return };
         let (id, tries_left) = (conn.attempt.traffic, conn.tries_left);

@@ -1,6 +1,7 @@
 //! Causes that lie in the future: small, `Copy`, ids rather than data.
 
-use crate::host::{Packet, RowId};
+use super::queue::LaneId;
+use crate::host::RowId;
 use crate::ids::{HostId, Key, TrafficId};
 
 /// What happens next, apart from segments that arrive and TIME_WAITs that end.
@@ -26,12 +27,11 @@ pub enum Event {
 
 /// What the queue hands out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "handed out by value, once")]
 pub enum Due {
     /// An event.
     Event(Event),
-    /// A packet reaches a host.
-    Packet(HostId, Packet),
+    /// A packet reaches a host: it is at the head of this lane.
+    Packet(LaneId),
     /// A TIME_WAIT ends.
     Row(HostId, RowId),
 }

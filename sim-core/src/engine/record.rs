@@ -106,7 +106,13 @@ fn digest_packet(digest: &mut Digest, at: Time, host: HostId, kind: u64, packet:
 
 /// Takes what happened to a packet into the digest. What arrives or is passed on was sent, and shows in what it causes.
 #[inline]
-pub(super) fn digest_packet_record(digest: &mut Digest, at: Time, packet: &Packet, record: impl FnOnce(HostId, Packet) -> Record, host: HostId) {
+pub(super) fn digest_packet_record(
+    digest: &mut Digest,
+    at: Time,
+    packet: &Packet,
+    record: impl FnOnce(HostId, Packet) -> Record,
+    host: HostId,
+) {
     match record(host, *packet) {
         Record::Sent(..) => digest_packet(digest, at, host, 1, packet),
         Record::Lost(_, why, _) => digest_packet(digest, at, host, 3 + why as u64, packet),

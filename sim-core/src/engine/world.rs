@@ -45,6 +45,8 @@ pub(super) struct SourceLanes {
 pub struct World<Q, S> {
     pub(super) now: Time,
     end: Time,
+    /// The next row of the time series, or the end.
+    pause: Time,
     pub(super) queue: Q,
     pub(super) sink: S,
     pub(super) hosts: Vec<Host>,
@@ -86,6 +88,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let mut world = World {
             now: Time::ZERO,
             end: Time::ZERO + scenario.duration,
+            pause: Time::ZERO,
             sink,
             hosts: build_hosts(scenario),
             sources: sources.map(|(i, spec)| Source::new(spec, TrafficId(i as u16), scenario.seed)).collect(),
@@ -132,11 +135,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     pub fn advance(&mut self, events: u64) -> bool {
         for _ in 0..events {
             let next = self.queue.peek().unwrap_or(Time::NEVER);
-            while self.sampler.next <= next.min(self.end) {
-                self.sampler.row(&self.hosts, &self.books);
-            }
-            if next >= self.end {
-                self.now = self.end;
+            if next >= self.pause && self.paused(next) {
                 return false;
             }
             let Some((time, due)) = self.queue.pop() else { return false };
@@ -144,6 +143,19 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             self.now = time;
             self.dispatch(due);
         }
+        true
+    }
+
+    /// Takes the rows of the time series that are due before the next event. Whether the end comes first.
+    fn paused(&mut self, next: Time) -> bool {
+        while self.sampler.next <= next.min(self.end) {
+            self.sampler.row(&self.hosts, &self.books);
+        }
+        self.pause = self.sampler.next.min(self.end);
+        if next < self.end {
+            return false;
+        }
+        self.now = self.end;
         true
     }
 
@@ -182,9 +194,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     fn dispatch(&mut self, due: Due) {
         match due {
-            Due::Packet(host, packet) => {
+            Due::Packet(lane) => {
                 self.events += 1;
-                self.arrive(host, &packet);
+                if let Some((host, packet)) = self.queue.packet(lane) {
+                    self.arrive(host, &packet);
+                }
             }
             Due::Event(event) => {
                 self.events += 1;

@@ -152,8 +152,7 @@ impl Host {
         let Some((request, queue, mut cx)) = self.request_mut(now, key) else { return Arrived::default() };
         // A request never begins a connection anew, so nobody asks for secrets.
         let secrets = Secrets::default;
-        let next =
-            socket::receive(&mut cx, SocketMut::Request(request), queue, &packet.seg, secrets, fx);
+        let next = socket::receive(&mut cx, SocketMut::Request(request), queue, &packet.seg, secrets, fx);
         match next {
             Next::Keep | Next::Request(_) | Next::TimeWait(_) => {
                 Arrived { timed: Some(Timed::Request(key)), ..Arrived::default() }
@@ -185,9 +184,7 @@ impl Host {
     ) -> Arrived {
         match next {
             Next::Request(request) => self.insert_request(packet, request),
-            Next::Child(endpoint) => {
-                self.insert_child(now, packet, path, End::new(endpoint, true), listener)
-            }
+            Next::Child(endpoint) => self.insert_child(now, packet, path, End::new(endpoint, true), listener),
             Next::Keep | Next::Gone | Next::TimeWait(_) => Arrived::default(),
         }
     }

@@ -148,7 +148,9 @@ impl Net {
         match self.owner(to) {
             None => Path::Nowhere,
             Some(owner) if owner == here => Path::Here,
-            Some(owner) => self.next_hop(here, owner).map_or(Path::Nowhere, |(link, next)| Path::Link(link, next)),
+            Some(owner) => {
+                self.next_hop(here, owner).map_or(Path::Nowhere, |(link, next)| Path::Link(link, next))
+            }
         }
     }
 

@@ -5,8 +5,8 @@
 use super::{Listener, MiniFate};
 use crate::counter::Counter;
 use crate::tcp::{
-    Bases, Clocks, Cx, DEFAULT_MSS, Flags, Handshake, Out, Secrets, Segment, State, SynOptions, TSTAMP_LEN, TimerKind,
-    Timestamps, TsOption, Why, in_window, initial_window, limitable, oow_limited, paws_rejects,
+    Bases, Clocks, Cx, DEFAULT_MSS, Flags, Handshake, Out, Secrets, Segment, State, SynOptions, TSTAMP_LEN,
+    TimerKind, Timestamps, TsOption, Why, in_window, initial_window, limitable, oow_limited, paws_rejects,
     reply_with_reset,
 };
 use crate::time::{Span, Time};
@@ -97,12 +97,7 @@ impl Request {
     /// Where the connection will stand.
     pub fn bases(&self) -> Bases {
         let hs = &self.hs;
-        Bases {
-            snd: (hs.isn + 1).0,
-            rcv: (hs.rcv_isn + 1).0,
-            peer_ts: hs.ts_recent,
-            offset: hs.ts_offset,
-        }
+        Bases { snd: (hs.isn + 1).0, rcv: (hs.rcv_isn + 1).0, peer_ts: hs.ts_recent, offset: hs.ts_offset }
     }
 
     /// When the SYN,ACK is sent again, or the request given up.

@@ -55,6 +55,8 @@ pub struct Clocks {
     pub micros: u32,
     /// Seconds.
     pub seconds: u32,
+    /// Whether no clock is about to wrap or has just wrapped: then no stamp is bent around the 0 that means "none".
+    pub calm: bool,
 }
 
 /// A moment before everything that a field can hold, so that "now" does not become 0, which stands for "none".
@@ -63,13 +65,15 @@ const LONG_AGO: u32 = 1 << 30;
 impl Clocks {
     /// The clocks of a host.
     pub fn of(cx: &Cx<'_>) -> Clocks {
-        Clocks { ticks: cx.ticks(), millis: cx.millis(), micros: cx.micros(), seconds: cx.seconds() }
-    }
-
-    /// Whether no clock is about to wrap or has just wrapped: then no stamp is bent around the 0 that means "none".
-    pub fn are_calm(&self) -> bool {
-        let calm = |clock: u32| (16..u32::MAX - (1 << 16)).contains(&clock);
-        calm(self.ticks) && calm(self.millis)
+        let (ticks, millis) = (cx.ticks(), cx.millis());
+        let far_from_zero = |clock: u32| (16..u32::MAX - (1 << 16)).contains(&clock);
+        Clocks {
+            ticks,
+            millis,
+            micros: cx.micros(),
+            seconds: cx.seconds(),
+            calm: far_from_zero(ticks) && far_from_zero(millis),
+        }
     }
 }
 

@@ -5,16 +5,18 @@ use super::Order;
 /// A winner tree: one comparison for each round between a changed head and the root.
 #[derive(Clone, Debug)]
 pub(super) struct Heads {
-    /// Keys of the heads, as many as a power of two.
-    heads: Vec<u128>,
+    /// Times and ranks of the heads, as many as a power of two.
+    heads: Vec<Order>,
     /// The winner of each match; the root is at 1, the lanes themselves stand in the second half.
     winners: Vec<u32>,
     lanes: u32,
+    /// The winner of all, and its head.
+    first: (u32, Order),
 }
 
 impl Heads {
     pub(super) fn new() -> Heads {
-        Heads { heads: vec![Order::NEVER.key()], winners: vec![0, 0], lanes: 1 }
+        Heads { heads: vec![Order::NEVER], winners: vec![0, 0], lanes: 1, first: (0, Order::NEVER) }
     }
 
     /// One more lane, empty as yet. Its number.
@@ -23,7 +25,7 @@ impl Heads {
         self.lanes += 1;
         if self.heads.len() < self.lanes as usize {
             let size = self.heads.len() * 2;
-            self.heads.resize(size, Order::NEVER.key());
+            self.heads.resize(size, Order::NEVER);
             self.winners = (0..size * 2).map(|at| at.saturating_sub(size) as u32).collect();
             (1..size).rev().for_each(|at| self.play(at));
         }
@@ -39,32 +41,49 @@ impl Heads {
     /// The head of a lane has changed.
     #[inline]
     pub(super) fn set(&mut self, lane: u32, head: Order) {
-        let key = head.key();
-        self.heads[lane as usize] = key;
-        // The new key plays against the other branch in each round up to the root.
-        let (mut winner, mut best) = (lane, key);
-        let mut at = self.heads.len() + lane as usize;
+        let Heads { heads, winners, first, .. } = self;
+        heads[lane as usize] = head;
+        // The new head plays against the other branch in each round up to the root.
+        let (mut winner, mut best) = (lane, head);
+        let mut at = heads.len() + lane as usize;
         while at > 1 {
-            let Some(&other) = self.winners.get(at ^ 1) else { return };
-            let theirs = self.heads[other as usize];
+            let other = winners[at ^ 1];
+            let theirs = heads[other as usize];
             if theirs < best {
                 (winner, best) = (other, theirs);
             }
-            at /= 2;
-            self.winners[at] = winner;
+            at >>= 1;
+            winners[at] = winner;
         }
+        *first = (winner, best);
+    }
+
+    /// The head of a lane that was empty, or later, has come.
+    #[inline]
+    pub(super) fn improve(&mut self, lane: u32, head: Order) {
+        let Heads { heads, winners, first, .. } = self;
+        heads[lane as usize] = head;
+        let mut at = heads.len() + lane as usize;
+        while at > 1 {
+            // Whoever beats it here beat whatever it was before, so nothing changes further up.
+            if heads[winners[at ^ 1] as usize] < head {
+                return;
+            }
+            at >>= 1;
+            winners[at] = lane;
+        }
+        *first = (lane, head);
     }
 
     /// The lane that is next, and its head.
     #[inline]
     pub(super) fn first(&self) -> (u32, Order) {
-        let lane = self.winners[1];
-        (lane, self.get(lane))
+        self.first
     }
 
     /// The head of a lane as it was last set.
     #[inline]
     pub(super) fn get(&self, lane: u32) -> Order {
-        Order::from_key(self.heads[lane as usize])
+        self.heads[lane as usize]
     }
 }

@@ -9,11 +9,20 @@ use crate::host::{Packet, RowId};
 use crate::ids::HostId;
 use crate::time::Time;
 
+/// What waits.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each packet")]
+pub(super) enum Cause {
+    Event(Event),
+    Row(HostId, RowId),
+    Packet(HostId, Packet),
+}
+
 /// A cause with its key.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     order: Order,
-    due: Due,
+    cause: Cause,
 }
 
 impl PartialEq for Entry {
@@ -37,12 +46,13 @@ impl Ord for Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Heap {
     heap: BinaryHeap<Reverse<Entry>>,
+    arriving: Option<(HostId, Packet)>,
     pushed: u64,
 }
 
 impl Heap {
-    pub(super) fn add(&mut self, order: Order, due: Due) {
-        self.heap.push(Reverse(Entry { order, due }));
+    pub(super) fn add(&mut self, order: Order, cause: Cause) {
+        self.heap.push(Reverse(Entry { order, cause }));
     }
 
     /// The key of the next cause.
@@ -67,14 +77,14 @@ impl Queue for Heap {
     }
     fn push(&mut self, _lane: LaneId, time: Time, level: Option<u32>, event: Event) {
         let rank = Rank::new(self.ticket(), level);
-        self.add(Order { time, rank }, Due::Event(event));
+        self.add(Order { time, rank }, Cause::Event(event));
     }
     fn send(&mut self, _lane: LaneId, time: Time, to: HostId, packet: &Packet) {
         let rank = Rank::new(self.ticket(), None);
-        self.add(Order { time, rank }, Due::Packet(to, *packet));
+        self.add(Order { time, rank }, Cause::Packet(to, *packet));
     }
     fn wait(&mut self, host: HostId, order: Order, row: RowId) {
-        self.add(order, Due::Row(host, row));
+        self.add(order, Cause::Row(host, row));
     }
     fn next_wait(&mut self, _host: HostId, _next: Option<(Order, RowId)>) -> bool {
         false
@@ -83,6 +93,18 @@ impl Queue for Heap {
         self.heap.peek().map(|entry| entry.0.order.time)
     }
     fn pop(&mut self) -> Option<(Time, Due)> {
-        self.heap.pop().map(|entry| (entry.0.order.time, entry.0.due))
+        let Reverse(Entry { order, cause }) = self.heap.pop()?;
+        let due = match cause {
+            Cause::Event(event) => Due::Event(event),
+            Cause::Row(host, row) => Due::Row(host, row),
+            Cause::Packet(to, packet) => {
+                self.arriving = Some((to, packet));
+                Due::Packet(LaneId::NONE)
+            }
+        };
+        Some((order.time, due))
+    }
+    fn packet(&mut self, _lane: LaneId) -> Option<(HostId, Packet)> {
+        self.arriving.take()
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::heads::Heads;
+use super::heap::Cause;
 use super::{Heap, LaneId, Order, Queue, Rank};
 use crate::engine::event::{Due, Event};
 use crate::host::{Packet, RowId};
@@ -48,10 +49,10 @@ fn append<T>(lane: &mut VecDeque<Waiting<T>>, order: Order, what: T) -> Result<b
 impl Lanes {
     const REST: u32 = 0;
 
-    fn add_rest(&mut self, order: Order, due: Due) {
-        self.rest.add(order, due);
+    fn add_rest(&mut self, order: Order, cause: Cause) {
+        self.rest.add(order, cause);
         if order < self.heads.get(Lanes::REST) {
-            self.heads.set(Lanes::REST, order);
+            self.heads.improve(Lanes::REST, order);
         }
     }
 
@@ -91,24 +92,24 @@ impl Queue for Lanes {
     fn push(&mut self, lane: LaneId, time: Time, level: Option<u32>, event: Event) {
         let order = self.next_order(time, level);
         let Some(Lane::Events(events)) = self.lanes.get_mut(lane.0 as usize) else {
-            return self.add_rest(order, Due::Event(event));
+            return self.add_rest(order, Cause::Event(event));
         };
         match append(events, order, event) {
-            Ok(true) => self.heads.set(lane.0, order),
+            Ok(true) => self.heads.improve(lane.0, order),
             Ok(false) => {}
-            Err(event) => self.add_rest(order, Due::Event(event)),
+            Err(event) => self.add_rest(order, Cause::Event(event)),
         }
     }
 
     fn send(&mut self, lane: LaneId, time: Time, to: HostId, packet: &Packet) {
         let order = self.next_order(time, None);
         let Some(Lane::Packets(packets)) = self.lanes.get_mut(lane.0 as usize) else {
-            return self.add_rest(order, Due::Packet(to, *packet));
+            return self.add_rest(order, Cause::Packet(to, *packet));
         };
         match append(packets, order, (to, *packet)) {
-            Ok(true) => self.heads.set(lane.0, order),
+            Ok(true) => self.heads.improve(lane.0, order),
             Ok(false) => {}
-            Err((to, packet)) => self.add_rest(order, Due::Packet(to, packet)),
+            Err((to, packet)) => self.add_rest(order, Cause::Packet(to, packet)),
         }
     }
 
@@ -137,27 +138,36 @@ impl Queue for Lanes {
         (order != Order::NEVER).then_some(order.time)
     }
 
+    #[inline]
     fn pop(&mut self) -> Option<(Time, Due)> {
         let (lane, order) = self.heads.first();
         if order == Order::NEVER {
             return None;
         }
         let (due, next) = match &mut self.lanes[lane as usize] {
-            Lane::Rest => {
-                let (_, due) = self.rest.pop()?;
-                (due, self.rest.first())
-            }
+            Lane::Packets(_) => return Some((order.time, Due::Packet(LaneId(lane)))),
             Lane::Rows(host, row) => return Some((order.time, Due::Row(*host, row.take()?))),
             Lane::Events(events) => {
                 let event = events.pop_front()?.what;
                 (Due::Event(event), events.front().map_or(Order::NEVER, |next| next.order))
             }
-            Lane::Packets(packets) => {
-                let (to, packet) = packets.pop_front()?.what;
-                (Due::Packet(to, packet), packets.front().map_or(Order::NEVER, |next| next.order))
+            Lane::Rest => {
+                let (_, due) = self.rest.pop()?;
+                (due, self.rest.first())
             }
         };
         self.heads.set(lane, next);
         Some((order.time, due))
+    }
+
+    #[inline]
+    fn packet(&mut self, lane: LaneId) -> Option<(HostId, Packet)> {
+        let Some(Lane::Packets(packets)) = self.lanes.get_mut(lane.0 as usize) else {
+            return self.rest.packet(lane);
+        };
+        let arrived = packets.pop_front()?.what;
+        let next = packets.front().map_or(Order::NEVER, |next| next.order);
+        self.heads.set(lane.0, next);
+        Some(arrived)
     }
 }

@@ -65,26 +65,27 @@ pub struct Order {
 impl Order {
     /// Later than everything.
     pub const NEVER: Order = Order { time: Time::NEVER, rank: Rank(u64::MAX) };
-
-    /// As one number: a comparison is then one too.
-    const fn key(self) -> u128 {
-        (self.time.0 as u128) << 64 | self.rank.0 as u128
-    }
-
-    const fn from_key(key: u128) -> Order {
-        Order { time: Time((key >> 64) as u64), rank: Rank(key as u64) }
-    }
 }
 
 impl PartialOrd for Order {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
         Some(self.cmp(other))
+    }
+    #[inline]
+    fn lt(&self, other: &Self) -> bool {
+        self.time.0 < other.time.0 || (self.time.0 == other.time.0 && self.rank.0 < other.rank.0)
+    }
+    #[inline]
+    fn gt(&self, other: &Self) -> bool {
+        other < self
     }
 }
 
 impl Ord for Order {
+    #[inline]
     fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        self.key().cmp(&other.key())
+        (self.time.0, self.rank.0).cmp(&(other.time.0, other.rank.0))
     }
 }
 
@@ -108,6 +109,8 @@ pub trait Queue {
     fn next_wait(&mut self, host: HostId, next: Option<(Order, RowId)>) -> bool;
     /// When the next cause is due.
     fn peek(&self) -> Option<Time>;
-    /// Takes the next cause.
+    /// Takes the next cause. A packet stays behind for [`Queue::packet`].
     fn pop(&mut self) -> Option<(Time, Due)>;
+    /// The packet that was next, and the host that it reaches.
+    fn packet(&mut self, lane: LaneId) -> Option<(HostId, Packet)>;
 }
