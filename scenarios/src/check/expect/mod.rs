@@ -10,9 +10,10 @@ use sim_core::time::Time;
 
 use self::band::{Unit, band, parts_per_million};
 use self::what::unit_of;
-use super::Times;
+use super::Input;
 use super::host::Read as HostRead;
-use super::link;
+use super::link::{self, Net};
+use super::times::Times;
 use super::traffic::Read as TrafficRead;
 use crate::read::{Notes, nearest};
 use crate::report::Diagnostic;
@@ -22,6 +23,7 @@ use crate::syntax::{Kind, Node, quoted};
 /// What an expectation may speak of.
 pub(crate) struct Names<'a> {
     pub(crate) hosts: &'a [HostRead],
+    pub(crate) net: &'a Net,
     pub(crate) traffic: &'a [TrafficRead],
     pub(crate) times: Times,
 }
@@ -43,7 +45,9 @@ const EXAMPLES: &[(&str, &str)] = &[
 ];
 
 /// Reads every expectation.
-pub(crate) fn expectations(notes: &mut Notes, node: &Node, names: &Names<'_>) -> Vec<Expectation> {
+pub(crate) fn expectations(input: &mut Input<'_>, node: &Node) -> Vec<Expectation> {
+    let Input { notes, hosts, net, traffic, times, .. } = input;
+    let names = &Names { hosts, net, traffic, times: *times };
     let items = notes.list(node, "a list of expectations", "[never(\"ECONNREFUSED\")]");
     let mut found = Vec::new();
     for item in items {
