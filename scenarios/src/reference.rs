@@ -109,7 +109,7 @@ fn code(text: &str) -> String {
 
 fn knobs() -> Knobs {
     let defaults = Stack::Linux6_18.defaults();
-    Knobs { tcp: defaults.tcp, ports: defaults.ports, conntrack: ConntrackConfig::default() }
+    Knobs { tcp: defaults.tcp, ports: defaults.ports, phase: None, conntrack: ConntrackConfig::default() }
 }
 
 fn fields<T>(table: &[Field<T>], blank: &T) -> Vec<Row> {

@@ -73,7 +73,7 @@ pub(crate) fn section<T>(
 }
 
 /// The fields of a table with their values, as far as they are shown.
-fn shown<T>(table: &[Field<T>], value: &T, scenario: &Scenario) -> Vec<String> {
+pub(crate) fn shown<T>(table: &[Field<T>], value: &T, scenario: &Scenario) -> Vec<String> {
     let line = |field: &Field<T>| {
         let text = (field.get)(value, scenario);
         (!text.is_empty()).then(|| format!("{}: {text}", field.name))

@@ -11,10 +11,9 @@ pub mod rng;
 pub mod seq;
 pub mod time;
 
-pub mod demux;
-pub mod listener;
 pub mod tcp;
-pub mod timewait;
+
+pub mod socket;
 
 pub mod conntrack;
 

@@ -46,6 +46,9 @@ pub struct Host {
     pub stack: Stack,
     /// Parameters of its TCP.
     pub tcp: TcpConfig,
+    /// How far into its jiffies counter the timer wheel begins; `None`: drawn, the same for all hosts that leave it
+    /// open, as the clocks of one machine agree. Means nothing where timers are exact.
+    pub phase: Option<Span>,
     /// Ephemeral ports.
     pub ports: PortConfig,
     /// Descriptors an application may have open (RLIMIT_NOFILE less those open from the start).

@@ -3,3 +3,4 @@
 pub mod conformance;
 pub mod life;
 pub mod model;
+pub mod worlds;

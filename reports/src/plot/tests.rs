@@ -22,6 +22,7 @@ fn crowded() -> (Scenario, Summary) {
             addresses: vec![Addr(0x0a00_0001)],
             stack: Stack::Linux6_18,
             tcp: d.tcp,
+            phase: None,
             ports: d.ports,
             open_files: 1024,
             listen: Vec::new(),

@@ -53,6 +53,7 @@ fn host(name: &str, addresses: &[u32]) -> Host {
         stack: Stack::Linux6_18,
         tcp: defaults.tcp,
         ports: defaults.ports,
+        phase: None,
         open_files: 65_536,
         listen: Vec::new(),
         conntrack: None,

@@ -6,13 +6,22 @@ use sim_core::scenario::Scenario;
 use super::Input;
 use crate::read::nearest;
 use crate::report::Diagnostic;
-use crate::section::{Field, lines, span};
+use crate::section::{Absent, Field, field, lines, shown, time};
 use crate::syntax::{Key, Kind, Node, clip, quoted};
 use crate::sysctl::{CONNTRACK, Knobs, SETTINGS, find};
 
-/// What no sysctl sets.
-pub(crate) static OTHERS: &[Field<Knobs>] =
-    &[span!(first_gc, conntrack.first_gc, "when the garbage collector runs first; no sysctl says so")];
+/// What no sysctl sets: the collector runs from boot, so a scenario may meet it at any phase.
+pub(crate) static OTHERS: &[Field<Knobs>] = &[field!(
+    first_gc,
+    "time",
+    Absent::Words("drawn from the first 60 s; `\"60s\"` where timers are exact"),
+    "when the garbage collector runs first; no sysctl says so",
+    |input, node, knobs| {
+        knobs.conntrack.first_gc = Some(input.notes.span(node)?);
+        Some(())
+    },
+    |knobs, _| knobs.conntrack.first_gc.map_or(String::new(), time)
+)];
 
 /// Names of the fields: the sysctls after their common beginning, then the others.
 fn fields() -> impl Iterator<Item = &'static str> {
@@ -92,6 +101,5 @@ pub(crate) fn show(knobs: &Knobs, scenario: &Scenario) -> String {
         let name = setting.name.strip_prefix(CONNTRACK)?;
         Some(format!("{name}: {}", setting.get(knobs)))
     });
-    let others = OTHERS.iter().map(|field| format!("{}: {}", field.name, (field.get)(knobs, scenario)));
-    lines("(", settings.chain(others), ")")
+    lines("(", settings.chain(shown(OTHERS, knobs, scenario)), ")")
 }

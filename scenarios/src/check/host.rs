@@ -9,7 +9,7 @@ use sim_core::time::Span;
 use super::{Input, conntrack, listen, stack};
 use crate::read::Notes;
 use crate::report::Diagnostic;
-use crate::section::{Absent, Field, field, inline, lines, list, names, number, section, span};
+use crate::section::{Absent, Field, field, inline, lines, list, names, number, section, time};
 use crate::source::Place;
 use crate::syntax::{Key, Kind, Node};
 use crate::sysctl::{self, Knobs, SetAt};
@@ -43,6 +43,7 @@ impl Read {
                 addresses: Vec::new(),
                 stack: Stack::Linux6_18,
                 tcp: defaults.tcp,
+                phase: None,
                 ports: defaults.ports,
                 // `fs.nr_open`, so that descriptors are not what runs out.
                 open_files: 1_048_576,
@@ -60,7 +61,7 @@ impl Read {
         Read {
             host: host.clone(),
             tracks: conntrack.is_some(),
-            knobs: Knobs { tcp, ports, conntrack: conntrack.unwrap_or_default() },
+            knobs: Knobs { tcp, ports, phase: host.phase, conntrack: conntrack.unwrap_or_default() },
             at: SetAt::default(),
             addresses: Vec::new(),
             tracking: place,
@@ -101,12 +102,14 @@ pub(crate) static FIRST: &[Field<Read>] = &[
         Absent::Words("`wheel` on Linux, else `exact`"),
         "`exact`: when they are due. `wheel`, `wheel(hz: 1000)`: late as the kernel's [timer wheel](#the-wheel) is late",
         |input, node, read| {
-            read.knobs.tcp.timers = timer_model(input, node)?;
+            (read.knobs.tcp.timers, read.knobs.phase) = timer_model(input, node)?;
             Some(())
         },
         |read, s| match read.knobs.tcp.timers {
             TimerModel::Exact => "exact".to_owned(),
-            TimerModel::Wheel { hz, phase } => format!("wheel{}", inline(WHEEL, &Wheel { hz, phase }, s)),
+            TimerModel::Wheel { hz, .. } => {
+                format!("wheel{}", inline(WHEEL, &Wheel { hz, phase: read.knobs.phase }, s))
+            }
         }
     ),
     field!(
@@ -216,21 +219,40 @@ pub(crate) static LIMITS: &[Field<Host>] = &[number!(
     "descriptors that the application may have open for connections: RLIMIT_NOFILE less those open from the start"
 )];
 
+/// More would bring the counter of ticks near the end of its range.
+const LONGEST_PHASE: Span = Span::from_secs(100 * 86_400);
+
 /// `wheel(..)`.
 pub(crate) struct Wheel {
     hz: u32,
-    phase: Span,
+    /// None: it is drawn.
+    phase: Option<Span>,
 }
 
 impl Wheel {
     /// What `wheel` alone means.
-    pub(crate) const BLANK: Wheel = Wheel { hz: 250, phase: Span::ZERO };
+    pub(crate) const BLANK: Wheel = Wheel { hz: 250, phase: None };
 }
 
 /// The fields of `wheel(..)`.
 pub(crate) static WHEEL: &[Field<Wheel>] = &[
     number!(hz, hz as u32, 24..=12_000, "number", "ticks per second"),
-    span!(phase, phase, "how far the wheel has turned when the simulation begins"),
+    field!(
+        phase,
+        "time",
+        Absent::Words("drawn, the same for all hosts"),
+        "how far the wheel has turned when the simulation begins, at most `\"100d\"`",
+        |input, node, wheel| {
+            let phase = input.notes.span(node)?;
+            if phase > LONGEST_PHASE {
+                input.notes.refuse(node.place, "a phase is at most \"100d\"");
+                return None;
+            }
+            wheel.phase = Some(phase);
+            Some(())
+        },
+        |wheel, _| wheel.phase.map_or(String::new(), time)
+    ),
 ];
 
 /// Reads every host, then compares them with one another.
@@ -270,7 +292,7 @@ fn host(input: &mut Input<'_>, key: &Key, node: &Node) -> Read {
         );
         input.notes.error(Diagnostic::error(at.ports.unwrap_or(key.place), message));
     }
-    knobs.conntrack.timers = knobs.tcp.timers;
+    host.phase = knobs.phase;
     (host.tcp, host.ports) = (knobs.tcp.clone(), knobs.ports.clone());
     host.conntrack = tracks.then(|| knobs.conntrack.clone());
     read
@@ -348,9 +370,10 @@ fn stack_name(notes: &mut Notes, node: &Node) -> Option<Stack> {
     found.map(|(_, stack)| *stack)
 }
 
-fn timer_model(input: &mut Input<'_>, node: &Node) -> Option<TimerModel> {
+/// When timers fire, and the phase of the wheel if the file says it.
+fn timer_model(input: &mut Input<'_>, node: &Node) -> Option<(TimerModel, Option<Span>)> {
     let wheel = match (node.head(), &node.kind) {
-        (Some(("exact", _)), Kind::Word(_)) => return Some(TimerModel::Exact),
+        (Some(("exact", _)), Kind::Word(_)) => return Some((TimerModel::Exact, None)),
         (Some(("wheel", _)), Kind::Word(_)) => Wheel::BLANK,
         (Some(("wheel", _)), _) => section(input, node, "`wheel` with fields", WHEEL, Wheel::BLANK)?,
         _ => {
@@ -358,7 +381,7 @@ fn timer_model(input: &mut Input<'_>, node: &Node) -> Option<TimerModel> {
             return None;
         }
     };
-    Some(TimerModel::Wheel { hz: wheel.hz, phase: wheel.phase })
+    Some((TimerModel::Wheel { hz: wheel.hz, phase: Span::ZERO }, wheel.phase))
 }
 
 fn addresses(notes: &mut Notes, node: &Node) -> (Vec<Addr>, Vec<Place>) {

@@ -16,6 +16,8 @@ pub(crate) struct Knobs {
     pub(crate) tcp: TcpConfig,
     pub(crate) ports: PortConfig,
     pub(crate) conntrack: ConntrackConfig,
+    /// Of the timer wheel, if the file says it.
+    pub(crate) phase: Option<Span>,
 }
 
 /// A setting.
@@ -395,7 +397,7 @@ mod tests {
 
     fn knobs(stack: Stack) -> Knobs {
         let defaults = stack.defaults();
-        Knobs { tcp: defaults.tcp, ports: defaults.ports, conntrack: ConntrackConfig::default() }
+        Knobs { tcp: defaults.tcp, ports: defaults.ports, phase: None, conntrack: ConntrackConfig::default() }
     }
 
     #[test]

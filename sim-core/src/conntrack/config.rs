@@ -68,6 +68,9 @@ impl Timeouts {
     }
 }
 
+/// The first scan of the garbage collector where nobody says or draws it: one whole period.
+pub const FIRST_GC: Span = Span::from_secs(60);
+
 /// `net.netfilter.nf_conntrack_*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConntrackConfig {
@@ -88,8 +91,8 @@ pub struct ConntrackConfig {
     /// When the garbage collector's timer fires; also gives its jiffy (4 ms if exact).
     pub timers: TimerModel,
     /// The first scan of the garbage collector. The worker runs from boot, so a scenario meets it at any phase of
-    /// its period: the engine may draw this.
-    pub first_gc: Span,
+    /// its period; `None`: the engine draws it where timers are a wheel, else [`FIRST_GC`].
+    pub first_gc: Option<Span>,
 }
 
 impl Default for ConntrackConfig {
@@ -104,7 +107,7 @@ impl Default for ConntrackConfig {
             ignore_invalid_rst: false,
             max_retrans: 3,
             timers: TimerModel::Exact,
-            first_gc: Span::from_secs(60),
+            first_gc: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A scan takes no simulated time, but as the kernel does it pauses for a jiffy whenever it has met 256 expired
 //! entries (at 250 Hz), and goes on in the bucket where it stopped.
 
-use super::config::ConntrackConfig;
+use super::config::{ConntrackConfig, FIRST_GC};
 use super::fact::{Destroyed, Facts};
 use super::table::NIL;
 use super::tracker::Conntrack;
@@ -44,7 +44,7 @@ impl Gc {
             TimerModel::Exact => Span::from_millis(4),
         };
         Gc {
-            due: Time::ZERO + cfg.first_gc,
+            due: Time::ZERO + cfg.first_gc.unwrap_or(FIRST_GC),
             jiffy,
             bucket: 0,
             average: 0,

@@ -29,7 +29,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use config::{ConntrackConfig, Timeouts};
+pub use config::{ConntrackConfig, FIRST_GC, Timeouts};
 pub use fact::{CtState, Destroyed, DropReason, Fact, Facts, Verdict};
 pub use flow::SideFlags;
 pub use state::{Dir, FlowState};

@@ -1,5 +1,9 @@
-//! The event queue: events leave in order of (time, sequence number), where the sequence number is the order in which
-//! they were pushed.
+//! The event queue: events leave in order of (time, rank), where the rank of an ordinary event is the order in which
+//! it was pushed.
+//!
+//! The kernel's timers that fire in one tick come before the other events of that moment, those of the highest level of
+//! the wheel first, and on each level last in, first out: `enqueue_timer` puts a timer at the head of its list, and
+//! `expire_timers` begins there (kernel/time/timer.c). See [`wheel_rank`].
 //!
 //! Most delays are constant (a link's, TIME_WAIT's), so most events are pushed in the order in which they will leave.
 //! [`Lanes`] keeps those in FIFO lanes and only the heads of the lanes, and events that fit no lane, in a heap.
@@ -26,21 +30,35 @@ impl LaneId {
 pub struct Entry {
     /// When it happens.
     pub time: Time,
-    /// Order of pushing.
-    pub seq: u64,
+    /// Order among the events of one moment.
+    pub rank: u64,
     /// What happens.
     pub event: Event,
 }
 
 impl Entry {
     const fn key(&self) -> u128 {
-        key(self.time, self.seq)
+        key(self.time, self.rank)
     }
 }
 
-/// Time and sequence number as one number: a comparison is then one too.
-const fn key(time: Time, seq: u64) -> u128 {
-    (time.0 as u128) << 64 | seq as u128
+/// Time and rank as one number: a comparison is then one too.
+const fn key(time: Time, rank: u64) -> u128 {
+    (time.0 as u128) << 64 | rank as u128
+}
+
+/// Set in the rank of everything but the timers of a wheel.
+const ORDINARY: u64 = 1 << 63;
+
+/// The rank of an ordinary event, by the number of its push.
+const fn push_rank(pushed: u64) -> u64 {
+    ORDINARY | pushed
+}
+
+/// The rank of a timer in the wheel, by its level and the number of its push.
+const fn wheel_rank(level: u32, pushed: u64) -> u64 {
+    const LEVEL_SHIFT: u32 = 59;
+    ((15 - level as u64) << LEVEL_SHIFT) | ((1 << LEVEL_SHIFT) - 1 - pushed)
 }
 
 impl PartialEq for Entry {
@@ -66,6 +84,8 @@ pub trait Queue {
     fn with_lanes(lanes: u16) -> Self;
     /// Adds an event.
     fn push(&mut self, lane: LaneId, time: Time, event: Event);
+    /// Adds the expiry of a timer that waits in a level of the kernel's wheel.
+    fn push_timer(&mut self, lane: LaneId, time: Time, level: u32, event: Event);
     /// When the next event happens.
     fn peek(&self) -> Option<Time>;
     /// Takes the next event.
@@ -79,13 +99,22 @@ pub struct Heap {
     pushed: u64,
 }
 
+impl Heap {
+    fn add(&mut self, entry: Entry) {
+        self.heap.push(Reverse(entry));
+        self.pushed += 1;
+    }
+}
+
 impl Queue for Heap {
     fn with_lanes(_lanes: u16) -> Self {
         Heap::default()
     }
     fn push(&mut self, _lane: LaneId, time: Time, event: Event) {
-        self.heap.push(Reverse(Entry { time, seq: self.pushed, event }));
-        self.pushed += 1;
+        self.add(Entry { time, rank: push_rank(self.pushed), event });
+    }
+    fn push_timer(&mut self, _lane: LaneId, time: Time, level: u32, event: Event) {
+        self.add(Entry { time, rank: wheel_rank(level, self.pushed), event });
     }
     fn peek(&self) -> Option<Time> {
         self.heap.peek().map(|e| e.0.time)
@@ -128,6 +157,19 @@ pub struct Lanes {
 }
 
 impl Lanes {
+    fn add(&mut self, lane: LaneId, entry: Entry) {
+        let Some(fifo) = self.fifos.get_mut(lane.0 as usize) else {
+            return self.rest.add(entry);
+        };
+        match fifo.back() {
+            Some(last) if last.key() > entry.key() => return self.rest.add(entry),
+            Some(_) => {}
+            None => self.heads.push(Reverse(Head { key: entry.key(), lane: lane.0 })),
+        }
+        fifo.push_back(entry);
+        self.rest.pushed += 1;
+    }
+
     fn rest_is_next(&self) -> bool {
         match (self.heads.peek(), self.rest.heap.peek()) {
             (Some(Reverse(head)), Some(Reverse(entry))) => entry.key() < head.key,
@@ -147,17 +189,11 @@ impl Queue for Lanes {
     }
 
     fn push(&mut self, lane: LaneId, time: Time, event: Event) {
-        let Some(fifo) = self.fifos.get_mut(lane.0 as usize) else {
-            return self.rest.push(lane, time, event);
-        };
-        let seq = self.rest.pushed;
-        match fifo.back() {
-            Some(last) if last.time > time => return self.rest.push(lane, time, event),
-            Some(_) => {}
-            None => self.heads.push(Reverse(Head { key: key(time, seq), lane: lane.0 })),
-        }
-        fifo.push_back(Entry { time, seq, event });
-        self.rest.pushed += 1;
+        self.add(lane, Entry { time, rank: push_rank(self.rest.pushed), event });
+    }
+
+    fn push_timer(&mut self, lane: LaneId, time: Time, level: u32, event: Event) {
+        self.add(lane, Entry { time, rank: wheel_rank(level, self.rest.pushed), event });
     }
 
     fn peek(&self) -> Option<Time> {
@@ -204,8 +240,15 @@ mod tests {
                 let lane = LaneId(rng.below(4) as u16);
                 let delay = if rng.below(4) == 0 { rng.below(50) } else { u64::from(lane.0) * 10 };
                 let event = Event::probe(i);
-                lanes.push(lane, Time(now + delay), event);
-                heap.push(lane, Time(now + delay), event);
+                let at = Time(now + delay);
+                if rng.below(3) == 0 {
+                    let level = rng.below(3) as u32;
+                    lanes.push_timer(lane, at, level, event);
+                    heap.push_timer(lane, at, level, event);
+                } else {
+                    lanes.push(lane, at, event);
+                    heap.push(lane, at, event);
+                }
             } else {
                 assert_eq!(lanes.peek(), heap.peek());
                 let (a, b) = (lanes.pop(), heap.pop());
@@ -214,6 +257,18 @@ mod tests {
                 now = a.map_or(now, |e| e.time.0);
             }
         }
+    }
+
+    #[test]
+    fn timers_of_one_tick_leave_last_in_first_out_and_before_the_rest() {
+        let mut heap = Heap::with_lanes(0);
+        let tick = Time(4_000_000);
+        heap.push(LaneId::NONE, tick, Event::probe(0));
+        for (n, level) in [(1, 0), (2, 3), (3, 0), (4, 3)] {
+            heap.push_timer(LaneId::NONE, tick, level, Event::probe(n));
+        }
+        let order: Vec<_> = core::iter::from_fn(|| heap.pop()).map(|entry| entry.event).collect();
+        assert_eq!(order, [4, 2, 3, 1, 0].map(Event::probe));
     }
 
     #[test]

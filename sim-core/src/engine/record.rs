@@ -3,7 +3,7 @@
 use crate::host::{Move, Packet};
 use crate::ids::{HostId, Tuple};
 use crate::log::LogLine;
-use crate::record::Digest;
+use crate::record::{Digest, Digest2};
 use crate::time::Time;
 
 /// Why a packet did not arrive.
@@ -74,5 +74,42 @@ pub(super) fn digest_record(digest: &mut Digest, at: Time, record: &Record) {
         }
         Record::Moved(_, step) => digest_tuple(digest, step.tuple, (step.from as u32) << 8 | step.to as u32),
         Record::Arrived(..) | Record::Logged(..) => {}
+    }
+}
+
+fn addresses(tuple: Tuple) -> u64 {
+    u64::from(tuple.local.addr.0) << 32 | u64::from(tuple.remote.addr.0)
+}
+
+fn ports(tuple: Tuple) -> u64 {
+    u64::from(tuple.local.port) << 16 | u64::from(tuple.remote.port)
+}
+
+/// Takes a record into the digest by its coming definition.
+pub(super) fn digest2_record(digest: &mut Digest2, at: Time, record: &Record) {
+    let kind = |kind: u64, host: &HostId| kind << 16 | u64::from(host.0);
+    let mut packet = |kind: u64, packet: &Packet| {
+        let seg = &packet.seg;
+        let (val, ecr) = seg.ts.map_or((0, 0), |ts| (ts.val, ts.ecr));
+        digest.traffic([
+            addresses(packet.tuple),
+            ports(packet.tuple) << 32 | u64::from(seg.flags.0) << 16 | u64::from(seg.win),
+            u64::from(seg.seq.0) << 32 | u64::from(seg.ack.0),
+            u64::from(val) << 32 | u64::from(ecr),
+            at.0,
+            kind << 32 | u64::from(seg.len),
+        ]);
+    };
+    match record {
+        Record::Sent(host, p) => packet(kind(1, host), p),
+        Record::Lost(host, why, p) => packet(kind(3 + *why as u64, host), p),
+        Record::Arrived(..) => {}
+        Record::Moved(host, step) => digest.moved([
+            addresses(step.tuple),
+            ports(step.tuple) << 8 | step.to as u64,
+            at.0,
+            u64::from(host.0),
+        ]),
+        Record::Logged(host, line) => digest.traffic([kind(16 + *line as u64, host), 0, 0, 0, at.0, 0]),
     }
 }

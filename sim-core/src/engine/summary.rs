@@ -18,12 +18,14 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             for tally in [book.attempted, book.connected, book.completed, book.failed] {
                 self.digest.word(tally.count);
                 self.digest.word(tally.last.0);
+                self.digest2.traffic([tally.count, tally.last.0, 0, 0, 0, 0]);
             }
         }
         let mut limits: Vec<LimitSummary> = self.hosts.iter().flat_map(limits_of).collect();
         limits.sort_by_key(|l| l.limit);
         Summary {
             digest: self.digest,
+            digest2: self.digest2,
             ended: self.now,
             events: self.events,
             segments: self.segments,

@@ -30,6 +30,7 @@ fn host(name: &str, addresses: &[Addr]) -> Host {
         addresses: addresses.to_vec(),
         stack: Stack::Linux6_18,
         tcp,
+        phase: None,
         ports: defaults.ports,
         open_files: 65_536,
         listen: Vec::new(),
@@ -311,4 +312,55 @@ fn an_attempt_ends_in_exactly_one_way() {
     let at_connect: u64 = web.errors.iter().filter(|e| e.call == Call::Connect).map(|e| e.tally.count).sum();
     assert_eq!(web.attempted.count, web.connected.count + at_connect + web.pending);
     assert_eq!(web.outcome(Outcome::Failed).count, web.failed.count);
+}
+
+/// Rows of a metric at the client.
+fn column(summary: &Summary, metric: Metric) -> Vec<u64> {
+    summary.series.get(metric).map(<[u64]>::to_vec).unwrap_or_default()
+}
+
+#[test]
+fn a_phase_given_moves_the_wheel_and_one_left_open_is_the_same_for_all() {
+    let wheel = |phases: [Option<Span>; 2]| {
+        let mut s = scenario(10, 70);
+        s.traffic[0].stop = Time(1_000_000_000);
+        s.sample = Span::from_millis(100);
+        for (host, phase) in s.hosts.iter_mut().zip(phases) {
+            host.tcp.timers = TimerModel::Wheel { hz: 250, phase: Span::ZERO };
+            host.phase = phase;
+        }
+        run(&s)
+    };
+    let waiting = |s: &Summary| column(s, Metric::Sockets(HostId(0), State::TimeWait));
+    let (early, late) = (Some(Span::ZERO), Some(Span::from_millis(1500)));
+    assert_ne!(waiting(&wheel([early; 2])), waiting(&wheel([late; 2])));
+    // The client's TIME_WAIT goes by the client's wheel alone.
+    assert_eq!(waiting(&wheel([early, late])), waiting(&wheel([early; 2])));
+    // Drawn from the seed, so the same twice.
+    assert_eq!(wheel([None; 2]).digest, wheel([None; 2]).digest);
+}
+
+#[test]
+fn the_collector_runs_first_when_the_scenario_says() {
+    let with = |first_gc: Option<Span>, timers: TimerModel| {
+        let mut s = scenario(10, 20);
+        s.traffic[0].stop = Time(1_000_000_000);
+        s.sample = Span::from_millis(100);
+        for host in &mut s.hosts {
+            host.tcp.timers = timers;
+        }
+        let mut conntrack = ConntrackConfig { first_gc, ..ConntrackConfig::default() };
+        conntrack.timeouts.time_wait = Span::from_secs(1);
+        conntrack.timeouts.close = Span::from_secs(1);
+        s.hosts[0].conntrack = Some(conntrack);
+        let entries = column(&run(&s), Metric::Conntrack(HostId(0)));
+        // The row at which the first entries have gone.
+        entries.windows(2).position(|w| w[1] < w[0])
+    };
+    let wheel = TimerModel::Wheel { hz: 250, phase: Span::ZERO };
+    for timers in [TimerModel::Exact, wheel] {
+        assert_eq!(with(Some(Span::from_secs(5)), timers), Some(50), "{timers:?}");
+        assert_eq!(with(Some(Span::from_secs(9)), timers), Some(90), "{timers:?}");
+    }
+    assert_eq!(with(None, TimerModel::Exact), None, "60 s is beyond this run");
 }

@@ -2,13 +2,13 @@
 
 use super::event::Event;
 use super::queue::{LaneId, Lanes, Queue};
-use super::record::{Lost, Record, Sink, digest_record};
+use super::record::{Lost, Record, Sink, digest_record, digest2_record};
 use super::series::Sampler;
 use super::source::Source;
 use crate::host::{Effects, Host, Packet, Wake};
 use crate::ids::{HostId, Key, Slab, TrafficId};
 use crate::net::{Delivery, Direction, Net};
-use crate::record::{Digest, LogSummary, Summary, Tally, TrafficSummary};
+use crate::record::{Digest, Digest2, LogSummary, Summary, Tally, TrafficSummary};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::{Arrivals, Scenario};
 use crate::tcp::config::TimerModel;
@@ -49,6 +49,7 @@ pub struct World<Q, S> {
     pub(super) books: Vec<TrafficSummary>,
     pub(super) sampler: Sampler,
     pub(super) digest: Digest,
+    pub(super) digest2: Digest2,
     pub(super) events: u64,
     pub(super) segments: u64,
     pub(super) lost: u64,
@@ -83,6 +84,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             books: vec![TrafficSummary::default(); scenario.traffic.len()],
             sampler: Sampler::new(scenario.sample),
             digest: Digest::default(),
+            digest2: Digest2::default(),
             events: 0,
             segments: 0,
             lost: 0,
@@ -287,7 +289,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             }
             Wake::Socket(key) => (HostLane::Long, Event::Socket(host, key)),
         };
-        self.queue.push(self.host_lane(host, lane), at, event);
+        let lane = self.host_lane(host, lane);
+        match self.hosts[host.index()].cfg.timers {
+            TimerModel::Exact => self.queue.push(lane, at, event),
+            wheel @ TimerModel::Wheel { .. } => {
+                self.queue.push_timer(lane, at, wheel.level(at.since(self.now)), event);
+            }
+        }
     }
 
     fn host_lane(&self, host: HostId, lane: HostLane) -> LaneId {
@@ -312,6 +320,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     fn record(&mut self, record: Record) {
         digest_record(&mut self.digest, self.now, &record);
+        digest2_record(&mut self.digest2, self.now, &record);
         self.sink.record(self.now, &record);
     }
 
@@ -331,28 +340,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 }
 
-/// The hosts, with what nobody can know in advance drawn: the phase of the timer wheel, which all share as the hosts of
-/// one machine do, and with it the moment of conntrack's first collection.
+/// The hosts. The phase of the timer wheel is drawn once for all that leave it open.
 fn build_hosts(scenario: &Scenario) -> Vec<Host> {
-    let mut rng = Stream::new(scenario.seed, Purpose::TimerPhase, 0);
-    let phase = Span(rng.below(1 << 42));
+    let phase = Span(Stream::new(scenario.seed, Purpose::TimerPhase, 0).below(1 << 42));
     let hosts = scenario.hosts.iter().enumerate();
-    hosts
-        .map(|(i, spec)| {
-            let mut spec = spec.clone();
-            let first_gc = Span(rng.below(Span::from_secs(60).0));
-            if let TimerModel::Wheel { hz, .. } = spec.tcp.timers {
-                spec.tcp.timers = TimerModel::Wheel { hz, phase };
-                if let Some(conntrack) = &mut spec.conntrack {
-                    conntrack.first_gc = first_gc;
-                }
-            }
-            if let Some(conntrack) = &mut spec.conntrack {
-                conntrack.timers = spec.tcp.timers;
-            }
-            Host::new(HostId(i as u16), &spec, scenario.seed)
-        })
-        .collect()
+    hosts.map(|(i, spec)| Host::new(HostId(i as u16), spec, scenario.seed, phase)).collect()
 }
 
 fn build_sources(scenario: &Scenario) -> Vec<Source> {

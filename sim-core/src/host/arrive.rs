@@ -3,10 +3,9 @@
 use super::ports::{DestId, Owner};
 use super::sockets::{Pending, SockRef, Socket};
 use super::{Effects, Flow, Host, Move, Packet, Wake};
-use crate::demux::{self, SocketMut};
 use crate::ids::{Key, Tuple};
-use crate::listener::Request;
-use crate::tcp::{Cx, Endpoint, Next, State};
+use crate::socket::{self, Next, Request, SocketMut};
+use crate::tcp::{Cx, Endpoint, State};
 use crate::time::Time;
 
 impl Host {
@@ -33,7 +32,7 @@ impl Host {
         };
         let secrets = || keys.of(cfg, now, tuple);
         let queue = listener.map(|i| &mut listeners[i].listener);
-        let next = demux::receive(&mut Cx { now, cfg, shared }, socket, queue, &packet.seg, secrets, outbox);
+        let next = socket::receive(&mut Cx { now, cfg, shared }, socket, queue, &packet.seg, secrets, outbox);
         match found {
             // Nothing of the listener's has moved.
             Some(SockRef::Full(key)) => return self.settle_socket(now, key, before, next, fx),
@@ -197,7 +196,7 @@ impl Host {
         outbox.clear();
         let queue = listener.map(|i| &mut listeners[i].listener);
         let next = pending.request.on_timer(&mut Cx { now, cfg, shared }, queue, outbox);
-        self.settle_request(now, key, next, listener, fx);
+        self.settle_request(now, key, next.into(), listener, fx);
         self.gauge_listener(now, listener);
         self.account(now);
     }

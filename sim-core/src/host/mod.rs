@@ -19,19 +19,18 @@ pub use effects::{Effects, Move, Packet, Wake};
 pub use sockets::Flow;
 pub use track::Tracking;
 
-use crate::conntrack::Conntrack;
+use crate::conntrack::{Conntrack, ConntrackConfig, FIRST_GC};
 use crate::counter::Counter;
 use crate::errno::Errno;
 use crate::ids::{Addr, HostId, Key, Tuple};
-use crate::listener::Listener;
 use crate::log::LogLine;
 use crate::record::{Gauge, HostSummary, Tally};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::{self, Listen};
-use crate::tcp::config::TwOverflow;
-use crate::tcp::{Cx, Input, Next, Outbox, Shared, State, TcpConfig};
-use crate::time::Time;
-use crate::timewait::{self, TimeWait};
+use crate::socket::{Listener, MiniFate, Next, timewait};
+use crate::tcp::config::{TimerModel, TwOverflow};
+use crate::tcp::{Cx, Input, Outbox, Shared, State, TcpConfig, TimeWait};
+use crate::time::{Span, Time};
 use ports::Ports;
 use secrets::Keys;
 use sockets::{Mini, SockRef, Sockets};
@@ -77,6 +76,17 @@ pub struct Refusals {
     pub orphans: Tally,
 }
 
+/// The tracker of a host. Where timers are a wheel and the scenario does not say when the collector runs first, that
+/// is drawn: the worker has run since boot, so a scenario may begin at any moment of its period.
+fn tracker(cfg: &ConntrackConfig, timers: TimerModel, mut rng: Stream) -> Conntrack {
+    let hash_seed = rng.bits64();
+    let mut cfg = ConntrackConfig { timers, ..cfg.clone() };
+    if timers != TimerModel::Exact && cfg.first_gc.is_none() {
+        cfg.first_gc = Some(Span(rng.below(FIRST_GC.0)));
+    }
+    Conntrack::new(cfg, hash_seed)
+}
+
 /// One host.
 #[derive(Debug)]
 pub struct Host {
@@ -106,19 +116,24 @@ pub struct Host {
 }
 
 impl Host {
-    /// A host at boot.
-    pub fn new(id: HostId, spec: &scenario::Host, seed: u64) -> Host {
+    /// A host at boot. `phase` is that of its timer wheel, if the scenario leaves it open.
+    pub fn new(id: HostId, spec: &scenario::Host, seed: u64, phase: Span) -> Host {
         let keys = Keys::new(seed, u32::from(id.0));
+        let mut cfg = spec.tcp.clone();
+        if let TimerModel::Wheel { phase: at, .. } = &mut cfg.timers {
+            *at = spec.phase.unwrap_or(phase);
+        }
+        let timers = cfg.timers;
         let mut host = Host {
             id,
-            cfg: spec.tcp.clone(),
+            cfg,
             ports: Ports::new(&spec.ports, keys.ports, Stream::new(seed, Purpose::Ports, u32::from(id.0))),
             listeners: Vec::new(),
             stats: HostSummary { states: vec![Gauge::default(); State::ALL.len()], ..HostSummary::default() },
             refusals: Refusals::default(),
             tracking: spec.conntrack.as_ref().map(|cfg| {
-                let seed = Stream::new(seed, Purpose::Conntrack, u32::from(id.0)).bits64();
-                Tracking::new(Conntrack::new(cfg.clone(), seed))
+                let rng = Stream::new(seed, Purpose::Conntrack, u32::from(id.0));
+                Tracking::new(tracker(cfg, timers, rng))
             }),
             addresses: spec.addresses.clone(),
             open_files_max: spec.open_files,
@@ -183,10 +198,9 @@ impl Host {
         let Some(socket) = sockets.full.get_mut(key) else { return Err(Errno::Ebadf) };
         let before = socket.endpoint.state();
         outbox.clear();
-        let next = socket.endpoint.step(&mut Cx { now, cfg, shared }, input, outbox);
-        let answer = outbox.answer;
-        self.settle_socket(now, key, before, next, fx);
-        answer
+        let step = socket.endpoint.step(&mut Cx { now, cfg, shared }, input, outbox);
+        self.settle_socket(now, key, before, step.fate.into(), fx);
+        step.answer
     }
 
     /// close(), or an abort: gives the descriptor back, whatever becomes of the connection.
@@ -255,7 +269,7 @@ impl Host {
         mini.wake = Time::NEVER;
         outbox.clear();
         let next = mini.machine.on_timer(&mut Cx { now, cfg, shared }, outbox);
-        self.settle_mini(now, key, &next, fx);
+        self.settle_mini(now, key, next, fx);
     }
 
     /// Queues a wake-up at a socket's deadline, unless one that is early enough is queued already.
@@ -348,11 +362,11 @@ impl Host {
     }
 
     /// Carries out what the timer of a mini-socket came to.
-    fn settle_mini(&mut self, now: Time, key: Key, next: &Next, fx: &mut Effects) {
+    fn settle_mini(&mut self, now: Time, key: Key, next: MiniFate, fx: &mut Effects) {
         let Some(mini) = self.sockets.mini.get(key) else { return };
         let (tuple, flow) = (mini.tuple, mini.flow);
         self.flush(now, tuple, flow, None, None, fx);
-        if matches!(next, Next::Keep | Next::TimeWait(_)) {
+        if next == MiniFate::Keep {
             return self.arm_mini(key, fx);
         }
         self.remove_mini(now, key, fx);

@@ -6,11 +6,10 @@ use hashbrown::HashMap;
 
 use super::ports::{DestId, Owner};
 use crate::ids::{Key, Slab, TrafficId, Tuple};
-use crate::listener::Request;
 use crate::rng::mix;
-use crate::tcp::Endpoint;
+use crate::socket::Request;
+use crate::tcp::{Endpoint, TimeWait};
 use crate::time::Time;
-use crate::timewait::TimeWait;
 
 /// Which attempt of which source a connection belongs to. It travels with each segment, as the meaning of its payload
 /// would, so that the server's application knows what is asked of it, even behind a NAT.

@@ -4,7 +4,7 @@ mod digest;
 mod histogram;
 mod summary;
 
-pub use digest::Digest;
+pub use digest::{Digest, Digest2};
 pub use histogram::Histogram;
 pub use summary::{
     ErrorTally, Gauge, HostSummary, LimitSummary, LogSummary, Series, Summary, Tally, TrafficSummary,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Digest, Histogram, LogLine};
+use super::{Digest, Digest2, Histogram, LogLine};
 use crate::counter::Counters;
 use crate::errno::{Call, Errno};
 use crate::scenario::{Limit, Metric, Outcome};
@@ -214,6 +214,8 @@ impl Series {
 pub struct Summary {
     /// Digest of everything that happened.
     pub digest: Digest,
+    /// The digest by its coming definition.
+    pub digest2: Digest2,
     /// Simulated time at the end.
     pub ended: Time,
     /// Events processed.

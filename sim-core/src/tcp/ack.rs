@@ -2,7 +2,7 @@
 
 use super::endpoint::{Congestion, Endpoint, Pending};
 use super::flight::Acked;
-use super::{Cx, Flags, Notice, Outbox, Segment, Why};
+use super::{Cx, Flags, Notice, Out, Segment, Why};
 use crate::counter::Counter;
 use crate::time::Time;
 
@@ -39,7 +39,7 @@ impl Endpoint {
         cx: &mut Cx<'_>,
         seg: &Segment,
         predicted: bool,
-        out: &mut Outbox,
+        out: &mut impl Out,
     ) -> AckOutcome {
         let ack = seg.ack;
         if ack.before(self.snd_una) {
@@ -142,7 +142,7 @@ impl Endpoint {
     }
 
     /// An ACK reaches the end of a tail loss probe episode (`tcp_process_tlp_ack`).
-    fn finish_loss_probe(&mut self, ack: crate::seq::Seq, effect: &AckEffect, out: &mut Outbox) {
+    fn finish_loss_probe(&mut self, ack: crate::seq::Seq, effect: &AckEffect, out: &mut impl Out) {
         if !self.tlp_pending || ack.before(self.tlp_high_seq) {
             return;
         }
@@ -167,18 +167,18 @@ impl Endpoint {
     }
 
     /// Room has become free for a writer that was turned away.
-    fn wake_writer(&mut self, out: &mut Outbox) {
+    fn wake_writer(&mut self, out: &mut impl Out) {
         if self.want_space && !self.snd_shutdown {
             self.want_space = false;
             if !self.orphan {
-                out.notices.push(Notice::Writable);
+                out.notice(Notice::Writable);
             }
         }
     }
 
     /// The ACK field was refused in a state that answers it (`tcp_send_challenge_ack` in step 5).
-    pub(super) fn refuse_ack(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
-        out.refuse(Why::Ack);
+    pub(super) fn refuse_ack(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
+        out.refused(Why::Ack);
         self.challenge(cx, out);
     }
 

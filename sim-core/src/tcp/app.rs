@@ -2,7 +2,7 @@
 
 use super::data::charge;
 use super::endpoint::{Endpoint, LINGER2_NEVER};
-use super::{Cx, Linger2, Outbox, State};
+use super::{Cx, Linger2, Out, State, TimeWait};
 use crate::counter::Counter;
 use crate::errno::Errno;
 use crate::time::Span;
@@ -12,16 +12,14 @@ const LINGER2_MAX: Span = Span::from_secs(120);
 
 impl Endpoint {
     /// send() on a non-blocking descriptor (`tcp_sendmsg_locked`).
-    pub(super) fn send(&mut self, cx: &mut Cx<'_>, len: u32, out: &mut Outbox) {
+    pub(super) fn send(&mut self, cx: &mut Cx<'_>, len: u32, out: &mut impl Out) -> Result<u32, Errno> {
         let connected = matches!(self.state, State::Established | State::CloseWait);
         let connecting = matches!(self.state, State::SynSent | State::SynRecv);
         if !connected && connecting && self.error.is_none() {
-            out.answer = Err(Errno::Eagain);
-            return;
+            return Err(Errno::Eagain);
         }
         if !connected || self.error.is_some() || self.snd_shutdown {
-            out.answer = Err(self.take_error_or(Errno::Epipe));
-            return;
+            return Err(self.take_error_or(Errno::Epipe));
         }
         let queued = self.write_seq.diff(self.snd_una) as u32;
         let taken = len.min(cx.cfg.snd_buf.saturating_sub(queued));
@@ -29,16 +27,15 @@ impl Endpoint {
             self.want_space = true;
         }
         if taken == 0 && len > 0 {
-            out.answer = Err(Errno::Eagain);
-            return;
+            return Err(Errno::Eagain);
         }
         self.write_seq += taken;
         self.push_pending(cx, false, out);
-        out.answer = Ok(taken);
+        Ok(taken)
     }
 
     /// recv() on a non-blocking descriptor (`tcp_recvmsg_locked`).
-    pub(super) fn recv(&mut self, cx: &mut Cx<'_>, len: u32, out: &mut Outbox) {
+    pub(super) fn recv(&mut self, cx: &mut Cx<'_>, len: u32, out: &mut impl Out) -> Result<u32, Errno> {
         let unread = self.rcv_nxt.diff(self.copied_seq) as u32;
         let fin_unread = unread > 0 && self.done;
         let data = unread - u32::from(fin_unread);
@@ -50,10 +47,9 @@ impl Endpoint {
             }
             self.uncharge(data, copied);
             self.acknowledge_after_read(cx, copied, out);
-            out.answer = Ok(copied);
-            return;
+            return Ok(copied);
         }
-        out.answer = if self.done {
+        if self.done {
             Ok(0)
         } else if let Some(error) = self.error.take() {
             Err(error)
@@ -63,7 +59,7 @@ impl Endpoint {
             Err(Errno::Enotconn)
         } else {
             Err(Errno::Eagain)
-        };
+        }
     }
 
     /// The pending error, which is thereby taken, or else this one (`sk_stream_error`).
@@ -81,11 +77,11 @@ impl Endpoint {
     }
 
     /// shutdown(SHUT_WR) (`inet_shutdown`, `tcp_shutdown`).
-    pub(super) fn shutdown_write(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn shutdown_write(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> Result<u32, Errno> {
         match self.state {
             State::Closed => {
                 self.snd_shutdown = true;
-                out.answer = Err(Errno::Enotconn);
+                return Err(Errno::Enotconn);
             }
             State::SynSent => self.disconnect(cx, out),
             State::Established | State::CloseWait => {
@@ -94,22 +90,24 @@ impl Endpoint {
             }
             _ => self.snd_shutdown = true,
         }
+        Ok(0)
     }
 
     /// shutdown(SHUT_RD): nothing is sent; later data are still acknowledged.
-    pub(super) fn shutdown_read(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn shutdown_read(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> Result<u32, Errno> {
         match self.state {
             State::Closed => {
                 self.rcv_shutdown = true;
-                out.answer = Err(Errno::Enotconn);
+                return Err(Errno::Enotconn);
             }
             State::SynSent => self.disconnect(cx, out),
             _ => self.rcv_shutdown = true,
         }
+        Ok(0)
     }
 
     /// Moves on because our side closes, and queues the FIN where that takes one (`tcp_close_state`).
-    fn close_state(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn close_state(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         match self.state {
             State::SynSent => self.move_to(State::Closed, out),
             State::SynRecv | State::Established => {
@@ -124,14 +122,14 @@ impl Endpoint {
         }
     }
 
-    /// close() (`__tcp_close`); `abort`: SO_LINGER with 0 s.
-    pub(super) fn close(&mut self, cx: &mut Cx<'_>, abort: bool, out: &mut Outbox) {
+    /// close() (`__tcp_close`); `abort`: SO_LINGER with 0 s. Answers the mini-socket that it leaves behind, if any.
+    pub(super) fn close(&mut self, cx: &mut Cx<'_>, abort: bool, out: &mut impl Out) -> Option<TimeWait> {
         let unread = self.readable() > 0;
         self.rcv_shutdown = true;
         self.snd_shutdown = true;
         if self.state == State::Closed {
             self.orphan = true;
-            return;
+            return None;
         }
         if unread {
             // RFC 2525 §2.17: data are lost, so the peer must know.
@@ -147,36 +145,37 @@ impl Endpoint {
         }
         self.orphan = true;
         cx.shared.orphans += 1;
-        if self.state == State::FinWait2 {
-            self.orphaned_in_fin_wait2(cx, out);
-        }
+        let successor =
+            if self.state == State::FinWait2 { self.orphaned_in_fin_wait2(cx, out) } else { None };
         if self.state != State::Closed && cx.shared.orphans > cx.cfg.max_orphans {
             self.abort_with_reset(cx, out);
             out.count(Counter::TcpExtTCPAbortOnMemory);
         }
+        successor
     }
 
-    fn orphaned_in_fin_wait2(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn orphaned_in_fin_wait2(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> Option<TimeWait> {
         if self.linger2 == LINGER2_NEVER {
             self.abort_with_reset(cx, out);
             out.count(Counter::TcpExtTCPAbortOnLinger);
-            return;
+            return None;
         }
         let life = self.fin_time(cx);
         if life > cx.cfg.time_wait {
             self.arm_keepalive(cx, life - cx.cfg.time_wait);
+            None
         } else {
-            self.enter_time_wait(cx, Some(life), out);
+            self.enter_time_wait(cx, Some(life), out)
         }
     }
 
-    fn abort_with_reset(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn abort_with_reset(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         self.move_to(State::Closed, out);
         self.send_reset(cx, out);
     }
 
     /// Ends the connection without ceremony (`tcp_disconnect`): RST where the peer thinks there is a connection.
-    fn disconnect(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn disconnect(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         let old = self.state;
         self.move_to(State::Closed, out);
         let needs_reset = matches!(
@@ -200,7 +199,7 @@ impl Endpoint {
     }
 
     /// The listener is closed under a child that was never accepted (`inet_csk_listen_stop`).
-    pub(super) fn disconnect_unaccepted(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn disconnect_unaccepted(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         if self.state != State::Closed {
             self.disconnect(cx, out);
             cx.shared.orphans += 1;

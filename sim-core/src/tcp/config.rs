@@ -89,6 +89,10 @@ pub enum TimerModel {
     },
 }
 
+/// A level has 64 slots, and each level's granule is 8 times the one below.
+const LEVEL_LAST: u64 = 63;
+const CLOCK_SHIFT: u32 = 3;
+
 impl TimerModel {
     /// Length of one tick in nanoseconds. Where timers are exact, intervals are still compared at 250 Hz.
     const fn tick(self) -> u64 {
@@ -135,11 +139,14 @@ impl TimerModel {
             TimerModel::Wheel { .. } => Span(self.ticks_up(length).saturating_mul(self.tick())),
         }
     }
+    /// The level of the wheel in which a timer armed for `delay` waits. Of the timers of one tick those of the highest
+    /// level fire first (`__run_timers`).
+    pub fn level(self, delay: Span) -> u32 {
+        let delta = self.ticks_up(delay);
+        (0..8).find(|level| delta < LEVEL_LAST << (CLOCK_SHIFT * level)).unwrap_or(8)
+    }
     /// When a timer armed at `now` for `delay` fires.
     pub fn expiry(self, now: Time, delay: Span) -> Time {
-        // A level has 64 slots, and each level's granule is 8 times the one below.
-        const LEVEL_LAST: u64 = 63;
-        const CLOCK_SHIFT: u32 = 3;
         let TimerModel::Wheel { phase, .. } = self else { return now + delay };
         if delay == Span::MAX {
             return Time::NEVER;
@@ -147,11 +154,7 @@ impl TimerModel {
         // The kernel counts in whole jiffies from the last tick; a delay is rounded up to whole jiffies.
         let delta = self.ticks_up(delay);
         let expires = self.whole_ticks(now.0 + phase.0) + delta;
-        let mut level = 0;
-        while level < 8 && delta >= LEVEL_LAST << (CLOCK_SHIFT * level) {
-            level += 1;
-        }
-        let shift = CLOCK_SHIFT * level;
+        let shift = CLOCK_SHIFT * self.level(delay);
         let bucket = ((expires >> shift) + 1) << shift;
         Time((bucket * self.tick()).saturating_sub(phase.0))
     }

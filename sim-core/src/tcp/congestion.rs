@@ -4,7 +4,7 @@
 
 use super::ack::AckEffect;
 use super::endpoint::{Congestion, Endpoint};
-use super::{Outbox, Segment};
+use super::{Out, Segment};
 use crate::counter::Counter;
 
 /// RFC 6928.
@@ -12,7 +12,12 @@ pub(super) const INITIAL_WINDOW: u32 = 10;
 
 impl Endpoint {
     /// Reacts to an ACK that met data in flight; answers whether lost segments are to be sent again.
-    pub(super) fn control_congestion(&mut self, seg: &Segment, effect: &AckEffect, out: &mut Outbox) -> bool {
+    pub(super) fn control_congestion(
+        &mut self,
+        seg: &Segment,
+        effect: &AckEffect,
+        out: &mut impl Out,
+    ) -> bool {
         let sacks = self.sack_ok && seg.sack.is_some_and(|(_, right)| right.after(self.snd_una));
         let duplicate =
             !effect.advanced && !effect.data && (sacks || (!effect.window && effect.acked.packets == 0));
@@ -40,7 +45,7 @@ impl Endpoint {
     }
 
     /// One more duplicate ACK: one more segment has left the network (`tcp_add_reno_sack`).
-    fn add_duplicate(&mut self, out: &mut Outbox) {
+    fn add_duplicate(&mut self, out: &mut impl Out) {
         self.sacked_out += 1;
         let most = self.flight.packets()
             - self.lost_out.clamp(1, self.flight.packets().max(1)).min(self.flight.packets());
@@ -79,7 +84,7 @@ impl Endpoint {
     }
 
     /// The retransmission timer fired: all that is in flight is taken for lost (`tcp_enter_loss`).
-    pub(super) fn enter_loss(&mut self, out: &mut Outbox) {
+    pub(super) fn enter_loss(&mut self, out: &mut impl Out) {
         for _ in 0..self.flight.lose_retransmissions() {
             out.count(Counter::TcpExtTCPLostRetransmit);
         }

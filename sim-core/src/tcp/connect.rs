@@ -6,11 +6,46 @@ use super::endpoint::{Congestion, Endpoint, Pending};
 use super::flight::Flight;
 use super::reassembly::OutOfOrder;
 use super::window::{TSTAMP_LEN, initial_window};
-use super::{ConnectParams, Cx, Flags, Notice, Outbox, Segment, State, Why, reply_with_reset};
+use super::{ConnectParams, Cx, Flags, Notice, Out, Segment, State, Why, reply_with_reset};
 use crate::counter::Counter;
-use crate::listener::Request;
 use crate::seq::Seq;
 use crate::time::{Span, Time};
+
+/// The numbers of a handshake in which the peer has called, as its [`Endpoint`] will need them (`struct
+/// inet_request_sock`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Handshake {
+    /// When the first SYN,ACK was sent; `NEVER` = unknown (cookie).
+    pub sent_at: Time,
+    /// Our initial sequence number.
+    pub isn: Seq,
+    /// The peer's.
+    pub rcv_isn: Seq,
+    /// Offset of our timestamp clock.
+    pub ts_offset: u32,
+    /// The peer's last TSval.
+    pub ts_recent: u32,
+    /// Window offered in the SYN,ACK.
+    pub rcv_wnd: u32,
+    /// Most that may ever be offered.
+    pub window_clamp: u32,
+    /// Segment size that the peer's SYN offered.
+    pub mss: u16,
+    /// How often the SYN,ACK timer fired.
+    pub num_timeout: u8,
+    /// How often the SYN,ACK was sent again, for whatever reason.
+    pub num_retrans: u8,
+    /// Scale of the peer's windows.
+    pub snd_wscale: u8,
+    /// Scale of ours.
+    pub rcv_wscale: u8,
+    /// Both sides use timestamps.
+    pub tstamp_ok: bool,
+    /// Both sides scale windows.
+    pub wscale_ok: bool,
+    /// Both sides use SACK.
+    pub sack_ok: bool,
+}
 
 /// RTO after a handshake that gave no sample (`TCP_TIMEOUT_FALLBACK`).
 const RTO_FALLBACK: Span = Span::from_secs(3);
@@ -124,7 +159,7 @@ impl Endpoint {
     }
 
     /// connect(): sends a SYN (`tcp_connect`).
-    pub fn connect(cx: &mut Cx<'_>, params: ConnectParams, out: &mut Outbox) -> Endpoint {
+    pub fn connect(cx: &mut Cx<'_>, params: ConnectParams, out: &mut impl Out) -> Endpoint {
         let isn = params.inherited.map_or(params.secrets.isn, |i| i.isn);
         let mut sock = Endpoint::blank(cx, State::SynSent, isn);
         sock.ts_offset = params.secrets.ts_offset;
@@ -139,7 +174,7 @@ impl Endpoint {
         sock.rcv_ssthresh = first.window;
         sock.window_clamp = first.clamp;
         sock.rcv_wscale = first.scale;
-        out.facts.push(super::Fact::State { from: State::Closed, to: State::SynSent });
+        out.moved(State::Closed, State::SynSent);
         let syn = sock.syn_segment(cx);
         sock.retrans_stamp = cx.millis().wrapping_add(1).max(1);
         sock.snd_nxt = isn + 1;
@@ -148,14 +183,14 @@ impl Endpoint {
         sock.syn_in_flight = true;
         out.count(Counter::TcpOutSegs);
         out.count(Counter::TcpActiveOpens);
-        out.segments.push(syn);
+        out.segment(syn);
         let rto = sock.rto_span();
         sock.arm_transmit(cx, Pending::Retransmit, rto);
         sock
     }
 
     /// `tcp_rcv_synsent_state_process`
-    pub(super) fn process_syn_sent(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
+    pub(super) fn process_syn_sent(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) {
         self.parse_timestamps(seg, Endpoint::timestamps_allowed(cx));
         let rst = seg.flags.has(Flags::RST);
         let syn = seg.flags.has(Flags::SYN);
@@ -173,16 +208,16 @@ impl Endpoint {
             && self.ts_recent_stamp != 0
             && super::validate::paws_rejects(cx, self.ts_recent, self.ts_recent_stamp, self.rcv_tsval, false);
         if rst || stale || !syn {
-            out.refuse(if stale { Why::Paws } else { Why::Flags });
+            out.refused(if stale { Why::Paws } else { Why::Flags });
             return;
         }
         self.cross_syn(cx, seg, out);
     }
 
     /// Whether the ACK is for our SYN, and its echo not older than it.
-    fn acceptable_in_syn_sent(&mut self, cx: &Cx<'_>, seg: &Segment, out: &mut Outbox) -> bool {
+    fn acceptable_in_syn_sent(&mut self, cx: &Cx<'_>, seg: &Segment, out: &mut impl Out) -> bool {
         if !seg.ack.after(self.snd_una) || seg.ack.after(self.snd_nxt) {
-            out.refuse(Why::Ack);
+            out.refused(Why::Ack);
             if self.retransmits == 0 && cx.cfg.fast_syn_retry {
                 // The answer comes from an older incarnation which our RST is about to end: try again soon.
                 let soon = cx.cfg.timers.from_ticks(2);
@@ -195,7 +230,7 @@ impl Endpoint {
             let in_range = cx.millis().wrapping_sub(first) >= self.rcv_tsecr.wrapping_sub(first);
             if !in_range {
                 out.count(Counter::TcpExtPAWSActive);
-                out.refuse(Why::Paws);
+                out.refused(Why::Paws);
             }
             return in_range;
         }
@@ -203,7 +238,7 @@ impl Endpoint {
     }
 
     /// A RST answers our SYN. Some stacks try again before they report it.
-    fn refused(&mut self, cx: &Cx<'_>, out: &mut Outbox) {
+    fn refused(&mut self, cx: &Cx<'_>, out: &mut impl Out) {
         if self.refused < cx.cfg.refused_retries {
             self.refused += 1;
             self.arm_transmit(cx, Pending::Retransmit, Span::from_millis(500));
@@ -230,7 +265,7 @@ impl Endpoint {
     }
 
     /// SYN,ACK: established.
-    fn finish_connect(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
+    fn finish_connect(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) {
         self.snd_wl1 = seg.seq;
         let _ = self.acknowledge(cx, seg, false, out);
         self.take_syn(cx, seg);
@@ -254,7 +289,7 @@ impl Endpoint {
             self.arm_keepalive(cx, cx.cfg.keepalive.0);
         }
         if !self.orphan {
-            out.notices.push(Notice::Connected);
+            out.notice(Notice::Connected);
         }
         if self.in_pingpong() {
             self.delay_first_ack(cx);
@@ -265,7 +300,7 @@ impl Endpoint {
     }
 
     /// A SYN without ACK: simultaneous open.
-    fn cross_syn(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
+    fn cross_syn(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) {
         self.move_to(State::SynRecv, out);
         self.take_syn(cx, seg);
         self.snd_wnd = u32::from(seg.win);
@@ -276,7 +311,7 @@ impl Endpoint {
         let syn_ack = self.syn_segment(cx);
         self.flight.head_reshaped(cx.micros());
         out.count(Counter::TcpOutSegs);
-        out.segments.push(syn_ack);
+        out.segment(syn_ack);
     }
 
     /// Windows and buffer for the data to come (`tcp_init_transfer`).
@@ -293,7 +328,7 @@ impl Endpoint {
 
     /// The full socket that a completed handshake makes of a request (`tcp_create_openreq_child`). The segment that
     /// completed it is to be processed next.
-    pub(crate) fn from_request(cx: &Cx<'_>, req: &Request, seg: &Segment, out: &mut Outbox) -> Endpoint {
+    pub(crate) fn from_request(cx: &Cx<'_>, req: &Handshake, seg: &Segment, out: &mut impl Out) -> Endpoint {
         let mut sock = Endpoint::blank(cx, State::SynRecv, req.isn + 1);
         sock.rcv_nxt = req.rcv_isn + 1;
         sock.rcv_wup = sock.rcv_nxt;
@@ -329,7 +364,6 @@ impl Endpoint {
             sock.rtt_sample(cx, cx.now.since(req.sent_at).as_micros() as u32);
         }
         out.count(Counter::TcpPassiveOpens);
-        out.facts.push(super::Fact::State { from: State::Listen, to: State::SynRecv });
         sock
     }
 }

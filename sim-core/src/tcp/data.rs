@@ -1,7 +1,7 @@
 //! RFC 9293 §3.10.7.4, seventh and eighth: the segment text and the FIN (`tcp_data_queue`, `tcp_fin`).
 
 use super::endpoint::Endpoint;
-use super::{Cx, Flags, Notice, Outbox, Segment, State, Why};
+use super::{Cx, Flags, Notice, Out, Segment, State, TimeWait, Why};
 use crate::counter::Counter;
 use crate::seq::Seq;
 
@@ -25,10 +25,15 @@ impl Endpoint {
         charge(len) <= spare || self.flight.packets() > 0
     }
 
-    /// Takes the segment's text and FIN.
-    pub(super) fn take_text(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
+    /// Takes the segment's text and FIN. Answers the mini-socket that is left behind, if the connection ends thereby.
+    pub(super) fn take_text(
+        &mut self,
+        cx: &mut Cx<'_>,
+        seg: &Segment,
+        out: &mut impl Out,
+    ) -> Option<TimeWait> {
         if seg.seq_len() == 0 {
-            return;
+            return None;
         }
         self.dsack = None;
         let window = self.receive_window();
@@ -39,7 +44,7 @@ impl Endpoint {
                 out.count(Counter::TcpExtTCPZeroWindowDrop);
                 self.out_of_window(cx, Why::ZeroWindow, out);
             } else {
-                self.queue_in_order(cx, seg, out);
+                return self.queue_in_order(cx, seg, out);
             }
         } else if !end.after(self.rcv_nxt) {
             out.count(Counter::TcpExtDelayedACKLost);
@@ -57,28 +62,30 @@ impl Endpoint {
                 out.count(Counter::TcpExtTCPZeroWindowDrop);
                 self.out_of_window(cx, Why::ZeroWindow, out);
             } else {
-                self.queue_in_order(cx, seg, out);
+                return self.queue_in_order(cx, seg, out);
             }
         } else {
             self.queue_out_of_order(seg, out);
         }
+        None
     }
 
-    fn out_of_window(&mut self, cx: &Cx<'_>, why: Why, out: &mut Outbox) {
-        out.refuse(why);
+    fn out_of_window(&mut self, cx: &Cx<'_>, why: Why, out: &mut impl Out) {
+        out.refused(why);
         self.enter_quickack(cx);
         self.schedule_ack();
     }
 
     /// Old data came again: reported as a D-SACK block (RFC 2883).
-    pub(super) fn note_old_data(&mut self, from: Seq, to: Seq, out: &mut Outbox) {
+    pub(super) fn note_old_data(&mut self, from: Seq, to: Seq, out: &mut impl Out) {
         if self.dsack.is_none() {
             out.count(Counter::TcpExtTCPDSACKOldSent);
         }
         self.dsack = Some((from, to));
     }
 
-    fn queue_in_order(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
+    fn queue_in_order(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Option<TimeWait> {
+        let mut successor = None;
         let data_end = seg.seq + seg.len + u32::from(seg.flags.has(Flags::SYN));
         let fresh = data_end.diff(self.rcv_nxt).max(0) as u32;
         self.rcv_nxt = seg.end();
@@ -87,7 +94,7 @@ impl Endpoint {
             self.data_received(cx, seg);
         }
         if seg.flags.has(Flags::FIN) {
-            self.take_fin(cx, out);
+            successor = self.take_fin(cx, out);
         }
         let mut readable = fresh;
         if !self.ofo.is_empty() && self.state != State::Closed {
@@ -96,7 +103,7 @@ impl Endpoint {
             readable += (next.diff(before) as u32).saturating_sub(u32::from(fin));
             self.rcv_nxt = next;
             if fin {
-                self.take_fin(cx, out);
+                successor = self.take_fin(cx, out);
             }
             if self.ofo.is_empty() {
                 // RFC 5681 §4.2: an ACK at once when a gap is filled.
@@ -104,11 +111,12 @@ impl Endpoint {
             }
         }
         if readable > 0 && !self.orphan && !self.rcv_shutdown_by_app() {
-            out.notices.push(Notice::Readable { len: readable });
+            out.notice(Notice::Readable { len: readable });
         }
+        successor
     }
 
-    fn queue_out_of_order(&mut self, seg: &Segment, out: &mut Outbox) {
+    fn queue_out_of_order(&mut self, seg: &Segment, out: &mut impl Out) {
         self.schedule_ack();
         self.measure_rcv_mss(seg);
         out.count(Counter::TcpExtTCPOFOQueue);
@@ -126,7 +134,8 @@ impl Endpoint {
     }
 
     /// The peer's FIN is next in sequence (`tcp_fin`).
-    fn take_fin(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn take_fin(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> Option<TimeWait> {
+        let mut successor = None;
         self.schedule_ack();
         self.rcv_shutdown = true;
         self.done = true;
@@ -144,13 +153,14 @@ impl Endpoint {
             State::FinWait2 => {
                 self.send_ack(cx, out);
                 self.ofo.clear();
-                self.enter_time_wait(cx, None, out);
+                successor = self.enter_time_wait(cx, None, out);
             }
             _ => {}
         }
         self.ofo.clear();
         if !self.orphan {
-            out.notices.push(Notice::PeerClosed);
+            out.notice(Notice::PeerClosed);
         }
+        successor
     }
 }

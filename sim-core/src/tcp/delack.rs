@@ -1,7 +1,7 @@
 //! When to acknowledge: at once, after a while, or along with data (`tcp_event_data_recv`, `__tcp_ack_snd_check`).
 
 use super::endpoint::Endpoint;
-use super::{Cx, Flags, Outbox, Segment};
+use super::{Cx, Flags, Out, Segment};
 use crate::counter::Counter;
 use crate::time::{Span, Time};
 
@@ -106,7 +106,7 @@ impl Endpoint {
     }
 
     /// After a segment: the ACK that is owed, now or later (`tcp_ack_snd_check`).
-    pub(super) fn acknowledge_if_due(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn acknowledge_if_due(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         if self.ack_pending & SCHEDULED == 0 {
             return;
         }
@@ -121,7 +121,7 @@ impl Endpoint {
     }
 
     /// `tcp_send_delayed_ack`
-    fn delay_ack(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn delay_ack(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         let timers = cx.cfg.timers;
         let floor = timers.to_ticks(ATO_MIN);
         let mut ato = self.ato;
@@ -184,7 +184,7 @@ impl Endpoint {
     }
 
     /// The delayed-ACK timer fires (`tcp_delack_timer_handler`).
-    pub(super) fn delack_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn delack_fires(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         self.delack_at = Time::NEVER;
         self.ack_pending &= !TIMER;
         if self.ack_pending & SCHEDULED == 0 {
@@ -201,7 +201,7 @@ impl Endpoint {
     }
 
     /// The application has read: is an ACK due, or a window update (`__tcp_cleanup_rbuf`)?
-    pub(super) fn acknowledge_after_read(&mut self, cx: &mut Cx<'_>, copied: u32, out: &mut Outbox) {
+    pub(super) fn acknowledge_after_read(&mut self, cx: &mut Cx<'_>, copied: u32, out: &mut impl Out) {
         let pushed =
             self.ack_pending & PUSHED2 != 0 || (self.ack_pending & PUSHED != 0 && !self.in_pingpong());
         let mut due = self.ack_pending & SCHEDULED != 0

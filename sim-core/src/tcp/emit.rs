@@ -1,7 +1,7 @@
 //! Sending: new data as far as windows and Nagle allow, ACKs, RSTs, retransmissions (tcp_output.c).
 
 use super::endpoint::{Endpoint, Pending};
-use super::{Cx, Flags, Outbox, Segment, SynOptions, TsOption};
+use super::{Cx, Flags, Out, Segment, SynOptions, TsOption};
 use crate::counter::Counter;
 use crate::seq::Seq;
 
@@ -16,7 +16,7 @@ impl Endpoint {
     }
 
     /// The fields that every segment of a synchronised connection shares; carries the ACK that is owed.
-    fn segment(&mut self, cx: &Cx<'_>, flags: Flags, seq: Seq, out: &mut Outbox) -> Segment {
+    fn segment(&mut self, cx: &Cx<'_>, flags: Flags, seq: Seq, out: &mut impl Out) -> Segment {
         let win = self.offer_window(cx, out);
         self.ack_sent(cx);
         let (sack, sack2) = self.sack_blocks();
@@ -45,11 +45,11 @@ impl Endpoint {
     }
 
     /// A pure ACK. Its number stays inside the peer's window (`tcp_acceptable_seq`).
-    pub(super) fn send_ack(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn send_ack(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         let seq = self.acceptable_seq();
         let seg = self.segment(cx, Flags::ACK, seq, out);
         out.count(Counter::TcpOutSegs);
-        out.segments.push(seg);
+        out.segment(seg);
     }
 
     fn acceptable_seq(&self) -> Seq {
@@ -63,16 +63,16 @@ impl Endpoint {
     }
 
     /// RST because we abort (`tcp_send_active_reset`).
-    pub(super) fn send_reset(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn send_reset(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         let seq = self.acceptable_seq();
         let seg = self.segment(cx, Flags::RST, seq, out);
         out.count(Counter::TcpOutSegs);
         out.count(Counter::TcpOutRsts);
-        out.segments.push(seg);
+        out.segment(seg);
     }
 
     /// The segment `[from, to)` of the stream; FIN and PSH where they belong.
-    fn stream_segment(&mut self, cx: &Cx<'_>, from: Seq, to: Seq, out: &mut Outbox) -> Segment {
+    fn stream_segment(&mut self, cx: &Cx<'_>, from: Seq, to: Seq, out: &mut impl Out) -> Segment {
         let data_end = self.data_end();
         let mut flags = Flags::ACK;
         let fin = self.fin_queued && to == self.write_seq;
@@ -119,7 +119,7 @@ impl Endpoint {
         cx: &mut Cx<'_>,
         nagle_off: bool,
         once: bool,
-        out: &mut Outbox,
+        out: &mut impl Out,
     ) -> bool {
         let mut sent = false;
         let mut rearm = false;
@@ -148,7 +148,7 @@ impl Endpoint {
 
     /// Sends `[snd_nxt, end)` for the first time, with PSH if `push` wants it (`tcp_event_new_data_sent`).
     /// Answers whether the retransmission timer has to be armed.
-    pub(super) fn send_new(&mut self, cx: &mut Cx<'_>, end: Seq, push: bool, out: &mut Outbox) -> bool {
+    pub(super) fn send_new(&mut self, cx: &mut Cx<'_>, end: Seq, push: bool, out: &mut impl Out) -> bool {
         let from = self.snd_nxt;
         let mut seg = self.stream_segment(cx, from, end, out);
         if push {
@@ -159,7 +159,7 @@ impl Endpoint {
         }
         out.count(Counter::TcpOutSegs);
         out.count(Counter::TcpExtTCPOrigDataSent);
-        out.segments.push(seg);
+        out.segment(seg);
         self.snd_nxt = end;
         let first = self.flight.packets() == 0;
         self.flight.push(end, cx.micros(), seg.flags.has(Flags::PSH));
@@ -167,7 +167,7 @@ impl Endpoint {
     }
 
     /// Sends what may be sent, or begins to probe a closed window (`__tcp_push_pending_frames`).
-    pub(super) fn push_pending(&mut self, cx: &mut Cx<'_>, nagle_off: bool, out: &mut Outbox) {
+    pub(super) fn push_pending(&mut self, cx: &mut Cx<'_>, nagle_off: bool, out: &mut impl Out) {
         if !self.has_unsent() {
             return;
         }
@@ -179,7 +179,7 @@ impl Endpoint {
     }
 
     /// Queues the FIN; it rides on the last data that wait (`tcp_send_fin`).
-    pub(super) fn send_fin(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn send_fin(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         self.fin_queued = true;
         self.write_seq += 1;
         self.push_pending(cx, true, out);
@@ -187,7 +187,7 @@ impl Endpoint {
 
     /// Sends the oldest segment again, small followers along with it; answers where it ended, which in a flight of many
     /// segments is far before the end of the last entry.
-    pub(super) fn retransmit_head(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) -> Seq {
+    pub(super) fn retransmit_head(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> Seq {
         let window = self.window_end();
         let end = if self.syn_in_flight {
             self.flight.head().end
@@ -204,7 +204,7 @@ impl Endpoint {
     }
 
     /// Sends the last segment again, as a probe (`tcp_send_loss_probe`).
-    pub(super) fn retransmit_last(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn retransmit_last(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         let from = self.flight.last_start(self.snd_una, u32::from(self.mss));
         let from = if from.before(self.snd_una) { self.snd_una } else { from };
         self.flight.last_resent(cx.micros());
@@ -212,7 +212,7 @@ impl Endpoint {
         self.push_retransmission(cx, from, end, out);
     }
 
-    fn push_retransmission(&mut self, cx: &mut Cx<'_>, from: Seq, end: Seq, out: &mut Outbox) {
+    fn push_retransmission(&mut self, cx: &mut Cx<'_>, from: Seq, end: Seq, out: &mut impl Out) {
         let mut seg = if self.syn_in_flight && from == self.snd_una {
             self.syn_segment(cx)
         } else {
@@ -223,11 +223,11 @@ impl Endpoint {
         if seg.flags.has(Flags::SYN) {
             out.count(Counter::TcpExtTCPSynRetrans);
         }
-        out.segments.push(seg);
+        out.segment(seg);
     }
 
     /// Sends lost segments again as far as the congestion window allows (`tcp_xmit_retransmit_queue`).
-    pub(super) fn retransmit_lost(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn retransmit_lost(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         let mss = u32::from(self.mss);
         let mut budget = self.cwnd;
         while budget > 0 && self.retransmit_high.before(self.high_seq) {
@@ -280,10 +280,25 @@ impl Endpoint {
 
     /// A zero-window or keep-alive probe: an ACK with a number just below the window, which must be answered
     /// (`tcp_xmit_probe_skb`).
-    pub(super) fn send_probe(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn send_probe(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         let seq = self.snd_una - 1;
         let seg = self.segment(cx, Flags::ACK, seq, out);
         out.count(Counter::TcpOutSegs);
-        out.segments.push(seg);
+        out.segment(seg);
     }
+}
+
+/// A RST in answer to a segment for which there is no socket, or none that can use it (`tcp_v4_send_reset`).
+pub(crate) fn reply_with_reset(seg: &Segment, out: &mut impl Out) {
+    if seg.flags.has(Flags::RST) {
+        return;
+    }
+    let reset = if seg.flags.has(Flags::ACK) {
+        Segment { seq: seg.ack, flags: Flags::RST, ..Segment::default() }
+    } else {
+        Segment { ack: seg.end(), flags: Flags::RST_ACK, ..Segment::default() }
+    };
+    out.count(Counter::TcpOutSegs);
+    out.count(Counter::TcpOutRsts);
+    out.segment(reset);
 }

@@ -1,9 +1,8 @@
 //! One connection as a value: its variables, and the verbs of its face.
 
 use super::flight::Flight;
-use super::outbox::Fact;
 use super::reassembly::OutOfOrder;
-use super::{Cx, Input, Next, Notice, Outbox, Segment, State, Timestamps};
+use super::{Cx, Fate, Input, Notice, Out, Segment, State, Step, TimeWait, Timestamps};
 use crate::counter::Counter;
 use crate::errno::Errno;
 use crate::seq::Seq;
@@ -166,22 +165,21 @@ pub enum ArmedTimer {
 
 impl Endpoint {
     /// Takes one step.
-    pub fn step(&mut self, cx: &mut Cx<'_>, input: Input, out: &mut Outbox) -> Next {
-        if let Input::Segment(seg) = input {
-            return self.arrive(cx, &seg, out);
-        }
+    pub fn step(&mut self, cx: &mut Cx<'_>, input: Input, out: &mut impl Out) -> Step {
         let before = self.state;
+        let mut answer = Ok(0);
+        let mut successor = None;
         match input {
-            Input::Segment(_) => {}
-            Input::Timer => self.on_timer(cx, out),
-            Input::Send { len } => self.send(cx, len, out),
-            Input::Recv { len } => self.recv(cx, len, out),
-            Input::ShutdownWrite => self.shutdown_write(cx, out),
-            Input::ShutdownRead => self.shutdown_read(cx, out),
-            Input::Close => self.close(cx, false, out),
-            Input::Abort => self.close(cx, true, out),
+            Input::Segment(seg) => successor = self.process(cx, &seg, out),
+            Input::Timer => successor = self.on_timer(cx, out),
+            Input::Send { len } => answer = self.send(cx, len, out),
+            Input::Recv { len } => answer = self.recv(cx, len, out),
+            Input::ShutdownWrite => answer = self.shutdown_write(cx, out),
+            Input::ShutdownRead => answer = self.shutdown_read(cx, out),
+            Input::Close => successor = self.close(cx, false, out),
+            Input::Abort => successor = self.close(cx, true, out),
             Input::Disconnect => self.disconnect_unaccepted(cx, out),
-            Input::TakeError => out.answer = self.error.take().map_or(Ok(0), Err),
+            Input::TakeError => answer = self.error.take().map_or(Ok(0), Err),
             Input::SetLinger2(linger) => self.set_linger2(linger),
             Input::SetNoDelay(on) => {
                 self.nodelay = on;
@@ -191,28 +189,28 @@ impl Endpoint {
             }
             Input::SetKeepAlive(on) => self.set_keepalive(cx, on),
         }
-        self.settle(cx, before, out)
+        Step { fate: self.fate(cx, before, successor), answer }
     }
 
     /// A segment has arrived: [`Input::Segment`] without the copy.
-    pub fn arrive(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) -> Next {
+    pub fn arrive(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Fate {
         let before = self.state;
-        self.process(cx, seg, out);
-        self.settle(cx, before, out)
+        let successor = self.process(cx, seg, out);
+        self.fate(cx, before, successor)
     }
 
-    /// What the step means for the tables.
-    fn settle(&mut self, cx: &mut Cx<'_>, before: State, out: &mut Outbox) -> Next {
+    /// What the step means for the driver's tables, and for the count of orphans.
+    fn fate(&self, cx: &mut Cx<'_>, before: State, successor: Option<TimeWait>) -> Fate {
         if self.state != State::Closed {
-            return Next::Keep;
+            return Fate::Keep;
         }
         if before == State::Closed {
-            return if self.orphan { Next::Gone } else { Next::Keep };
+            return if self.orphan { Fate::Gone } else { Fate::Keep };
         }
         if self.orphan {
             cx.shared.orphans = cx.shared.orphans.saturating_sub(1);
         }
-        out.successor.take().map_or(Next::Gone, Next::TimeWait)
+        successor.map_or(Fate::Gone, Fate::TimeWait)
     }
 
     /// When the endpoint next wants [`Input::Timer`].
@@ -288,8 +286,8 @@ impl Endpoint {
         }
     }
 
-    /// The only place where the state is written (`tcp_set_state`).
-    pub(super) fn move_to(&mut self, to: State, out: &mut Outbox) {
+    /// The connection moves to another state, and the record is told.
+    pub(super) fn move_to(&mut self, to: State, out: &mut impl Out) {
         let from = self.state;
         if from == to {
             return;
@@ -297,7 +295,12 @@ impl Endpoint {
         if to == State::Closed && matches!(from, State::Established | State::CloseWait) {
             out.count(Counter::TcpEstabResets);
         }
-        out.facts.push(Fact::State { from, to });
+        out.moved(from, to);
+        self.set_state(to);
+    }
+
+    /// The only place where the state is written (`tcp_set_state`).
+    fn set_state(&mut self, to: State) {
         self.state = to;
         if to == State::Closed {
             self.disarm();
@@ -305,30 +308,40 @@ impl Endpoint {
     }
 
     /// The connection is over (`tcp_done`).
-    pub(super) fn done(&mut self, out: &mut Outbox) {
+    pub(super) fn done(&mut self, out: &mut impl Out) {
         if matches!(self.state, State::SynSent | State::SynRecv) {
             out.count(Counter::TcpAttemptFails);
         }
         self.move_to(State::Closed, out);
+        self.finish(out);
+    }
+
+    /// A mini-socket goes on in the endpoint's place. The endpoint is over, yet the connection has not moved.
+    pub(super) fn hand_over(&mut self, out: &mut impl Out) {
+        self.set_state(State::Closed);
+        self.finish(out);
+    }
+
+    fn finish(&mut self, out: &mut impl Out) {
         self.rcv_shutdown = true;
         self.snd_shutdown = true;
         if !self.orphan && self.error.is_none() {
-            out.notices.push(Notice::Finished);
+            out.notice(Notice::Finished);
         }
     }
 
     /// The connection ends in an error that the application is told of.
-    pub(super) fn fail(&mut self, error: Errno, out: &mut Outbox) {
+    pub(super) fn fail(&mut self, error: Errno, out: &mut impl Out) {
         self.error = Some(error);
         self.purge_send_queue();
         self.done(out);
         if !self.orphan {
-            out.notices.push(Notice::Error(error));
+            out.notice(Notice::Error(error));
         }
     }
 
     /// A RST was taken (`tcp_reset`); the errno depends on the state.
-    pub(super) fn reset_received(&mut self, out: &mut Outbox) {
+    pub(super) fn reset_received(&mut self, out: &mut impl Out) {
         match self.state {
             State::Closed => {}
             State::SynSent => self.fail(Errno::Econnrefused, out),

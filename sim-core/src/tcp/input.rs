@@ -1,23 +1,22 @@
 //! Every cause of change. A list of these, with their times, replays an endpoint exactly.
 
-use super::{Endpoint, Segment};
-use crate::listener::Request;
+use super::{Segment, TimeWait};
+use crate::errno::Errno;
 use crate::time::Span;
-use crate::timewait::TimeWait;
 
 /// One cause of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
     /// A segment has arrived.
     Segment(Segment),
-    /// `now` has reached [`Endpoint::next_deadline`].
+    /// `now` has reached [`super::Endpoint::next_deadline`].
     Timer,
-    /// send(): `answer` is the number of bytes taken, or EAGAIN, EPIPE, an error of the connection.
+    /// send(): the answer is the number of bytes taken, or EAGAIN, EPIPE, an error of the connection.
     Send {
         /// Bytes offered.
         len: u32,
     },
-    /// recv(): `answer` is the number of bytes, 0 at end of file, EAGAIN if there is nothing yet.
+    /// recv(): the answer is the number of bytes, 0 at end of file, EAGAIN if there is nothing yet.
     Recv {
         /// Room for so many bytes.
         len: u32,
@@ -32,7 +31,7 @@ pub enum Input {
     Abort,
     /// The end of a connection that nobody ever accepted, because its listener was closed.
     Disconnect,
-    /// getsockopt(SO_ERROR): `answer` is `Err` of the pending error, which is thereby cleared.
+    /// getsockopt(SO_ERROR): the answer is `Err` of the pending error, which is thereby cleared.
     TakeError,
     /// TCP_LINGER2.
     SetLinger2(Linger2),
@@ -54,24 +53,24 @@ pub enum Linger2 {
     For(Span),
 }
 
-/// What becomes of the socket that was stepped, as far as the tables are concerned.
+/// What becomes of an endpoint after a step, as far as its driver's tables are concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once in a connection's life; a box would cost an allocation"
-)]
-pub enum Next {
+pub enum Fate {
     /// It stays where it is.
     Keep,
-    /// It leaves the tables. The tuple is free; a full socket lives on, CLOSED, as long as its descriptor is open
-    /// ([`Endpoint::has_owner`]). Also the answer to the close() of a socket that had left them before: then it is only
-    /// to be dropped, for the tuple may be another's by now.
+    /// It leaves the tables. The tuple is free; the endpoint lives on, CLOSED, as long as its descriptor is open
+    /// ([`super::Endpoint::has_owner`]). Also the answer to the close() of an endpoint that had left them before: then it
+    /// is only to be dropped, for the tuple may be another's by now.
     Gone,
-    /// This mini-socket takes its place in the tables. A full socket lives on as with [`Next::Gone`].
+    /// This mini-socket takes its place in the tables. The endpoint lives on as with [`Fate::Gone`].
     TimeWait(TimeWait),
-    /// This request takes its place (or is new).
-    Request(Request),
-    /// The handshake is complete: this connection takes the request's place (or is new, by a SYN cookie) and goes to
-    /// the end of the listener's accept queue.
-    Child(Endpoint),
+}
+
+/// What a step comes to, beside its effects.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// What becomes of the endpoint.
+    pub fate: Fate,
+    /// The result of the application's call: a count of bytes, or an error. `Ok(0)` if the input was no call.
+    pub answer: Result<u32, Errno>,
 }

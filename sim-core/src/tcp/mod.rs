@@ -10,6 +10,8 @@
 //! | `app` | send, recv, shutdown, close |
 //! | `delack`, `window`, `rtt`, `congestion` | when to acknowledge, what to offer, how long to wait, how much to send |
 //! | `invariants` | what must hold after every step |
+//! | `timewait` | the way into a mini-socket |
+//! | `input`, `out`, `outbox` | what goes in; where everything goes that comes out; a box that keeps it |
 //! | `flight`, `reassembly` | what is in flight, what waits for a hole to be filled |
 
 mod ack;
@@ -26,27 +28,29 @@ mod endpoint;
 mod flight;
 mod input;
 mod invariants;
+mod out;
 mod outbox;
 mod reassembly;
 mod rtt;
 mod segment;
 mod state;
 mod timers;
+mod timewait;
 mod validate;
 mod window;
 
-#[cfg(test)]
-mod tests;
-
 pub use config::{TcpConfig, Timestamps};
+pub use connect::Handshake;
 pub(crate) use context::oow_limited;
 pub use context::{ConnectParams, Cx, Inherited, Secrets, Shared};
 pub(crate) use delack::DEFAULT_MSS;
+pub(crate) use emit::reply_with_reset;
 pub use endpoint::{ArmedTimer, Endpoint, Poll};
-pub use input::{Input, Linger2, Next};
-pub(crate) use outbox::reply_with_reset;
-pub use outbox::{Fact, Notice, Outbox, TimerKind, Why};
+pub use input::{Fate, Input, Linger2, Step};
+pub use out::{Notice, Out, TimerKind, Why};
+pub use outbox::{Fact, Outbox};
 pub use segment::{Flags, Segment, SynOptions, TsOption};
 pub use state::State;
+pub use timewait::TimeWait;
 pub(crate) use validate::{in_window, limitable, paws_rejects};
 pub(crate) use window::{TSTAMP_LEN, initial_window};

@@ -1,17 +1,16 @@
 //! What happens when time has passed (tcp_timer.c). One transmit timer serves three purposes, as in the kernel.
 
 use super::endpoint::{Congestion, Endpoint, LINGER2_NEVER, Pending};
-use super::outbox::{Fact, TimerKind};
-use super::{Cx, Outbox, State};
+use super::{Cx, Out, State, TimeWait, TimerKind};
 use crate::counter::Counter;
 use crate::errno::Errno;
 use crate::time::{Span, Time};
 
 impl Endpoint {
-    /// Runs every timer whose time has come.
-    pub(super) fn on_timer(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    /// Runs every timer whose time has come. Answers the mini-socket that is left behind, if any.
+    pub(super) fn on_timer(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> Option<TimeWait> {
         if self.delack_at <= cx.now {
-            out.facts.push(Fact::TimerFired { kind: TimerKind::DelayedAck });
+            out.fired(TimerKind::DelayedAck);
             self.delack_fires(cx, out);
         }
         if self.xmit_at <= cx.now {
@@ -19,12 +18,13 @@ impl Endpoint {
         }
         if self.keep_at <= cx.now {
             self.keep_at = Time::NEVER;
-            out.facts.push(Fact::TimerFired { kind: TimerKind::KeepAlive });
-            self.keepalive_fires(cx, out);
+            out.fired(TimerKind::KeepAlive);
+            return self.keepalive_fires(cx, out);
         }
+        None
     }
 
-    fn transmit_timer_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn transmit_timer_fires(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         self.xmit_at = Time::NEVER;
         let pending = core::mem::take(&mut self.pending);
         let kind = match pending {
@@ -33,7 +33,7 @@ impl Endpoint {
             Pending::LossProbe => TimerKind::LossProbe,
             Pending::Persist => TimerKind::Persist,
         };
-        out.facts.push(Fact::TimerFired { kind });
+        out.fired(kind);
         match pending {
             Pending::None => {}
             Pending::Retransmit => self.retransmit_fires(cx, out),
@@ -104,7 +104,7 @@ impl Endpoint {
     }
 
     /// `tcp_send_loss_probe`
-    fn loss_probe_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn loss_probe_fires(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         self.pending = Pending::LossProbe;
         if self.flight.packets() == 0 || self.tlp_pending {
             self.rearm_rto(cx);
@@ -129,7 +129,7 @@ impl Endpoint {
     }
 
     /// `tcp_retransmit_timer`
-    fn retransmit_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn retransmit_fires(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         if self.flight.packets() == 0 {
             return;
         }
@@ -176,7 +176,7 @@ impl Endpoint {
     }
 
     /// Whether to give up instead of retransmitting once more (`tcp_write_timeout`).
-    fn out_of_patience(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) -> bool {
+    fn out_of_patience(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> bool {
         let cfg = cx.cfg;
         let (mut expired, limit) = if self.connecting() {
             self.undo_syn = true;
@@ -216,13 +216,13 @@ impl Endpoint {
     }
 
     /// ETIMEDOUT (`tcp_write_err`).
-    fn give_up(&mut self, out: &mut Outbox) {
+    fn give_up(&mut self, out: &mut impl Out) {
         self.fail(Errno::Etimedout, out);
         out.count(Counter::TcpExtTCPAbortOnTimeout);
     }
 
     /// Kills an orphan when there are too many (`tcp_out_of_resources`).
-    fn out_of_resources(&mut self, cx: &mut Cx<'_>, do_reset: bool, out: &mut Outbox) -> bool {
+    fn out_of_resources(&mut self, cx: &mut Cx<'_>, do_reset: bool, out: &mut impl Out) -> bool {
         let idle = cx.ticks().wrapping_sub(self.lsndtime);
         let timers = cx.cfg.timers;
         let shift = u32::from(idle > timers.to_ticks(cx.cfg.rto_max.times(2)) || !do_reset);
@@ -250,7 +250,7 @@ impl Endpoint {
     }
 
     /// `tcp_probe_timer`
-    fn persist_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn persist_fires(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         if self.flight.packets() > 0 || !self.has_unsent() {
             self.probes_out = 0;
             return;
@@ -275,7 +275,7 @@ impl Endpoint {
     }
 
     /// `tcp_send_probe0`
-    fn probe_window(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn probe_window(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         self.wake_up_peer(cx, Counter::TcpExtTCPWinProbe, out);
         if self.flight.packets() > 0 || !self.has_unsent() {
             self.probes_out = 0;
@@ -291,7 +291,7 @@ impl Endpoint {
     }
 
     /// Sends as much as the window holds, or an empty probe (`tcp_write_wakeup`).
-    fn wake_up_peer(&mut self, cx: &mut Cx<'_>, counter: Counter, out: &mut Outbox) {
+    fn wake_up_peer(&mut self, cx: &mut Cx<'_>, counter: Counter, out: &mut impl Out) {
         let room = self.window_end();
         if self.has_unsent() && self.snd_nxt.before(room) {
             let end = self.next_segment_end();
@@ -320,21 +320,30 @@ impl Endpoint {
     }
 
     /// `tcp_keepalive_timer`
-    fn keepalive_fires(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn keepalive_fires(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> Option<TimeWait> {
         if self.state == State::FinWait2 && self.orphan {
-            let left = self.fin_time(cx) - cx.cfg.time_wait;
-            if self.linger2 != LINGER2_NEVER && left > Span::ZERO {
-                // The rest is spent as a mini-socket, and it is the same length again: as the kernel does.
-                self.enter_time_wait(cx, Some(left), out);
-            } else {
-                self.send_reset(cx, out);
-                self.done(out);
-            }
-            return;
+            return self.fin_wait2_expires(cx, out);
         }
-        if !self.keepalive || matches!(self.state, State::Closed | State::SynSent) {
-            return;
+        if self.keepalive && !matches!(self.state, State::Closed | State::SynSent) {
+            self.probe_idle_peer(cx, out);
         }
+        None
+    }
+
+    /// An orphan has waited for the peer's FIN as long as a full socket does.
+    fn fin_wait2_expires(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> Option<TimeWait> {
+        let left = self.fin_time(cx) - cx.cfg.time_wait;
+        if self.linger2 != LINGER2_NEVER && left > Span::ZERO {
+            // The rest is spent as a mini-socket, and it is the same length again: as the kernel does.
+            return self.enter_time_wait(cx, Some(left), out);
+        }
+        self.send_reset(cx, out);
+        self.done(out);
+        None
+    }
+
+    /// Nothing has been heard for the idle time: a probe, or the end after too many of them.
+    fn probe_idle_peer(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         let (idle, interval, probes) = cx.cfg.keepalive;
         if self.flight.packets() > 0 || self.has_unsent() {
             self.arm_keepalive(cx, idle);

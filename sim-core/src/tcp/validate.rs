@@ -2,7 +2,7 @@
 
 use super::context::oow_limited;
 use super::endpoint::Endpoint;
-use super::{Cx, Flags, Outbox, Segment, State, Why};
+use super::{Cx, Flags, Out, Segment, State, Why};
 use crate::counter::Counter;
 use crate::seq::Seq;
 
@@ -49,11 +49,11 @@ impl Endpoint {
     }
 
     /// Whether the segment may be processed further.
-    pub(super) fn validate(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) -> bool {
+    pub(super) fn validate(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> bool {
         let rst = seg.flags.has(Flags::RST);
         let syn = seg.flags.has(Flags::SYN);
         if self.saw_tstamp && !rst && self.fails_paws(cx, seg) {
-            out.refuse(Why::Paws);
+            out.refused(Why::Paws);
             if syn {
                 self.challenge_syn(cx, out);
             } else if cx.cfg.counters_6_18 && self.is_old_pure_ack(seg) {
@@ -78,13 +78,13 @@ impl Endpoint {
                 self.reset_received(out);
             } else {
                 // RFC 5961 §3.2
-                out.refuse(Why::Reset);
+                out.refused(Why::Reset);
                 self.challenge(cx, out);
             }
             return false;
         }
         if syn && !self.completes_simultaneous_open(seg) {
-            out.refuse(Why::Syn);
+            out.refused(Why::Syn);
             self.challenge_syn(cx, out);
             return false;
         }
@@ -127,8 +127,8 @@ impl Endpoint {
         if fits { Position::Acceptable } else { Position::Beyond }
     }
 
-    fn refuse_position(&mut self, cx: &mut Cx<'_>, seg: &Segment, position: Position, out: &mut Outbox) {
-        out.refuse(Why::Sequence);
+    fn refuse_position(&mut self, cx: &mut Cx<'_>, seg: &Segment, position: Position, out: &mut impl Out) {
+        out.refused(Why::Sequence);
         if seg.flags.has(Flags::RST) {
             if self.resets_after_fin(seg) {
                 self.reset_received(out);
@@ -159,7 +159,7 @@ impl Endpoint {
             && seg.ack == self.snd_nxt
     }
 
-    fn challenge_syn(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    fn challenge_syn(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         if self.state == State::Established {
             out.count(Counter::TcpInErrs);
         }
@@ -168,7 +168,7 @@ impl Endpoint {
     }
 
     /// Challenge ACK (RFC 5961 §3 to §5, §7), limited per socket and per host.
-    pub(super) fn challenge(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) {
+    pub(super) fn challenge(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         if oow_limited(cx, &mut self.last_oow_ack) {
             out.count(Counter::TcpExtTCPACKSkippedChallenge);
         } else if cx.shared.take_challenge(cx.now, cx.cfg) {
@@ -178,7 +178,13 @@ impl Endpoint {
     }
 
     /// A duplicate ACK, unless the segment could be part of an ACK loop and one was sent just now.
-    fn duplicate_ack_limited(&mut self, cx: &mut Cx<'_>, seg: &Segment, skipped: Counter, out: &mut Outbox) {
+    fn duplicate_ack_limited(
+        &mut self,
+        cx: &mut Cx<'_>,
+        seg: &Segment,
+        skipped: Counter,
+        out: &mut impl Out,
+    ) {
         if limitable(seg) && oow_limited(cx, &mut self.last_oow_ack) {
             out.count(skipped);
         } else {
@@ -187,7 +193,7 @@ impl Endpoint {
     }
 
     /// `tcp_send_dupack`
-    fn send_duplicate_ack(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) {
+    fn send_duplicate_ack(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) {
         if seg.seq_len() != 0 && seg.seq.before(self.rcv_nxt) {
             out.count(Counter::TcpExtDelayedACKLost);
             self.enter_quickack(cx);

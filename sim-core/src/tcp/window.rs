@@ -2,7 +2,7 @@
 
 use super::delack::DEFAULT_MSS;
 use super::endpoint::Endpoint;
-use super::{Cx, Outbox, TcpConfig};
+use super::{Cx, Out, TcpConfig};
 use crate::counter::Counter;
 
 /// Largest scale factor (RFC 7323 §2.3).
@@ -119,7 +119,7 @@ impl Endpoint {
     }
 
     /// Settles the window a segment is about to offer (`tcp_select_window`), in units of the wire.
-    pub(super) fn offer_window(&mut self, cx: &Cx<'_>, out: &mut Outbox) -> u16 {
+    pub(super) fn offer_window(&mut self, cx: &Cx<'_>, out: &mut impl Out) -> u16 {
         let old = self.rcv_wnd;
         let current = self.receive_window();
         let mut new = self.select_window(cx);

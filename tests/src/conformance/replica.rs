@@ -3,17 +3,15 @@
 use std::collections::VecDeque;
 
 use sim_core::counter::Counter;
-use sim_core::demux::{SocketMut, receive};
 use sim_core::errno::Errno;
-use sim_core::listener::{Listener, Request};
 use sim_core::seq::Seq;
+use sim_core::socket::{Listener, Next, Request, SocketMut, receive};
 use sim_core::tcp::config::TimerModel;
 use sim_core::tcp::{
-    ArmedTimer, ConnectParams, Cx, Endpoint, Flags, Input, Next, Outbox, Poll, Secrets, Segment, Shared,
-    State, TcpConfig,
+    ArmedTimer, ConnectParams, Cx, Endpoint, Flags, Input, Outbox, Poll, Secrets, Segment, Shared, State,
+    TcpConfig, TimeWait,
 };
 use sim_core::time::{Span, Time};
-use sim_core::timewait::TimeWait;
 
 /// What the table of connections holds for the tuple.
 #[derive(Debug, Default)]
@@ -124,9 +122,9 @@ impl Replica {
         let mut cx = Cx { now: self.now, cfg: &self.cfg, shared: &mut self.shared };
         let next = match &mut self.slot {
             Slot::Empty => Next::Keep,
-            Slot::Request(req) => req.on_timer(&mut cx, self.listener.as_mut(), &mut self.out),
-            Slot::Full(index) => self.sockets[*index].step(&mut cx, Input::Timer, &mut self.out),
-            Slot::TimeWait(tw) => tw.on_timer(&mut cx, &mut self.out),
+            Slot::Request(req) => req.on_timer(&mut cx, self.listener.as_mut(), &mut self.out).into(),
+            Slot::Full(index) => self.sockets[*index].step(&mut cx, Input::Timer, &mut self.out).fate.into(),
+            Slot::TimeWait(tw) => tw.on_timer(&mut cx, &mut self.out).into(),
         };
         self.settle(next);
     }
@@ -164,12 +162,10 @@ impl Replica {
     /// One call on a socket.
     fn step(&mut self, index: usize, input: Input) -> Result<u32, Errno> {
         let mut cx = Cx { now: self.now, cfg: &self.cfg, shared: &mut self.shared };
-        self.out.answer = Ok(0);
-        let next = self.sockets[index].step(&mut cx, input, &mut self.out);
-        let answer = self.out.answer;
+        let step = self.sockets[index].step(&mut cx, input, &mut self.out);
         let in_table = matches!(self.slot, Slot::Full(i) if i == index);
-        self.settle(if in_table { next } else { Next::Keep });
-        answer
+        self.settle(if in_table { step.fate.into() } else { Next::Keep });
+        step.answer
     }
 
     /// A call on the application's descriptor.

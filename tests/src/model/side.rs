@@ -3,15 +3,13 @@
 //! The smallest driver an endpoint can have. Everything that a step produces goes to the caller's outbox; the time,
 //! the parameters and the next initial sequence number are arguments. So a [`Side`] is a value, like the endpoint.
 
-use sim_core::demux::{self, SocketMut};
 use sim_core::errno::Errno;
-use sim_core::listener::{Listener, Request};
 use sim_core::seq::Seq;
+use sim_core::socket::{self, Listener, Next, Request, SocketMut};
 use sim_core::tcp::{
-    ConnectParams, Cx, Endpoint, Flags, Input, Next, Outbox, Secrets, Segment, Shared, State, TcpConfig,
+    ConnectParams, Cx, Endpoint, Flags, Input, Outbox, Secrets, Segment, Shared, State, TcpConfig, TimeWait,
 };
 use sim_core::time::Time;
-use sim_core::timewait::TimeWait;
 
 /// What the table holds for the one tuple there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -134,7 +132,7 @@ impl Side {
             Slot::Full(endpoint) => SocketMut::Full(endpoint),
             Slot::TimeWait(mini) => SocketMut::TimeWait(mini),
         };
-        let next = demux::receive(&mut cx, socket, self.listener.as_mut(), seg, || env.secrets(), out);
+        let next = socket::receive(&mut cx, socket, self.listener.as_mut(), seg, || env.secrets(), out);
         self.carry_out(next);
     }
 
@@ -143,9 +141,9 @@ impl Side {
         let mut cx = Cx { now: env.now, cfg: env.cfg, shared: &mut self.shared };
         let next = match &mut self.slot {
             Slot::Empty => Next::Keep,
-            Slot::Request(request) => request.on_timer(&mut cx, self.listener.as_mut(), out),
-            Slot::Full(endpoint) => endpoint.step(&mut cx, Input::Timer, out),
-            Slot::TimeWait(mini) => mini.on_timer(&mut cx, out),
+            Slot::Request(request) => request.on_timer(&mut cx, self.listener.as_mut(), out).into(),
+            Slot::Full(endpoint) => endpoint.step(&mut cx, Input::Timer, out).fate.into(),
+            Slot::TimeWait(mini) => mini.on_timer(&mut cx, out).into(),
         };
         self.carry_out(next);
     }
@@ -156,21 +154,21 @@ impl Side {
     /// EBADF without a descriptor; otherwise as the call.
     pub fn call(&mut self, env: Env<'_>, input: Input, out: &mut Outbox) -> Result<u32, Errno> {
         let mut cx = Cx { now: env.now, cfg: env.cfg, shared: &mut self.shared };
-        out.answer = Ok(0);
         match &mut self.slot {
             Slot::Full(endpoint) if endpoint.has_owner() => {
-                let next = endpoint.step(&mut cx, input, out);
-                self.carry_out(next);
+                let step = endpoint.step(&mut cx, input, out);
+                self.carry_out(step.fate.into());
+                step.answer
             }
             _ => {
                 let held = self.held.as_mut().ok_or(Errno::Ebadf)?;
-                let _ = held.step(&mut cx, input, out);
+                let step = held.step(&mut cx, input, out);
                 if !held.has_owner() {
                     self.held = None;
                 }
+                step.answer
             }
         }
-        out.answer
     }
 
     /// Does to the tables what a step says.

@@ -7,13 +7,14 @@ mod lifecycle;
 mod opening;
 mod sizes;
 
-use super::*;
-use crate::demux::{SocketMut, receive};
+use super::{Listener, Next, Request, SocketMut, receive};
 use crate::errno::Errno;
-use crate::listener::{Listener, Request};
 use crate::seq::Seq;
+use crate::tcp::{
+    ConnectParams, Cx, Endpoint, Flags, Input, Linger2, Notice, Outbox, Secrets, Segment, Shared, State,
+    SynOptions, TcpConfig, TimeWait, Timestamps, TsOption,
+};
 use crate::time::{Span, Time};
-use crate::timewait::TimeWait;
 
 /// What a side's table holds for the one tuple there is.
 #[derive(Debug, Default)]
@@ -84,19 +85,18 @@ impl Side {
         let mut cx = Cx { now, cfg: &self.cfg, shared: &mut self.shared };
         let next = match &mut self.slot {
             Slot::Empty => Next::Keep,
-            Slot::Request(r) => r.on_timer(&mut cx, self.listener.as_mut(), &mut self.out),
-            Slot::Full(e) => e.step(&mut cx, Input::Timer, &mut self.out),
-            Slot::TimeWait(t) => t.on_timer(&mut cx, &mut self.out),
+            Slot::Request(r) => r.on_timer(&mut cx, self.listener.as_mut(), &mut self.out).into(),
+            Slot::Full(e) => e.step(&mut cx, Input::Timer, &mut self.out).fate.into(),
+            Slot::TimeWait(t) => t.on_timer(&mut cx, &mut self.out).into(),
         };
         self.carry_out(next);
     }
     pub(super) fn call(&mut self, now: Time, input: Input) -> Result<u32, Errno> {
         let mut cx = Cx { now, cfg: &self.cfg, shared: &mut self.shared };
-        self.out.answer = Ok(0);
         let Slot::Full(endpoint) = &mut self.slot else { return Err(Errno::Ebadf) };
-        let next = endpoint.step(&mut cx, input, &mut self.out);
-        self.carry_out(next);
-        self.out.answer
+        let step = endpoint.step(&mut cx, input, &mut self.out);
+        self.carry_out(step.fate.into());
+        step.answer
     }
     pub(super) fn connect(&mut self, now: Time) {
         let mut cx = Cx { now, cfg: &self.cfg, shared: &mut self.shared };

@@ -1,45 +1,27 @@
-//! The mini-socket: what is left of a connection in TIME_WAIT, or of an orphan in FIN_WAIT2.
+//! The mini-socket at work: what is left of a connection in TIME_WAIT, or of an orphan in FIN_WAIT2.
 //!
 //! Modelled on `tcp_timewait_state_process` and `tcp_time_wait` (net/ipv4/tcp_minisocks.c). The FreeBSD and RFC 793
 //! ways of treating segments are the other values of [`TimeWaitPolicy`].
 
+use super::MiniFate;
 use crate::counter::Counter;
 use crate::seq::Seq;
 use crate::tcp::config::{ReuseDelay, TcpConfig, TimeWaitPolicy, TwReuse};
 use crate::tcp::{
-    Cx, Fact, Flags, Inherited, Next, Outbox, Segment, Shared, State, TimerKind, TsOption, Why, in_window,
+    Cx, Flags, Inherited, Out, Segment, Shared, State, TimeWait, TimerKind, TsOption, Why, in_window,
     limitable, oow_limited, paws_rejects, reply_with_reset,
 };
 use crate::time::{Span, Time};
 
 /// What a segment does to a mini-socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(super) enum Verdict {
     /// It stays.
     Keep,
     /// It is gone.
     Gone,
     /// The SYN may open the tuple anew; with this initial sequence number, or a fresh one.
     Reopen(Option<Seq>),
-}
-
-/// A connection of which only the numbers are left.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TimeWait {
-    pub(crate) deadline: Time,
-    /// When the mini-socket was entered (`tw_entry_stamp`).
-    pub(crate) entered: Time,
-    pub(crate) snd_nxt: Seq,
-    pub(crate) rcv_nxt: Seq,
-    pub(crate) rcv_wnd: u32,
-    pub(crate) ts_recent: u32,
-    /// Second in which `ts_recent` was set, plus one; 0 = timestamps were never in use.
-    pub(crate) ts_recent_stamp: u32,
-    pub(crate) ts_offset: u32,
-    /// Millisecond of the last limited reply, plus one; 0 = none yet.
-    pub(crate) last_limited: u32,
-    pub(crate) fin_wait2: bool,
-    pub(crate) rcv_wscale: u8,
 }
 
 impl TimeWait {
@@ -59,18 +41,18 @@ impl TimeWait {
     }
 
     /// Its time has run out; silent. Expects `now` to have reached [`TimeWait::deadline`].
-    pub fn on_timer(&mut self, cx: &mut Cx<'_>, out: &mut Outbox) -> Next {
+    pub fn on_timer(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> MiniFate {
         if cx.now < self.deadline {
-            return Next::Keep;
+            return MiniFate::Keep;
         }
-        out.facts.push(Fact::TimerFired { kind: TimerKind::TimeWait });
-        out.facts.push(Fact::State { from: self.state(), to: State::Closed });
+        out.fired(TimerKind::TimeWait);
+        out.moved(self.state(), State::Closed);
         uncount(cx.shared);
-        Next::Gone
+        MiniFate::Gone
     }
 
     /// A segment for this tuple has arrived.
-    pub(crate) fn process(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) -> Verdict {
+    pub(super) fn process(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Verdict {
         let tsval = if self.ts_recent_stamp == 0 { None } else { seg.ts.map(|ts| ts.val) };
         let rst = seg.flags.has(Flags::RST);
         let stale =
@@ -92,11 +74,11 @@ impl TimeWait {
         seg: &Segment,
         tsval: Option<u32>,
         stale: bool,
-        out: &mut Outbox,
+        out: &mut impl Out,
     ) -> Verdict {
         let end = seg.end();
         if stale || !in_window(seg, self.rcv_nxt, self.rcv_nxt + self.rcv_wnd) {
-            out.refuse(if stale { Why::Paws } else { Why::Sequence });
+            out.refused(if stale { Why::Paws } else { Why::Sequence });
             self.limited_ack(cx, seg, Counter::TcpExtTCPACKSkippedFinWait2, out);
             return Verdict::Keep;
         }
@@ -112,11 +94,11 @@ impl TimeWait {
         }
         if !seg.flags.has(Flags::FIN) || end != self.rcv_nxt + 1 {
             // Data for an application that is gone (RFC 1122 §4.2.2.13).
-            out.refuse(Why::DataAfterClose);
+            out.refused(Why::DataAfterClose);
             reply_with_reset(seg, out);
             return Verdict::Gone;
         }
-        out.facts.push(Fact::State { from: State::FinWait2, to: State::TimeWait });
+        out.moved(State::FinWait2, State::TimeWait);
         self.fin_wait2 = false;
         self.rcv_nxt = end;
         if let Some(tsval) = tsval {
@@ -134,7 +116,7 @@ impl TimeWait {
         seg: &Segment,
         tsval: Option<u32>,
         stale: bool,
-        out: &mut Outbox,
+        out: &mut impl Out,
     ) -> Verdict {
         let rst = seg.flags.has(Flags::RST);
         if !stale && seg.seq == self.rcv_nxt && (seg.seq_len() == 0 || rst) {
@@ -156,7 +138,7 @@ impl TimeWait {
             return Verdict::Reopen(Some(self.successor_isn()));
         }
         if stale {
-            out.refuse(Why::Paws);
+            out.refused(Why::Paws);
             out.count(if cx.cfg.counters_6_18 {
                 Counter::TcpExtPAWSTimewait
             } else {
@@ -176,16 +158,16 @@ impl TimeWait {
 
     /// FreeBSD (`tcp_twcheck`): RST is ignored, a SYN counts by its sequence number alone, only the very FIN
     /// restarts the timer, and a pure duplicate ACK is not answered.
-    fn process_bsd(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) -> Verdict {
+    fn process_bsd(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Verdict {
         if seg.flags.has(Flags::RST) {
-            out.refuse(Why::Reset);
+            out.refused(Why::Reset);
             return Verdict::Keep;
         }
         if seg.flags.has(Flags::SYN) && seg.seq.after(self.rcv_nxt) {
             return Verdict::Reopen(None);
         }
         if !seg.flags.has(Flags::ACK) {
-            out.refuse(Why::Flags);
+            out.refused(Why::Flags);
             return Verdict::Keep;
         }
         if seg.flags.has(Flags::FIN) && seg.end() == self.rcv_nxt {
@@ -200,7 +182,7 @@ impl TimeWait {
     }
 
     /// RFC 793: whatever lies outside the window is acknowledged; inside it RST ends the wait, and SYN is an error.
-    fn process_rfc793(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut Outbox) -> Verdict {
+    fn process_rfc793(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Verdict {
         let rst = seg.flags.has(Flags::RST);
         if in_window(seg, self.rcv_nxt, self.rcv_nxt + self.rcv_wnd) {
             if rst {
@@ -231,7 +213,7 @@ impl TimeWait {
     }
 
     /// An ACK, unless the segment could keep a loop alive and one was sent just now.
-    fn limited_ack(&mut self, cx: &Cx<'_>, seg: &Segment, skipped: Counter, out: &mut Outbox) {
+    fn limited_ack(&mut self, cx: &Cx<'_>, seg: &Segment, skipped: Counter, out: &mut impl Out) {
         if limitable(seg) && oow_limited(cx, &mut self.last_limited) {
             out.count(skipped);
         } else {
@@ -240,11 +222,11 @@ impl TimeWait {
     }
 
     /// `tcp_v4_timewait_ack`
-    pub(crate) fn send_ack(&self, cx: &Cx<'_>, out: &mut Outbox) {
+    pub(super) fn send_ack(&self, cx: &Cx<'_>, out: &mut impl Out) {
         let ts = (self.ts_recent != 0)
             .then(|| TsOption { val: cx.millis().wrapping_add(self.ts_offset), ecr: self.ts_recent });
         out.count(Counter::TcpOutSegs);
-        out.segments.push(Segment {
+        out.segment(Segment {
             seq: self.snd_nxt,
             ack: self.rcv_nxt,
             win: (self.rcv_wnd >> self.rcv_wscale).min(65_535) as u16,
@@ -284,13 +266,14 @@ impl TimeWait {
     }
 
     /// connect() has taken the tuple: the mini-socket is gone (`TWRecycled`).
-    pub fn taken_over(self, shared: &mut Shared, out: &mut Outbox) {
+    pub fn taken_over(self, shared: &mut Shared, out: &mut impl Out) {
         uncount(shared);
+        out.moved(self.state(), State::Closed);
         out.count(Counter::TcpExtTWRecycled);
     }
 
     /// An initial sequence number above everything sent before: SND.NXT + 65535 + 2, and never 0.
-    pub(crate) fn successor_isn(&self) -> Seq {
+    fn successor_isn(&self) -> Seq {
         let isn = self.snd_nxt + 65_537;
         if isn.0 == 0 { Seq(1) } else { isn }
     }
