@@ -316,9 +316,9 @@ pub(crate) fn show(table: &[Parameter], stack: Stack, knobs: &Knobs, scenario: &
 /// The name of an error number, in quotes.
 pub(crate) fn errno(notes: &mut Notes, node: &Node) -> Option<Errno> {
     let name = notes.text(node, "the name of an error", "\"EADDRNOTAVAIL\"")?;
-    let found = Errno::ALL.iter().find(|e| e.name() == name).copied();
+    let found = Errno::OF_ATTEMPTS.iter().find(|e| e.name() == name).copied();
     if found.is_none() {
-        let names: Vec<_> = Errno::ALL.iter().map(|e| e.name()).collect();
+        let names: Vec<_> = Errno::OF_ATTEMPTS.iter().map(|e| e.name()).collect();
         notes.not_one_of(node, "an error that an application can see", &names);
     }
     found

@@ -179,13 +179,13 @@ fn outcome_of(name: &str) -> Option<Outcome> {
         "connected" => Outcome::Connected,
         "completed" => Outcome::Completed,
         "failed" => Outcome::Failed,
-        _ => Outcome::Error(*Errno::ALL.iter().find(|e| e.name() == name)?),
+        _ => Outcome::Error(*Errno::OF_ATTEMPTS.iter().find(|e| e.name() == name)?),
     })
 }
 
 fn unknown_outcome(notes: &mut Notes, node: &Node, name: &str) {
     let words = ["attempted", "connected", "completed", "failed"];
-    let names = || words.into_iter().chain(Errno::ALL.iter().map(|e| e.name()));
+    let names = || words.into_iter().chain(Errno::OF_ATTEMPTS.iter().map(|e| e.name()));
     let mut diagnostic = Diagnostic::error(node.place, format!("there is no outcome {}", quoted(name)));
     if let Some(near) = nearest(name, names()) {
         diagnostic = diagnostic.label(format!("did you mean \"{near}\"?"));
