@@ -13,7 +13,9 @@ mod check;
 mod library;
 mod patch;
 mod read;
+pub mod reference;
 mod report;
+mod section;
 mod show;
 mod source;
 mod syntax;
@@ -72,11 +74,7 @@ pub struct Loaded {
 
 /// Reads and checks a scenario. On failure the report holds every error that could be found.
 pub fn load(source: &Source, extras: &Extras<'_>) -> Result<Loaded, Report> {
-    let mut input = check::Input {
-        notes: read::Notes { sources: vec![source.clone()], ..read::Notes::default() },
-        extras,
-        dumps: Vec::new(),
-    };
+    let mut input = check::Input::new(source.clone(), extras);
     let scenario = match syntax::parse(&source.text, 0) {
         Ok(mut root) => {
             patch::apply(&mut input.notes, &mut root, extras.patches);

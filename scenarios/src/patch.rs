@@ -191,7 +191,9 @@ fn entry<'n>(
     walked: &str,
     last: bool,
 ) -> Result<&'n mut Node, Diagnostic> {
-    let switched_on = walked == "`conntrack`" && matches!(&node.kind, Kind::Word(w) if w == "on");
+    // A word that stands for a whole section gives way to the section.
+    let switched_on = matches!(&node.kind, Kind::Word(w)
+        if (walked, w.as_str()) == ("`conntrack`", "on") || (walked, w.as_str()) == ("`pool`", "none"));
     if switched_on || matches!(&node.kind, Kind::Tuple(None, items) if items.is_empty()) {
         let map = walked.trim_matches('`');
         node.kind = if holds_names(map) { Kind::Map(Vec::new()) } else { Kind::Fields(None, Vec::new()) };

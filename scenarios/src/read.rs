@@ -260,12 +260,7 @@ impl Notes {
     }
 
     /// The fields of a section. `what` has an article: "a link".
-    pub(crate) fn fields<'n>(
-        &mut self,
-        node: &'n Node,
-        what: &'static str,
-        known: &'static [&'static str],
-    ) -> Fields<'n> {
+    pub(crate) fn fields<'n>(&mut self, node: &'n Node, what: &'static str, known: &[&str]) -> Fields<'n> {
         let mut fields = Fields { what, place: node.place, entries: &[], readable: true };
         match &node.kind {
             Kind::Fields(_, entries) => fields.entries = entries,
@@ -293,7 +288,7 @@ impl Notes {
         fields
     }
 
-    fn unknown_field(&mut self, key: &Key, what: &str, known: &[&'static str]) {
+    fn unknown_field(&mut self, key: &Key, what: &str, known: &[&str]) {
         let mut diagnostic =
             Diagnostic::error(key.place, format!("{what} has no field `{}`", clip(&key.text)));
         diagnostic = match nearest(&key.text, known.iter().copied()) {
@@ -334,17 +329,6 @@ impl<'n> Fields<'n> {
             );
         }
         found
-    }
-
-    /// A field's value, or the default if it is not there, or is wrong (which is noted).
-    pub(crate) fn or<T>(
-        &self,
-        notes: &mut Notes,
-        name: &str,
-        default: T,
-        read: impl FnOnce(&mut Notes, &'n Node) -> Option<T>,
-    ) -> T {
-        self.get(name).and_then(|node| read(notes, node)).unwrap_or(default)
     }
 
     /// Where a field stands, or the section if it does not.

@@ -24,6 +24,12 @@ impl Source {
         Source::from_bytes(name, bytes)
     }
 
+    /// The name without directories and extension.
+    pub(crate) fn stem(&self) -> String {
+        let stem = Path::new(&self.name).file_stem();
+        stem.map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
     /// Takes bytes for a text.
     pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Result<Source, String> {
         let name = name.into();

@@ -214,6 +214,9 @@ impl<'a> Reader<'a> {
         if error.code == Error::ExpectedComma && self.text.get(start..end) == Some(":") {
             return self.mixed_arguments(before, place);
         }
+        if let Some(diagnostic) = self.bare_quantity(start) {
+            return diagnostic;
+        }
         let (label, mut help) = explain(&error.code);
         if error.code == Error::ExpectedComma && runs_over_lines(before) {
             help = Some("or is a quote missing further up? the text before this runs over several lines");
@@ -223,6 +226,24 @@ impl<'a> Reader<'a> {
             diagnostic = diagnostic.help(help);
         }
         diagnostic
+    }
+
+    /// `duration: 10s`, where `ron` stops in the middle or at the end of a quantity that begins with a digit.
+    fn bare_quantity(&self, stuck: usize) -> Option<Diagnostic> {
+        let part = |c: char| c.is_alphanumeric() || "._/%,".contains(c);
+        let before = self.text.get(..stuck)?;
+        let start = before.rfind(|c: char| !part(c)).map_or(0, |i| i + 1);
+        let start = before.ceil_char_boundary(start);
+        let line = self.text.get(start..)?;
+        let value = line.split(|c: char| !part(c)).next()?.trim_end_matches(',');
+        let begins = value.starts_with(|c: char| c.is_ascii_digit());
+        let preceded = before[..start].trim_end().ends_with([':', '(', '[', ',']);
+        if !begins || !preceded || !value.contains(|c: char| c.is_alphabetic() || c == '%' || c == '/') {
+            return None;
+        }
+        let place = Place { source: self.source, start, end: start + value.len() };
+        let diagnostic = Diagnostic::error(place, "quantities stand in quotes").label("without quotes");
+        Some(diagnostic.help(format!("write `\"{}\"`", clip(value))))
     }
 
     /// `peak("client.time_wait", equals: 28232)`: the commonest slip, for other languages allow it.

@@ -7,7 +7,7 @@ use sim_core::rng::Ratio;
 use sim_core::scenario::Rate;
 use sim_core::time::Span;
 
-use crate::syntax::quoted;
+use crate::syntax::{clip, quoted};
 
 /// Units of time in nanoseconds, the smallest first.
 const TIMES: &[(&str, u64)] = &[
@@ -85,6 +85,9 @@ fn quantity(text: &str, table: &[(&str, u64)], what: &str, example: &str) -> Res
         }
         return Err(format!("{} has no unit: write one of {units}, as in {example}", quoted(text)));
     }
+    if unit.starts_with(',') {
+        return Err(format!("{} has a comma in its number: write it without, or as in 1_000", quoted(text)));
+    }
     let Some((_, factor)) = table.iter().find(|(name, _)| *name == unit) else {
         return Err(format!("{} has the unknown unit `{unit}`: write one of {units}", quoted(text)));
     };
@@ -141,8 +144,11 @@ pub(crate) fn rate(text: &str) -> Result<Rate, String> {
     };
     let (number, per) = text.split_once('/').ok_or_else(|| bad(""))?;
     let (number, rest) = decimal(number.trim()).ok_or_else(|| bad(""))?;
+    if rest.starts_with(',') {
+        return Err(bad(" (a number has no commas; `1_000` is allowed)"));
+    }
     if !rest.is_empty() {
-        return Err(bad(""));
+        return Err(bad(&format!(" (`{}` is no part of a number, which is written out)", clip(rest))));
     }
     let per = per.trim();
     let unit = match TIMES.iter().find(|(name, _)| *name == per) {

@@ -40,33 +40,34 @@ named! {
         Epipe = "EPIPE",
         /// Descriptor limit of the process.
         Emfile = "EMFILE",
-        /// Descriptor limit of the system.
-        Enfile = "ENFILE",
-        /// No route.
-        Enetunreach = "ENETUNREACH",
         /// Not connected.
         Enotconn = "ENOTCONN",
         /// Would block.
         Eagain = "EAGAIN",
         /// connect() has begun.
         Einprogress = "EINPROGRESS",
-        /// connect() is already under way.
-        Ealready = "EALREADY",
-        /// Already connected.
-        Eisconn = "EISCONN",
-        /// Bad state for the call.
-        Einval = "EINVAL",
         /// Bad descriptor.
         Ebadf = "EBADF",
-        /// Software caused connection abort.
-        Econnaborted = "ECONNABORTED",
-        /// No memory.
-        Enomem = "ENOMEM",
-        /// Windows: no buffer space, reported for port exhaustion.
+        /// Windows: no buffer space (WSAENOBUFS), which connect() reports when no port is left (Microsoft KB 196271).
         Enobufs = "ENOBUFS",
         /// The application's own timeout ended before the call did.
         Timeout = "TIMEOUT",
     }
+}
+
+impl Errno {
+    /// Those in which an attempt of a run can end; the others are answers of calls within one.
+    pub const OF_ATTEMPTS: &'static [Errno] = &[
+        Errno::Eaddrnotavail,
+        Errno::Eaddrinuse,
+        Errno::Econnrefused,
+        Errno::Econnreset,
+        Errno::Etimedout,
+        Errno::Epipe,
+        Errno::Emfile,
+        Errno::Enobufs,
+        Errno::Timeout,
+    ];
 }
 
 named! {

@@ -166,6 +166,8 @@ fn windows() -> Defaults {
     d.tcp.timestamps = Timestamps::Off;
     d.tcp.syn_retries = 4;
     d.tcp.refused_retries = 2;
+    // WSAENOBUFS (10055), Microsoft KB 196271; reports of WSAEADDRINUSE are of sockets bound first.
+    d.ports.exhausted = Errno::Enobufs;
     d
 }
 

@@ -52,7 +52,7 @@ pub(super) const fn errno(errno: Errno) -> Color {
         Errno::Etimedout | Errno::Timeout => ORANGE,
         Errno::Econnrefused => PINK,
         Errno::Econnreset | Errno::Epipe => GREEN,
-        Errno::Emfile | Errno::Enfile => PLUM,
+        Errno::Emfile => PLUM,
         Errno::Eaddrinuse => BROWN,
         _ => SLATE,
     }

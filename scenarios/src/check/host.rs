@@ -1,43 +1,259 @@
 //! `hosts: {..}`.
 
-use sim_core::conntrack::ConntrackConfig;
 use sim_core::ids::Addr;
 use sim_core::profile::Stack;
-use sim_core::scenario::{Host, Listen};
+use sim_core::scenario::Host;
 use sim_core::tcp::config::TimerModel;
 use sim_core::time::Span;
 
-use super::Input;
-use super::stack;
-use crate::DumpNotes;
-use crate::read::{Fields, Notes};
+use super::{Input, conntrack, listen, stack};
+use crate::read::Notes;
 use crate::report::Diagnostic;
+use crate::section::{Absent, Field, field, inline, lines, list, names, number, section, time};
 use crate::source::Place;
 use crate::syntax::{Key, Kind, Node};
 use crate::sysctl::{self, Knobs, SetAt};
 use crate::units;
 
-const FIELDS: &[&str] = &[
-    "addresses",
-    "stack",
-    "timers",
-    "sysctl",
-    "sysctl_file",
-    "tcp",
-    "ports",
-    "limits",
-    "listen",
-    "conntrack",
-];
-
-/// What `limits` gives if the file says nothing: `fs.nr_open`, so that descriptors are not what runs out.
-pub(crate) const OPEN_FILES: u32 = 1_048_576;
+/// Most hosts: their ids have 16 bits.
+const MOST: usize = 65_535;
 
 /// A host as read, with the places that later checks point at.
 pub(crate) struct Read {
     pub(crate) host: Host,
-    pub(crate) addresses: Vec<Place>,
+    /// Everything that settings reach; it becomes part of the host when all are read.
+    knobs: Knobs,
+    tracks: bool,
+    at: SetAt,
+    /// Where each address stands.
+    addresses: Vec<Place>,
+    /// Where it is said whether connections are tracked; the host, if it is not said.
+    pub(crate) tracking: Place,
+    /// Addresses were given, though perhaps wrong ones.
+    pub(crate) has_addresses: bool,
 }
+
+impl Read {
+    /// A host that says nothing: the defaults.
+    pub(crate) fn blank(name: &str, place: Place) -> Read {
+        let defaults = Stack::Linux6_18.defaults();
+        Read::of(
+            &Host {
+                name: name.to_owned(),
+                addresses: Vec::new(),
+                stack: Stack::Linux6_18,
+                tcp: defaults.tcp,
+                phase: None,
+                ports: defaults.ports,
+                // `fs.nr_open`, so that descriptors are not what runs out.
+                open_files: 1_048_576,
+                listen: Vec::new(),
+                conntrack: None,
+            },
+            place,
+        )
+    }
+
+    /// A checked host, as if it had been read.
+    pub(crate) fn of(host: &Host, place: Place) -> Read {
+        let (tcp, ports) = (host.tcp.clone(), host.ports.clone());
+        let conntrack = host.conntrack.clone();
+        Read {
+            host: host.clone(),
+            tracks: conntrack.is_some(),
+            knobs: Knobs { tcp, ports, phase: host.phase, conntrack: conntrack.unwrap_or_default() },
+            at: SetAt::default(),
+            addresses: Vec::new(),
+            tracking: place,
+            has_addresses: false,
+        }
+    }
+}
+
+/// What must be known of a host before its settings.
+pub(crate) static FIRST: &[Field<Read>] = &[
+    field!(
+        addresses,
+        "list of addresses",
+        "IPv4 addresses; a pure router needs none. A name in a destination means the first",
+        |input, node, read| {
+            read.has_addresses = true;
+            (read.host.addresses, read.addresses) = addresses(&mut input.notes, node);
+            Some(())
+        },
+        |read, _| list(&read.host.addresses)
+    ),
+    field!(
+        stack,
+        "word",
+        "`linux` (6.18), `linux(\"4.9\")`, `(\"4.19\")`, `(\"5.15\")`, `(\"6.1\")`, `(\"6.12\")`, `(\"6.18\")`, `freebsd`, \
+         `macos`, `windows`, `rfc793`",
+        |input, node, read| {
+            read.host.stack = stack_name(&mut input.notes, node)?;
+            let defaults = read.host.stack.defaults();
+            (read.knobs.tcp, read.knobs.ports) = (defaults.tcp, defaults.ports);
+            Some(())
+        },
+        |read, _| read.host.stack.to_string()
+    ),
+    field!(
+        timers,
+        "word, or a wheel",
+        Absent::Words("`wheel` on Linux, else `exact`"),
+        "`exact`: when they are due. `wheel`, `wheel(hz: 1000)`: late as the kernel's [timer wheel](#the-wheel) is late",
+        |input, node, read| {
+            (read.knobs.tcp.timers, read.knobs.phase) = timer_model(input, node)?;
+            Some(())
+        },
+        |read, s| match read.knobs.tcp.timers {
+            TimerModel::Exact => "exact".to_owned(),
+            TimerModel::Wheel { hz, .. } => {
+                format!("wheel{}", inline(WHEEL, &Wheel { hz, phase: read.knobs.phase }, s))
+            }
+        }
+    ),
+    field!(
+        sysctl_file,
+        "name of a file",
+        Absent::Words("none"),
+        "the output of `sysctl -a`, relative to the scenario's file",
+        |input, node, read| {
+            let name = input.notes.text(node, "the name of a file", "\"client.sysctl\"")?.to_owned();
+            let stack = read.host.stack;
+            if !stack.is_linux() {
+                let message = format!("sysctls are Linux settings, and this host runs `{stack}`");
+                input.notes.error(Diagnostic::error(node.place, message));
+                return None;
+            }
+            let source = input.open(&name, node.place)?;
+            apply_dump(input, source, read);
+            Some(())
+        },
+        |_, _| String::new()
+    ),
+];
+
+/// The settings of a host, and what is on it.
+pub(crate) static THEN: &[Field<Read>] = &[
+    field!(
+        sysctl,
+        "map of settings",
+        Absent::Words("the stack's"),
+        "[settings](#sysctls) under their real names",
+        |input, node, read| {
+            sysctl::apply_own(&mut input.notes, node, read.host.stack, &mut read.knobs, &mut read.at);
+            Some(())
+        },
+        |read, _| sysctl::show(read.host.stack, &read.knobs)
+    ),
+    field!(
+        tcp,
+        "[fields](#tcp-and-ports)",
+        Absent::Words("the stack's"),
+        "what has no sysctl, and other stacks",
+        |input, node, read| {
+            stack::apply_tcp(input, node, read.host.stack, &mut read.knobs);
+            Some(())
+        },
+        |read, s| stack::show(stack::TCP, read.host.stack, &read.knobs, s)
+    ),
+    field!(
+        ports,
+        "[fields](#tcp-and-ports)",
+        Absent::Words("the stack's"),
+        "how connect() finds its port, where no sysctl says so",
+        |input, node, read| {
+            stack::apply_ports(input, node, read.host.stack, &mut read.knobs);
+            read.at.ports = Some(node.place);
+            Some(())
+        },
+        |read, s| stack::show(stack::PORTS, read.host.stack, &read.knobs, s)
+    ),
+    field!(
+        limits,
+        "[fields](#limits)",
+        "what the host's applications may have",
+        |input, node, read| {
+            let fields = input.notes.fields(node, "the section `limits`", &names(LIMITS));
+            fields.read(input, LIMITS, &mut read.host).then_some(())
+        },
+        |read, s| inline(LIMITS, &read.host, s)
+    ),
+    field!(
+        listen,
+        "list of [listeners](#listeners)",
+        "listening sockets",
+        |input, node, read| {
+            read.host.listen = listen::listeners(input, node);
+            if read.host.addresses.is_empty() && !read.host.listen.is_empty() {
+                let message = format!("`{}` listens but has no address", read.host.name);
+                let help = "give it one: `addresses: [\"10.0.0.2\"]`";
+                input.notes.error(Diagnostic::error(node.place, message).help(help));
+            }
+            Some(())
+        },
+        |read, s| {
+            let one = |l| inline(listen::LISTEN, l, s);
+            lines("[", read.host.listen.iter().map(one), "]")
+        }
+    ),
+    field!(
+        conntrack,
+        "`on`, `off`, or [fields](#conntrack)",
+        "connection tracking",
+        |input, node, read| {
+            read.tracking = node.place;
+            read.tracks = conntrack::tracking(input, node, read.host.stack, &mut read.knobs);
+            Some(())
+        },
+        |read, s| { if read.tracks { conntrack::show(&read.knobs, s) } else { "off".to_owned() } }
+    ),
+];
+
+/// `limits: (..)`.
+pub(crate) static LIMITS: &[Field<Host>] = &[number!(
+    open_files,
+    open_files as u32,
+    1..=1_073_741_816,
+    "number",
+    "descriptors that the application may have open for connections: RLIMIT_NOFILE less those open from the start"
+)];
+
+/// More would bring the counter of ticks near the end of its range.
+const LONGEST_PHASE: Span = Span::from_secs(100 * 86_400);
+
+/// `wheel(..)`.
+pub(crate) struct Wheel {
+    hz: u32,
+    /// None: it is drawn.
+    phase: Option<Span>,
+}
+
+impl Wheel {
+    /// What `wheel` alone means.
+    pub(crate) const BLANK: Wheel = Wheel { hz: 250, phase: None };
+}
+
+/// The fields of `wheel(..)`.
+pub(crate) static WHEEL: &[Field<Wheel>] = &[
+    number!(hz, hz as u32, 24..=12_000, "number", "ticks per second"),
+    field!(
+        phase,
+        "time",
+        Absent::Words("drawn, the same for all hosts"),
+        "how far the wheel has turned when the simulation begins, at most `\"100d\"`",
+        |input, node, wheel| {
+            let phase = input.notes.span(node)?;
+            if phase > LONGEST_PHASE {
+                input.notes.refuse(node.place, "a phase is at most \"100d\"");
+                return None;
+            }
+            wheel.phase = Some(phase);
+            Some(())
+        },
+        |wheel, _| wheel.phase.map_or(String::new(), time)
+    ),
+];
 
 /// Reads every host, then compares them with one another.
 pub(crate) fn hosts(input: &mut Input<'_>, node: &Node) -> Vec<Read> {
@@ -45,8 +261,8 @@ pub(crate) fn hosts(input: &mut Input<'_>, node: &Node) -> Vec<Read> {
     if entries.is_empty() && matches!(node.kind, Kind::Map(_)) {
         input.notes.refuse(node.place, "there is no host: `hosts` needs at least one");
     }
-    if entries.len() > usize::from(u16::MAX) {
-        input.notes.refuse(node.place, format!("{} hosts are too many: at most 65535", entries.len()));
+    if entries.len() > MOST {
+        input.notes.refuse(node.place, format!("{} hosts are too many: at most {MOST}", entries.len()));
         return Vec::new();
     }
     let hosts: Vec<_> = entries.iter().map(|(key, node)| host(input, key, node)).collect();
@@ -54,41 +270,60 @@ pub(crate) fn hosts(input: &mut Input<'_>, node: &Node) -> Vec<Read> {
     hosts
 }
 
+/// Stack, then dumps, then the scenario's own settings: the nearer to the scenario, the later.
 fn host(input: &mut Input<'_>, key: &Key, node: &Node) -> Read {
     super::name_is_plain(&mut input.notes, key, "host");
-    let fields = input.notes.fields(node, "a host", FIELDS);
-    let stack = fields.or(&mut input.notes, "stack", Stack::Linux6_18, stack_name);
-    let (addresses, places) = addresses(&mut input.notes, fields);
-    let (knobs, tracks) = knobs(input, key, fields, stack);
-    let notes = &mut input.notes;
-    let open_files = fields.or(notes, "limits", OPEN_FILES, |notes, node| {
-        let limits = notes.fields(node, "the section `limits`", &["open_files"]);
-        let open_files =
-            limits.or(notes, "open_files", u64::from(OPEN_FILES), |n, v| n.integer(v, 1..=1_073_741_816));
-        u32::try_from(open_files).ok()
-    });
-    let listen = fields.get("listen").map(|node| listeners(notes, node)).unwrap_or_default();
-    if let Some(place) =
-        fields.get("listen").map(|n| n.place).filter(|_| addresses.is_empty() && !listen.is_empty())
-    {
-        let diagnostic = Diagnostic::error(place, format!("`{}` listens but has no address", key.text));
-        notes.error(diagnostic.help("give it one: `addresses: [\"10.0.0.2\"]`"));
+    let known: Vec<_> = names(FIRST).into_iter().chain(names(THEN)).collect();
+    let fields = input.notes.fields(node, "a host", &known);
+    let mut read = Read::blank(&key.text, node.place);
+    fields.read(input, FIRST, &mut read);
+    given_dumps(input, &mut read);
+    fields.read(input, THEN, &mut read);
+    if fields.get("conntrack").is_none() {
+        read.tracks = read.at.conntrack.is_some();
     }
-    let conntrack = tracks.then_some(knobs.conntrack);
-    Read {
-        host: Host {
-            name: key.text.clone(),
-            addresses,
-            stack,
-            tcp: knobs.tcp,
-            phase: knobs.phase,
-            ports: knobs.ports,
-            open_files,
-            listen,
-            conntrack,
-        },
-        addresses: places,
+    let Read { host, knobs, tracks, at, .. } = &mut read;
+    if usable_ports(&knobs.ports) == 0 {
+        let message = format!(
+            "no ephemeral port is left: {} to {} are {} ports, and every one is reserved",
+            knobs.ports.low,
+            knobs.ports.high,
+            u32::from(knobs.ports.high) - u32::from(knobs.ports.low) + 1
+        );
+        input.notes.error(Diagnostic::error(at.ports.unwrap_or(key.place), message));
     }
+    host.phase = knobs.phase;
+    (host.tcp, host.ports) = (knobs.tcp.clone(), knobs.ports.clone());
+    host.conntrack = tracks.then(|| knobs.conntrack.clone());
+    read
+}
+
+/// Applies the dumps that the command line gives this host.
+fn given_dumps(input: &mut Input<'_>, read: &mut Read) {
+    let (host, stack) = (read.host.name.clone(), read.host.stack);
+    let given = input.extras.sysctl.iter().filter(|(name, _)| *name == host);
+    for source in given.map(|(_, source)| source.clone()).collect::<Vec<_>>() {
+        if stack.is_linux() {
+            let source = input.add(source);
+            apply_dump(input, source, read);
+        } else {
+            let message =
+                format!("--sysctl {host}: sysctls are Linux settings, and this host runs `{stack}`");
+            input.notes.error(Diagnostic { place: None, ..Diagnostic::error(Place::default(), message) });
+        }
+    }
+}
+
+fn apply_dump(input: &mut Input<'_>, source: usize, read: &mut Read) {
+    let Read { host, knobs, at, .. } = read;
+    let dump = sysctl::apply_dump(&mut input.notes, source, &host.name, host.stack, knobs, at);
+    input.dumps.push(dump);
+}
+
+/// How many ports can be chosen automatically.
+pub(crate) fn usable_ports(ports: &sim_core::scenario::PortConfig) -> u32 {
+    let reserved = |p: u16| ports.reserved.iter().any(|&(low, high)| (low..=high).contains(&p));
+    (ports.low..=ports.high).filter(|&p| !reserved(p)).count() as u32
 }
 
 /// `linux`, `linux("6.1")`, `freebsd`, ...
@@ -136,38 +371,20 @@ fn stack_name(notes: &mut Notes, node: &Node) -> Option<Stack> {
 }
 
 /// When timers fire, and the phase of the wheel if the file says it.
-fn timer_model(notes: &mut Notes, node: &Node) -> Option<(TimerModel, Option<Span>)> {
-    let wheel = |hz| TimerModel::Wheel { hz, phase: Span::ZERO };
-    match node.head() {
-        Some(("exact", _)) if matches!(node.kind, Kind::Word(_)) => Some((TimerModel::Exact, None)),
-        Some(("wheel", _)) if matches!(node.kind, Kind::Word(_)) => Some((wheel(250), None)),
-        Some(("wheel", _)) => {
-            let fields = notes.fields(node, "`wheel` with fields", &["hz", "phase"]);
-            let hz = fields.or(notes, "hz", 250, |n, v| n.integer(v, 24..=12_000));
-            let phase = fields.get("phase").and_then(|node| phase(notes, node));
-            Some((wheel(u32::try_from(hz).ok()?), phase))
-        }
+fn timer_model(input: &mut Input<'_>, node: &Node) -> Option<(TimerModel, Option<Span>)> {
+    let wheel = match (node.head(), &node.kind) {
+        (Some(("exact", _)), Kind::Word(_)) => return Some((TimerModel::Exact, None)),
+        (Some(("wheel", _)), Kind::Word(_)) => Wheel::BLANK,
+        (Some(("wheel", _)), _) => section(input, node, "`wheel` with fields", WHEEL, Wheel::BLANK)?,
         _ => {
-            notes.not_one_of(node, "a model of timers", &["exact", "wheel", "wheel(hz: 1000)"]);
-            None
+            input.notes.not_one_of(node, "a model of timers", &["exact", "wheel", "wheel(hz: 1000)"]);
+            return None;
         }
-    }
+    };
+    Some((TimerModel::Wheel { hz: wheel.hz, phase: Span::ZERO }, wheel.phase))
 }
 
-/// More would bring the jiffies counter near the end of its range.
-const LONGEST_PHASE: Span = Span::from_secs(100 * 86_400);
-
-fn phase(notes: &mut Notes, node: &Node) -> Option<Span> {
-    let phase = notes.span(node)?;
-    if phase > LONGEST_PHASE {
-        notes.refuse(node.place, "a phase is at most \"100d\"");
-        return None;
-    }
-    Some(phase)
-}
-
-fn addresses(notes: &mut Notes, fields: Fields<'_>) -> (Vec<Addr>, Vec<Place>) {
-    let Some(node) = fields.get("addresses") else { return Default::default() };
+fn addresses(notes: &mut Notes, node: &Node) -> (Vec<Addr>, Vec<Place>) {
     let mut found = Vec::new();
     for item in notes.list(node, "a list of addresses", "[\"10.0.0.1\"]") {
         let Some(text) = notes.text(item, "an address", "\"10.0.0.1\"") else { continue };
@@ -177,125 +394,6 @@ fn addresses(notes: &mut Notes, fields: Fields<'_>) -> (Vec<Addr>, Vec<Place>) {
         }
     }
     found.into_iter().unzip()
-}
-
-/// Stack, then dumps, then the scenario's own settings: the nearer to the scenario, the later.
-fn knobs(input: &mut Input<'_>, key: &Key, fields: Fields<'_>, stack: Stack) -> (Knobs, bool) {
-    let defaults = stack.defaults();
-    let mut knobs = Knobs {
-        tcp: defaults.tcp,
-        ports: defaults.ports,
-        phase: None,
-        conntrack: ConntrackConfig::default(),
-    };
-    if let Some((timers, phase)) = fields.get("timers").and_then(|node| timer_model(&mut input.notes, node)) {
-        knobs.tcp.timers = timers;
-        knobs.phase = phase;
-    }
-    let mut at = SetAt::default();
-    for source in dump_sources(input, &key.text, fields, stack) {
-        let dump = sysctl::apply_dump(&mut input.notes, source, &key.text, stack, &mut knobs, &mut at);
-        input.dumps.push(DumpNotes { host: key.text.clone(), ..dump });
-    }
-    let notes = &mut input.notes;
-    if let Some(node) = fields.get("sysctl") {
-        sysctl::apply_own(notes, node, stack, &mut knobs, &mut at);
-    }
-    if let Some(node) = fields.get("tcp") {
-        stack::apply_tcp(notes, node, stack, &mut knobs);
-    }
-    if let Some(node) = fields.get("ports") {
-        stack::apply_ports(notes, node, stack, &mut knobs);
-        at.ports = Some(node.place);
-    }
-    let usable = usable_ports(&knobs.ports);
-    if usable == 0 {
-        let place = at.ports.unwrap_or(key.place);
-        let message = format!(
-            "no ephemeral port is left: {} to {} are {} ports, and every one is reserved",
-            knobs.ports.low,
-            knobs.ports.high,
-            u32::from(knobs.ports.high) - u32::from(knobs.ports.low) + 1
-        );
-        notes.error(Diagnostic::error(place, message));
-    }
-    let tracks = tracking(notes, fields, stack, &mut knobs, at);
-    (knobs, tracks)
-}
-
-/// The dumps for a host: the file that the scenario names, then the one from the command line.
-fn dump_sources(input: &mut Input<'_>, host: &str, fields: Fields<'_>, stack: Stack) -> Vec<usize> {
-    let mut found = Vec::new();
-    if let Some(node) = fields.get("sysctl_file")
-        && let Some(name) = input.notes.text(node, "the name of a file", "\"client.sysctl\"")
-    {
-        if stack.is_linux() {
-            found.extend(input.open(name, node.place));
-        } else {
-            let message = format!("sysctls are Linux settings, and this host runs `{stack}`");
-            input.notes.error(Diagnostic::error(node.place, message));
-        }
-    }
-    let given: Vec<_> =
-        input.extras.sysctl.iter().filter(|(h, _)| h == host).map(|(_, s)| s.clone()).collect();
-    for source in given {
-        if stack.is_linux() {
-            found.push(input.add(source));
-        } else {
-            let message =
-                format!("--sysctl {host}: sysctls are Linux settings, and this host runs `{stack}`");
-            input.notes.error(Diagnostic { place: None, ..Diagnostic::error(Place::default(), message) });
-        }
-    }
-    found
-}
-
-/// How many ports can be chosen automatically.
-pub(crate) fn usable_ports(ports: &sim_core::scenario::PortConfig) -> u32 {
-    let reserved = |p: u16| ports.reserved.iter().any(|&(low, high)| (low..=high).contains(&p));
-    (ports.low..=ports.high).filter(|&p| !reserved(p)).count() as u32
-}
-
-/// Whether the host tracks connections. Settings of its own in `sysctl:` say so too; those of a dump do not.
-fn tracking(notes: &mut Notes, fields: Fields<'_>, stack: Stack, knobs: &mut Knobs, at: SetAt) -> bool {
-    let Some(node) = fields.get("conntrack") else { return at.conntrack.is_some() };
-    if !stack.is_linux() && !matches!(&node.kind, Kind::Word(w) if w == "off") {
-        let message = format!("conntrack is Linux's, and this host runs `{stack}`");
-        notes.error(Diagnostic::error(node.place, message));
-        return false;
-    }
-    match &node.kind {
-        Kind::Word(w) if w == "on" => true,
-        Kind::Word(w) if w == "off" => false,
-        Kind::Word(_) => {
-            notes.not_one_of(node, "a value of `conntrack`", &["on", "off", "(max: 65536)"]);
-            false
-        }
-        _ => {
-            sysctl::apply_conntrack(notes, node, knobs);
-            true
-        }
-    }
-}
-
-fn listeners(notes: &mut Notes, node: &Node) -> Vec<Listen> {
-    let mut found: Vec<(Listen, Place)> = Vec::new();
-    for item in notes.list(node, "a list of listening sockets", "[(port: 80, backlog: 4096)]") {
-        let fields =
-            notes.fields(item, "a listening socket", &["port", "backlog", "accept_after", "accept_every"]);
-        let backlog = fields.or(notes, "backlog", 4096, |n, v| n.integer(v, 0..=2_147_483_647));
-        let accept_after = fields.or(notes, "accept_after", Span::ZERO, |n, v| n.span_or(v, "never"));
-        let accept_every = fields.or(notes, "accept_every", Span::ZERO, Notes::span);
-        let Some(node) = fields.need(notes, "port", "80") else { continue };
-        let Some(port) = notes.integer(node, 1..=65_535) else { continue };
-        let port = port as u16;
-        if let Some((_, first)) = found.iter().find(|(l, _)| l.port == port) {
-            let diagnostic = Diagnostic::error(node.place, format!("two sockets listen on port {port}"));
-            notes.error(diagnostic.label("EADDRINUSE").other(*first, "first here"));
-        }
-        found.push((Listen { port, backlog: backlog as u32, accept_after, accept_every }, node.place));
-    }
-    found.into_iter().map(|(listen, _)| listen).collect()
 }
 
 fn addresses_are_unique(notes: &mut Notes, hosts: &[Read]) {

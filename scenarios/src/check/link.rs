@@ -1,54 +1,120 @@
 //! `links: [..]`, and who can reach whom.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sim_core::ids::{Addr, HostId};
 use sim_core::rng::Ratio;
 use sim_core::scenario::Link;
 use sim_core::time::Span;
 
+use super::Input;
 use super::host::Read;
 use crate::read::{Notes, nearest};
 use crate::report::Diagnostic;
+use crate::section::{Absent, Field, field, names, plain, span, text};
 use crate::syntax::{Node, quoted};
+use crate::units::show_ratio;
 
-const FIELDS: &[&str] = &["path", "delay", "loss", "duplicate", "reorder", "reorder_delay"];
+/// Most links: each has two directions, which are counted in 16 bits.
+const MOST: usize = 32_767;
 
-/// One-way delay of a link that says nothing of it.
-const DELAY: Span = Span::from_micros(100);
+/// What is read of a path: the pairs of neighbours on it, and what their links have in common.
+pub(crate) struct Path {
+    pairs: Vec<(HostId, HostId)>,
+    link: Link,
+}
+
+impl Path {
+    /// One link, as a path of two hosts.
+    pub(crate) fn of(link: &Link) -> Path {
+        Path { pairs: vec![(link.a, link.b)], link: link.clone() }
+    }
+
+    /// A path that says nothing: the defaults.
+    pub(crate) fn blank() -> Path {
+        Path {
+            pairs: Vec::new(),
+            link: Link {
+                a: HostId(0),
+                b: HostId(0),
+                delay: Span::from_micros(100),
+                loss: Ratio::ZERO,
+                duplicate: Ratio::ZERO,
+                reorder: Ratio::ZERO,
+                reorder_delay: Span::ZERO,
+            },
+        }
+    }
+}
+
+/// A share in quotes.
+fn share(ratio: Ratio) -> String {
+    format!("\"{}\"", show_ratio(ratio))
+}
+
+/// The fields of a path of links.
+pub(crate) static LINK: &[Field<Path>] = &[
+    field!(
+        path,
+        "list of host names",
+        Absent::Wrong("[\"client\", \"server\"]"),
+        "two hosts or more, each joined with the next",
+        |input, node, path| {
+            path.pairs = neighbours(input, node);
+            Some(())
+        },
+        |path, s| {
+            let hosts = path.pairs.iter().take(1).flat_map(|(a, b)| [a, b]);
+            let names: Vec<_> = hosts.map(|id| text(&s.hosts[id.index()].name)).collect();
+            format!("[{}]", names.join(", "))
+        }
+    ),
+    span!(delay, link.delay, "one way, of each link"),
+    plain!(loss, link.loss, "share", ratio, share, "share of segments lost"),
+    plain!(duplicate, link.duplicate, "share", ratio, share, "share of segments that arrive twice"),
+    plain!(reorder, link.reorder, "share", ratio, share, "share of segments held back by `reorder_delay`"),
+    span!(reorder_delay, link.reorder_delay, "how long; must be given with `reorder`"),
+];
 
 /// Reads every link.
-pub(crate) fn links(notes: &mut Notes, node: &Node, hosts: &[Read]) -> Vec<Link> {
-    let items = notes.list(node, "a list of links", "[(path: [\"client\", \"server\"], delay: \"0.5ms\")]");
+pub(crate) fn links(input: &mut Input<'_>, node: &Node) -> Vec<Link> {
+    let example = "[(path: [\"client\", \"server\"], delay: \"0.5ms\")]";
     let mut links: Vec<Link> = Vec::new();
-    for item in items {
-        let fields = notes.fields(item, "a link", FIELDS);
-        let delay = fields.or(notes, "delay", DELAY, Notes::span);
-        let loss = fields.or(notes, "loss", Ratio::ZERO, Notes::ratio);
-        let duplicate = fields.or(notes, "duplicate", Ratio::ZERO, Notes::ratio);
-        let reorder = fields.or(notes, "reorder", Ratio::ZERO, Notes::ratio);
-        let reorder_delay = fields.or(notes, "reorder_delay", Span::ZERO, Notes::span);
-        if let Some(node) = fields.get("reorder").filter(|_| reorder.num > 0 && reorder_delay == Span::ZERO) {
-            let diagnostic =
-                Diagnostic::error(node.place, "reordering without `reorder_delay` reorders nothing");
-            notes.error(diagnostic.help("say how long a segment is held back: `reorder_delay: \"2ms\"`"));
+    // Who is linked with whom, the smaller id first: a list would be searched for every link.
+    let mut taken = BTreeSet::new();
+    for item in input.notes.list(node, "a list of links", example) {
+        let fields = input.notes.fields(item, "a link", &names(LINK));
+        let mut path = Path::blank();
+        fields.read(input, LINK, &mut path);
+        let Path { pairs, link } = path;
+        let notes = &mut input.notes;
+        if let Some(node) =
+            fields.get("reorder").filter(|_| link.reorder.num > 0 && link.reorder_delay == Span::ZERO)
+        {
+            let message = "reordering without `reorder_delay` reorders nothing";
+            let help = "say how long a segment is held back: `reorder_delay: \"2ms\"`";
+            notes.error(Diagnostic::error(node.place, message).help(help));
         }
-        let Some(path) = fields.need(notes, "path", "[\"client\", \"server\"]") else { continue };
-        for (a, b) in neighbours(notes, path, hosts) {
-            let taken = links.iter().any(|l| (l.a, l.b) == (a, b) || (l.b, l.a) == (a, b));
-            if taken {
-                let (a, b) = (&hosts[a.index()].host.name, &hosts[b.index()].host.name);
-                notes.error(Diagnostic::error(path.place, format!("`{a}` and `{b}` are linked twice")));
-                continue;
+        for (a, b) in pairs {
+            if taken.insert((a.min(b), a.max(b))) {
+                links.push(Link { a, b, ..link.clone() });
+            } else {
+                let (a, b) = (&input.hosts[a.index()].host.name, &input.hosts[b.index()].host.name);
+                let message = format!("`{a}` and `{b}` are linked twice");
+                notes.error(Diagnostic::error(fields.place_of("path"), message));
             }
-            links.push(Link { a, b, delay, loss, duplicate, reorder, reorder_delay });
         }
+    }
+    if links.len() > MOST {
+        input.notes.refuse(node.place, format!("{} links are too many: at most {MOST}", links.len()));
+        links.truncate(MOST);
     }
     links
 }
 
 /// The pairs of neighbours on a path.
-fn neighbours(notes: &mut Notes, path: &Node, hosts: &[Read]) -> Vec<(HostId, HostId)> {
+fn neighbours(input: &mut Input<'_>, path: &Node) -> Vec<(HostId, HostId)> {
+    let Input { notes, hosts, .. } = input;
     let items = notes.list(path, "a list of host names", "[\"client\", \"server\"]");
     if items.len() < 2 && matches!(path.kind, crate::syntax::Kind::List(_)) {
         notes.refuse(path.place, "a path joins two hosts or more: for example [\"client\", \"server\"]");
@@ -90,19 +156,29 @@ pub(crate) fn unknown_host(notes: &mut Notes, node: &Node, name: &str, hosts: &[
     notes.error(diagnostic.help(format!("the hosts are {all}")));
 }
 
+/// How one host is reached from another.
+#[derive(Clone, Copy)]
+pub(crate) struct Way {
+    /// One-way delay.
+    pub(crate) delay: Span,
+    /// Some link on the way loses every segment.
+    pub(crate) lost: bool,
+}
+
 /// Hosts with their links: enough to know who can reach whom.
-pub(crate) struct Net<'a> {
-    pub(crate) hosts: &'a [Read],
-    neighbours: Vec<Vec<(HostId, Span)>>,
+#[derive(Default)]
+pub(crate) struct Net {
+    neighbours: Vec<Vec<(HostId, Way)>>,
     owners: BTreeMap<Addr, HostId>,
 }
 
-impl<'a> Net<'a> {
-    pub(crate) fn new(hosts: &'a [Read], links: &[Link]) -> Net<'a> {
+impl Net {
+    pub(crate) fn new(hosts: &[Read], links: &[Link]) -> Net {
         let mut neighbours = vec![Vec::new(); hosts.len()];
         for link in links {
-            neighbours[link.a.index()].push((link.b, link.delay));
-            neighbours[link.b.index()].push((link.a, link.delay));
+            let way = Way { delay: link.delay, lost: link.loss.num == link.loss.den };
+            neighbours[link.a.index()].push((link.b, way));
+            neighbours[link.b.index()].push((link.a, way));
         }
         let mut owners = BTreeMap::new();
         for (i, read) in hosts.iter().enumerate() {
@@ -110,7 +186,7 @@ impl<'a> Net<'a> {
                 owners.entry(*addr).or_insert(HostId(i as u16));
             }
         }
-        Net { hosts, neighbours, owners }
+        Net { neighbours, owners }
     }
 
     /// Who has an address.
@@ -118,23 +194,23 @@ impl<'a> Net<'a> {
         self.owners.get(&addr).copied()
     }
 
-    /// One-way delay over the route with the fewest links; none if there is no route.
-    pub(crate) fn delay(&self, from: HostId, to: HostId) -> Option<Span> {
-        let mut best: Vec<Option<Span>> = vec![None; self.hosts.len()];
-        let mut queue = VecDeque::from([from]);
-        *best.get_mut(from.index())? = Some(Span::ZERO);
-        while let Some(at) = queue.pop_front() {
-            let so_far = best[at.index()]?;
-            if at == to {
-                return Some(so_far);
-            }
-            for &(next, delay) in &self.neighbours[at.index()] {
-                if best[next.index()].is_none() {
-                    best[next.index()] = Some(so_far + delay);
-                    queue.push_back(next);
+    /// The way to every host that can be reached, with the fewest links.
+    pub(crate) fn ways(&self, from: HostId) -> Vec<Option<Way>> {
+        let mut found: Vec<Option<Way>> = vec![None; self.neighbours.len()];
+        let start = Way { delay: Span::ZERO, lost: false };
+        if let Some(here) = found.get_mut(from.index()) {
+            *here = Some(start);
+        }
+        let mut queue = VecDeque::from([(from, start)]);
+        while let Some((at, so_far)) = queue.pop_front() {
+            for &(next, link) in self.neighbours.get(at.index()).into_iter().flatten() {
+                if found[next.index()].is_none() {
+                    let way = Way { delay: so_far.delay + link.delay, lost: so_far.lost || link.lost };
+                    found[next.index()] = Some(way);
+                    queue.push_back((next, way));
                 }
             }
         }
-        None
+        found
     }
 }

@@ -1,23 +1,31 @@
 //! From the tree to the checked scenario: names to ids, units to integers, contradictions refused.
 //!
 //! Every function notes what is wrong and goes on with something harmless, so that one run finds every mistake;
-//! the scenario that results is thrown away if anything was noted.
+//! the scenario that results is thrown away if anything was noted. The fields of each section are a table; see
+//! [`crate::section`].
 
+pub(crate) mod arrivals;
 mod budget;
+pub(crate) mod conntrack;
+mod destination;
 mod expect;
 pub(crate) mod host;
-mod link;
+pub(crate) mod link;
+pub(crate) mod listen;
 pub(crate) mod stack;
-mod traffic;
+mod times;
+pub(crate) mod traffic;
 
 use sim_core::scenario::Scenario;
 use sim_core::time::Span;
 
-use crate::read::{Fields, Notes, nearest};
+use self::times::Times;
+use crate::read::{Notes, nearest};
 use crate::report::Diagnostic;
+use crate::section::{Absent, Field, field, names, number, text};
+use crate::show;
 use crate::source::{Place, Source};
 use crate::syntax::{Key, Kind, Node};
-use crate::units::{show_span, thousands};
 use crate::{DumpNotes, Extras};
 
 /// Everything at hand while a scenario is read.
@@ -25,9 +33,33 @@ pub(crate) struct Input<'a> {
     pub(crate) notes: Notes,
     pub(crate) extras: &'a Extras<'a>,
     pub(crate) dumps: Vec<DumpNotes>,
+    /// Length and sampling, once they are read.
+    times: Times,
+    /// The hosts, once they are read.
+    hosts: Vec<host::Read>,
+    /// Who reaches whom, once hosts and links are read.
+    net: link::Net,
+    /// The traffic sources, once they are read.
+    traffic: Vec<traffic::Read>,
+    /// The host of the client, while a traffic source is read.
+    client: Option<destination::Client>,
 }
 
-impl Input<'_> {
+impl<'a> Input<'a> {
+    /// Before anything is read.
+    pub(crate) fn new(source: Source, extras: &'a Extras<'a>) -> Input<'a> {
+        Input {
+            notes: Notes { sources: vec![source], ..Notes::default() },
+            extras,
+            dumps: Vec::new(),
+            times: Times::UNKNOWN,
+            hosts: Vec::new(),
+            net: link::Net::default(),
+            traffic: Vec::new(),
+            client: None,
+        }
+    }
+
     /// Takes a text in; its number is what places refer to.
     pub(crate) fn add(&mut self, source: Source) -> usize {
         self.notes.sources.push(source);
@@ -47,124 +79,147 @@ impl Input<'_> {
     }
 }
 
-/// Most rows of the time series.
-const MOST_SAMPLES: u64 = 1_000_000;
+/// What the scenario is, and its times, which the rest depends on.
+pub(crate) static GENERAL: &[Field<Scenario>] = &[
+    field!(
+        title,
+        "text",
+        Absent::Words("the file's name"),
+        "one line: what happens",
+        |input, node, s| {
+            s.title = line(&mut input.notes, node)?;
+            Some(())
+        },
+        |s, _| text(&s.title)
+    ),
+    field!(
+        teaches,
+        "text",
+        "one or two sentences: what it shows",
+        |input, node, s| {
+            s.teaches = line(&mut input.notes, node)?;
+            Some(())
+        },
+        |s, _| text(&s.teaches)
+    ),
+    field!(
+        duration,
+        "time",
+        Absent::Wrong("\"60s\""),
+        "length of the simulation, at most 200 years",
+        |input, node, s| {
+            s.duration = times::duration(&mut input.notes, node)?;
+            Some(())
+        },
+        |s, _| crate::section::time(s.duration)
+    ),
+    number!(
+        seed,
+        seed as u64,
+        0..=u64::MAX,
+        "number",
+        "seed of every random stream: the same seed, the same run"
+    ),
+    field!(
+        sample,
+        "time",
+        Absent::Words("`\"1s\"`, or what suits the duration"),
+        "interval of the time series; must divide the duration",
+        |input, node, s| {
+            // `Span::MAX` is left for what was not read.
+            s.sample = input.notes.span(node)?.min(Span(u64::MAX - 1));
+            Some(())
+        },
+        |s, _| crate::section::time(s.sample)
+    ),
+];
+
+/// The parts of a scenario, each of which may speak of those before it.
+pub(crate) static PARTS: &[Field<Scenario>] = &[
+    field!(
+        hosts,
+        "map",
+        Absent::Wrong("{\"client\": (addresses: [\"10.0.0.1\"])}"),
+        "[hosts](#hosts) by name",
+        |input, node, _| {
+            input.hosts = host::hosts(input, node);
+            Some(())
+        },
+        |s, _| show::hosts(s)
+    ),
+    field!(
+        links,
+        "list",
+        "[links](#links)",
+        |input, node, s| {
+            s.links = link::links(input, node);
+            Some(())
+        },
+        |s, _| show::links(s)
+    ),
+    field!(
+        traffic,
+        "map",
+        Absent::Wrong("{\"web\": (from: \"client\", ..)}"),
+        "[traffic sources](#traffic) by name",
+        |input, node, s| {
+            input.net = link::Net::new(&input.hosts, &s.links);
+            input.traffic = traffic::traffic(input, node);
+            Some(())
+        },
+        |s, _| show::traffic(s)
+    ),
+    field!(
+        expect,
+        "list",
+        "[expectations](#expectations)",
+        |input, node, s| {
+            s.expect = expect::expectations(input, node);
+            Some(())
+        },
+        |s, _| show::expectations(s)
+    ),
+];
+
+/// A scenario that says nothing: the defaults.
+pub(crate) fn blank() -> Scenario {
+    Scenario {
+        title: String::new(),
+        teaches: String::new(),
+        duration: Span::MAX,
+        seed: 1,
+        sample: Span::MAX,
+        hosts: Vec::new(),
+        links: Vec::new(),
+        traffic: Vec::new(),
+        expect: Vec::new(),
+    }
+}
 
 /// Reads the whole scenario.
 pub(crate) fn scenario(input: &mut Input<'_>, root: &Node) -> Scenario {
-    const FIELDS: &[&str] =
-        &["title", "teaches", "duration", "seed", "sample", "hosts", "links", "traffic", "expect"];
-    let fields = input.notes.fields(root, "a scenario", FIELDS);
-    let times = times(&mut input.notes, fields);
-    let Times { duration, sample, .. } = times;
-    let line = |notes: &mut Notes, name: &str| {
-        let text = fields.get(name).and_then(|n| notes.text(n, "a text", "\"Ports run out\"")).unwrap_or("");
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
-    };
-    let title = line(&mut input.notes, "title");
-    let teaches = line(&mut input.notes, "teaches");
-    let seed = fields.or(&mut input.notes, "seed", 1, |n, v| n.integer(v, 0..=u64::MAX));
-    let hosts_node = fields.need(&mut input.notes, "hosts", "{\"client\": (addresses: [\"10.0.0.1\"])}");
-    let hosts = hosts_node.map(|node| host::hosts(input, node)).unwrap_or_default();
-    let links =
-        fields.get("links").map(|node| link::links(&mut input.notes, node, &hosts)).unwrap_or_default();
-    let net = link::Net::new(&hosts, &links);
-    let traffic_node = fields.need(&mut input.notes, "traffic", "{\"web\": (from: \"client\", ..)}");
-    let traffic = traffic_node.map(|node| traffic::traffic(input, node, &net, times)).unwrap_or_default();
-    let expect = match fields.get("expect") {
-        Some(node) => {
-            let names = expect::Names { hosts: &hosts, traffic: &traffic, times };
-            expect::expectations(&mut input.notes, node, &names)
-        }
-        None => Vec::new(),
-    };
-    if times.known {
-        budget::check(&mut input.notes, &net, &traffic, duration);
+    let known: Vec<_> = names(GENERAL).into_iter().chain(names(PARTS)).collect();
+    let fields = input.notes.fields(root, "a scenario", &known);
+    let mut scenario = blank();
+    fields.read(input, GENERAL, &mut scenario);
+    if scenario.title.is_empty() {
+        scenario.title = input.notes.sources.first().map(Source::stem).unwrap_or_default();
     }
-    Scenario {
-        title,
-        teaches,
-        duration,
-        seed,
-        sample,
-        hosts: hosts.into_iter().map(|h| h.host).collect(),
-        links,
-        traffic: traffic.into_iter().map(|t| t.traffic).collect(),
-        expect,
+    input.times = times::times(&mut input.notes, fields, &scenario);
+    (scenario.duration, scenario.sample) = (input.times.duration, input.times.sample);
+    fields.read(input, PARTS, &mut scenario);
+    if input.times.known {
+        budget::check(input, fields, &scenario);
     }
+    scenario.hosts = core::mem::take(&mut input.hosts).into_iter().map(|read| read.host).collect();
+    scenario.traffic = core::mem::take(&mut input.traffic).into_iter().map(|read| read.traffic).collect();
+    scenario
 }
 
-/// Length and sampling interval, and how strict to be about them.
-#[derive(Clone, Copy)]
-pub(crate) struct Times {
-    pub(crate) duration: Span,
-    pub(crate) sample: Span,
-    /// False if the file's duration could not be read: what depends on it is not judged then.
-    pub(crate) known: bool,
-    /// Set from outside the file, whose expectations may then no longer fit.
-    pub(crate) patched: bool,
-}
-
-fn times(notes: &mut Notes, fields: Fields<'_>) -> Times {
-    // Nothing is too long for this stand-in, and everything lies on its sampling points.
-    let unknown = Times { duration: Span(1 << 60), sample: Span(1), known: false, patched: false };
-    let node = fields.need(notes, "duration", "\"60s\"");
-    let Some(duration) = node.and_then(|node| notes.span(node)) else { return unknown };
-    if let Some(node) = node.filter(|_| duration == Span::ZERO) {
-        notes.refuse(node.place, "a scenario of no length shows nothing: for example \"60s\"");
-        return unknown;
-    }
-    let usual = usual_sample(duration);
-    let sample = fields.or(notes, "sample", usual, Notes::span);
-    let place = fields.place_of("sample");
-    let patched = notes.is_command_line(fields.place_of("duration")) || notes.is_command_line(place);
-    let Some(message) = sample_refused(duration, sample) else {
-        return Times { duration, sample, known: true, patched };
-    };
-    let help = format!("without `sample` it is {}", show_span(usual));
-    notes.error(Diagnostic::error(place, message).help(help));
-    Times { duration, sample: usual, known: true, patched }
-}
-
-/// What is wrong with a sampling interval, if anything is.
-fn sample_refused(duration: Span, sample: Span) -> Option<String> {
-    let (whole, step) = (show_span(duration), show_span(sample));
-    if sample == Span::ZERO {
-        return Some("the sampling interval must be longer than nothing".to_owned());
-    }
-    if sample > duration {
-        return Some(format!("the sampling interval, {step}, is longer than the scenario, {whole}"));
-    }
-    let rows = duration.0 / sample.0;
-    if rows > MOST_SAMPLES {
-        let (rows, most) = (thousands(rows.into()), thousands(MOST_SAMPLES.into()));
-        return Some(format!("{whole} sampled every {step} are {rows} rows; {most} are the most"));
-    }
-    if !duration.0.is_multiple_of(sample.0) {
-        let last = show_span(Span(duration.0 - duration.0 % sample.0));
-        return Some(format!(
-            "the duration, {whole}, is not a multiple of the sampling interval, {step}: the last row is at {last}"
-        ));
-    }
-    None
-}
-
-/// One second, or what divides the duration and gives neither too many rows nor none.
-fn usual_sample(duration: Span) -> Span {
-    const SECOND: u64 = 1_000_000_000;
-    let divides = |unit: &u64| duration.0.is_multiple_of(*unit);
-    if duration.0 / SECOND > 100_000 {
-        let long = [10 * SECOND, 60 * SECOND, 600 * SECOND, 3600 * SECOND, 86_400 * SECOND];
-        let fits = |unit: &&u64| divides(unit) && duration.0 / **unit <= 100_000;
-        if let Some(unit) = long.iter().find(fits) {
-            return Span(*unit);
-        }
-    }
-    let steps = [SECOND, SECOND / 10, SECOND / 100, SECOND / 1_000, 100_000, 10_000, 1_000];
-    match steps.iter().find(|s| divides(s) && duration.0 / **s <= MOST_SAMPLES) {
-        Some(step) => Span(*step),
-        None => duration,
-    }
+/// A text on one line.
+fn line(notes: &mut Notes, node: &Node) -> Option<String> {
+    let text = notes.text(node, "a text", "\"Ports run out\"")?;
+    Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// Names of hosts and traffic become parts of `HOST.time_wait` and of `--set` paths.

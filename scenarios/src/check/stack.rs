@@ -5,34 +5,41 @@
 
 use sim_core::errno::Errno;
 use sim_core::profile::Stack;
-use sim_core::scenario::PortChoice;
+use sim_core::scenario::{PortChoice, Scenario};
 use sim_core::tcp::config::{
     IsnPolicy, ReuseDelay, Syncookies, TimeWaitPolicy, Timestamps, TwOverflow, TwReuse,
 };
-use sim_core::time::Span;
 
-use crate::read::{Fields, Notes};
+use super::Input;
+use crate::read::Notes;
 use crate::report::Diagnostic;
+use crate::section::{Field, field, lines, number, plain, span, time, word_of};
 use crate::syntax::{Kind, Node};
 use crate::sysctl::{self, Knobs};
-use crate::units::show_span;
 
 /// A parameter under the model's own name.
-pub(crate) struct Field {
-    /// Its name in the section.
-    pub(crate) name: &'static str,
+pub(crate) struct Parameter {
+    /// Its row.
+    pub(crate) field: Field<Knobs>,
     /// The sysctl that sets the same on a Linux that has it.
-    sysctl: Option<&'static str>,
-    set: fn(&mut Notes, &Node, &mut Knobs),
-    /// As RON.
-    pub(crate) get: fn(&Knobs) -> String,
+    pub(crate) sysctl: Option<&'static str>,
 }
 
-impl Field {
+impl Parameter {
     /// The sysctl to be used instead, if this stack has one.
     pub(crate) fn sysctl_on(&self, stack: Stack) -> Option<&'static str> {
         self.sysctl.filter(|name| sysctl::find(name).is_some_and(|s| s.exists_in(stack)))
     }
+}
+
+/// A parameter that a sysctl sets where there is one.
+const fn as_sysctl(name: &'static str, field: Field<Knobs>) -> Parameter {
+    Parameter { field, sysctl: Some(name) }
+}
+
+/// A parameter that no sysctl sets.
+const fn own(field: Field<Knobs>) -> Parameter {
+    Parameter { field, sysctl: None }
 }
 
 type Words<T> = &'static [(&'static str, T)];
@@ -52,235 +59,269 @@ const TW_POLICY: Words<TimeWaitPolicy> =
 const TW_OVERFLOW: Words<TwOverflow> =
     &[("refuse", TwOverflow::Refuse), ("recycle_oldest", TwOverflow::RecycleOldest)];
 
-/// The word for a value.
-fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> String {
-    words.iter().find(|(_, v)| v == value).map_or("", |(w, _)| *w).to_owned()
-}
-
-macro_rules! field {
-    ($name:ident $(= $sysctl:literal)?, $read:expr, $get:expr) => {
-        Field {
-            name: stringify!($name),
-            sysctl: { let sysctl: &[&'static str] = &[$($sysctl)?]; if sysctl.is_empty() { None } else { Some(sysctl[0]) } },
-            set: $read,
-            get: $get,
-        }
+/// The row of a number of TCP.
+macro_rules! tcp_number {
+    ($name:ident as $int:ty, $range:expr, $doc:literal) => {
+        number!($name, tcp.$name as $int, $range, "number", $doc)
     };
 }
-macro_rules! number {
-    ($name:ident $(= $sysctl:literal)?, $range:expr, $int:ty) => {
-        field!($name $(= $sysctl)?,
-            |notes, node, k| if let Some(n) = notes.integer(node, $range) { k.tcp.$name = n as $int },
-            |k| k.tcp.$name.to_string())
-    };
-}
-macro_rules! size {
-    ($name:ident $(= $sysctl:literal)?) => {
-        field!($name $(= $sysctl)?,
-            |notes, node, k| if let Some(n) = positive_size(notes, node) { k.tcp.$name = n },
-            |k| format!("\"{}B\"", k.tcp.$name))
-    };
-}
-macro_rules! switch {
-    ($name:ident $(= $sysctl:literal)?) => {
-        field!($name $(= $sysctl)?,
-            |notes, node, k| if let Some(on) = notes.flag(node) { k.tcp.$name = on },
-            |k| k.tcp.$name.to_string())
-    };
-}
-macro_rules! time {
-    ($name:ident $(= $sysctl:literal)?) => {
-        field!($name $(= $sysctl)?,
-            |notes, node, k| if let Some(span) = notes.span(node) { k.tcp.$name = span },
-            |k| quoted_span(k.tcp.$name))
-    };
-}
-macro_rules! word {
-    ($name:ident $(= $sysctl:literal)?, $words:ident) => {
-        field!($name $(= $sysctl)?,
-            |notes, node, k| if let Some(w) = notes.word(node, concat!("a value of `", stringify!($name), "`"), $words) {
-                k.tcp.$name = w
+/// The row of a size of TCP.
+macro_rules! tcp_size {
+    ($name:ident, $doc:literal) => {
+        field!(
+            $name,
+            "size",
+            $doc,
+            |input, node, k| {
+                k.tcp.$name = positive_size(&mut input.notes, node)?;
+                Some(())
             },
-            |k| word_of($words, &k.tcp.$name))
+            |k, _| format!("\"{}B\"", k.tcp.$name)
+        )
+    };
+}
+/// The row of a switch of TCP.
+macro_rules! tcp_switch {
+    ($name:ident, $doc:literal) => {
+        plain!($name, tcp.$name, "`true`, `false`", flag, |on: bool| on.to_string(), $doc)
+    };
+}
+/// The row of a length of time of TCP.
+macro_rules! tcp_span {
+    ($name:ident, $doc:literal) => {
+        span!($name, tcp.$name, $doc)
+    };
+}
+/// The row of one of some words.
+macro_rules! tcp_word {
+    ($name:ident, $words:ident, $takes:literal, $doc:literal) => {
+        field!(
+            $name,
+            $takes,
+            $doc,
+            |input, node, k| {
+                let what = concat!("a value of `", stringify!($name), "`");
+                k.tcp.$name = input.notes.word(node, what, $words)?;
+                Some(())
+            },
+            |k, _| word_of($words, &k.tcp.$name)
+        )
     };
 }
 
 /// Every parameter of TCP.
-pub(crate) static TCP: &[Field] = &[
-    time!(time_wait),
-    word!(time_wait_policy, TW_POLICY),
-    word!(tw_overflow, TW_OVERFLOW),
-    number!(max_tw_buckets = "net.ipv4.tcp_max_tw_buckets", 0..=u64::from(u32::MAX), u32),
-    word!(tw_reuse = "net.ipv4.tcp_tw_reuse", TW_REUSE),
-    field!(tw_reuse_delay = "net.ipv4.tcp_tw_reuse_delay", set_reuse_delay, show_reuse_delay),
-    switch!(rfc1337 = "net.ipv4.tcp_rfc1337"),
-    time!(fin_timeout = "net.ipv4.tcp_fin_timeout"),
-    word!(isn, ISN),
-    word!(timestamps = "net.ipv4.tcp_timestamps", TIMESTAMPS),
-    switch!(sack = "net.ipv4.tcp_sack"),
-    switch!(window_scaling = "net.ipv4.tcp_window_scaling"),
-    number!(mss, 88..=65_495, u16),
-    size!(rcv_buf = "net.ipv4.tcp_rmem"),
-    size!(rcv_buf_max = "net.ipv4.tcp_rmem"),
-    size!(snd_buf = "net.ipv4.tcp_wmem"),
-    number!(syn_retries = "net.ipv4.tcp_syn_retries", 1..=127, u8),
-    number!(syn_linear_timeouts = "net.ipv4.tcp_syn_linear_timeouts", 0..=127, u8),
-    number!(synack_retries = "net.ipv4.tcp_synack_retries", 0..=255, u8),
-    number!(retries2 = "net.ipv4.tcp_retries2", 0..=255, u8),
-    number!(orphan_retries = "net.ipv4.tcp_orphan_retries", 0..=255, u8),
-    time!(rto_initial),
-    time!(rto_min = "net.ipv4.tcp_rto_min_us"),
-    time!(rto_max = "net.ipv4.tcp_rto_max_ms"),
-    switch!(tail_loss_probe = "net.ipv4.tcp_early_retrans"),
-    switch!(fast_syn_retry),
-    number!(refused_retries, 0..=255, u8),
-    field!(
-        keepalive_time = "net.ipv4.tcp_keepalive_time",
-        |notes, node, k| if let Some(s) = notes.span(node) {
-            k.tcp.keepalive.0 = s;
-        },
-        |k| quoted_span(k.tcp.keepalive.0)
+pub(crate) static TCP: &[Parameter] = &[
+    own(tcp_span!(time_wait, "length of TIME_WAIT (2 MSL)")),
+    own(tcp_word!(time_wait_policy, TW_POLICY, "`linux`, `bsd`, `rfc793`", "how TIME_WAIT treats segments")),
+    own(tcp_word!(
+        tw_overflow,
+        TW_OVERFLOW,
+        "`refuse`, `recycle_oldest`",
+        "what happens at `max_tw_buckets`"
+    )),
+    as_sysctl(
+        "net.ipv4.tcp_max_tw_buckets",
+        tcp_number!(max_tw_buckets as u32, 0..=u64::from(u32::MAX), "most sockets in TIME_WAIT"),
     ),
-    field!(
-        keepalive_interval = "net.ipv4.tcp_keepalive_intvl",
-        |notes, node, k| if let Some(s) = notes.span(node) {
-            k.tcp.keepalive.1 = s;
-        },
-        |k| quoted_span(k.tcp.keepalive.1)
+    as_sysctl(
+        "net.ipv4.tcp_tw_reuse",
+        tcp_word!(tw_reuse, TW_REUSE, "`off`, `on`, `loopback`", "whether connect() takes over a TIME_WAIT"),
     ),
-    field!(
-        keepalive_probes = "net.ipv4.tcp_keepalive_probes",
-        |notes, node, k| if let Some(n) = notes.integer(node, 0..=255) {
-            k.tcp.keepalive.2 = n as u8;
-        },
-        |k| k.tcp.keepalive.2.to_string()
+    as_sysctl(
+        "net.ipv4.tcp_tw_reuse_delay",
+        field!(
+            tw_reuse_delay,
+            "time, or `next_second`",
+            "how old that TIME_WAIT must be",
+            set_reuse_delay,
+            show_reuse_delay
+        ),
     ),
-    number!(max_orphans = "net.ipv4.tcp_max_orphans", 0..=u64::from(u32::MAX), u32),
-    time!(invalid_ratelimit = "net.ipv4.tcp_invalid_ratelimit"),
-    field!(challenge_ack_limit = "net.ipv4.tcp_challenge_ack_limit", set_challenge_limit, |k| {
-        match k.tcp.challenge_ack_limit {
-            u32::MAX => "unlimited".to_owned(),
-            n => n.to_string(),
-        }
-    }),
-    word!(syncookies = "net.ipv4.tcp_syncookies", SYNCOOKIES),
-    number!(max_syn_backlog = "net.ipv4.tcp_max_syn_backlog", 0..=u64::from(u32::MAX), u32),
-    number!(somaxconn = "net.core.somaxconn", 0..=u64::from(u32::MAX), u32),
-    switch!(abort_on_overflow = "net.ipv4.tcp_abort_on_overflow"),
-    switch!(counters_6_18),
-];
-
-/// Names of [`TCP`], for the check of unknown fields.
-pub(crate) const TCP_NAMES: &[&str] = &[
-    "time_wait",
-    "time_wait_policy",
-    "tw_overflow",
-    "max_tw_buckets",
-    "tw_reuse",
-    "tw_reuse_delay",
-    "rfc1337",
-    "fin_timeout",
-    "isn",
-    "timestamps",
-    "sack",
-    "window_scaling",
-    "mss",
-    "rcv_buf",
-    "rcv_buf_max",
-    "snd_buf",
-    "syn_retries",
-    "syn_linear_timeouts",
-    "synack_retries",
-    "retries2",
-    "orphan_retries",
-    "rto_initial",
-    "rto_min",
-    "rto_max",
-    "tail_loss_probe",
-    "fast_syn_retry",
-    "refused_retries",
-    "keepalive_time",
-    "keepalive_interval",
-    "keepalive_probes",
-    "max_orphans",
-    "invalid_ratelimit",
-    "challenge_ack_limit",
-    "syncookies",
-    "max_syn_backlog",
-    "somaxconn",
-    "abort_on_overflow",
-    "counters_6_18",
+    as_sysctl("net.ipv4.tcp_rfc1337", tcp_switch!(rfc1337, "a RST does not end TIME_WAIT")),
+    as_sysctl("net.ipv4.tcp_fin_timeout", tcp_span!(fin_timeout, "life of an orphan in FIN_WAIT2")),
+    own(tcp_word!(isn, ISN, "`clock`, `random`", "initial sequence numbers: by RFC 6528, or unrelated")),
+    as_sysctl(
+        "net.ipv4.tcp_timestamps",
+        tcp_word!(timestamps, TIMESTAMPS, "`off`, `random_offset`, `no_offset`", "timestamps (RFC 7323)"),
+    ),
+    as_sysctl("net.ipv4.tcp_sack", tcp_switch!(sack, "selective acknowledgments")),
+    as_sysctl("net.ipv4.tcp_window_scaling", tcp_switch!(window_scaling, "window scaling")),
+    own(tcp_number!(mss as u16, 88..=65_495, "largest segment offered, bytes")),
+    as_sysctl("net.ipv4.tcp_rmem", tcp_size!(rcv_buf, "receive buffer at first")),
+    as_sysctl("net.ipv4.tcp_rmem", tcp_size!(rcv_buf_max, "largest receive buffer")),
+    as_sysctl("net.ipv4.tcp_wmem", tcp_size!(snd_buf, "send buffer")),
+    as_sysctl(
+        "net.ipv4.tcp_syn_retries",
+        tcp_number!(syn_retries as u8, 1..=127, "retransmissions of a SYN"),
+    ),
+    as_sysctl(
+        "net.ipv4.tcp_syn_linear_timeouts",
+        tcp_number!(syn_linear_timeouts as u8, 0..=127, "SYN retransmissions before the timeout doubles"),
+    ),
+    as_sysctl(
+        "net.ipv4.tcp_synack_retries",
+        tcp_number!(synack_retries as u8, 0..=255, "retransmissions of a SYN,ACK"),
+    ),
+    as_sysctl(
+        "net.ipv4.tcp_retries2",
+        tcp_number!(retries2 as u8, 0..=255, "retransmissions before a connection is given up"),
+    ),
+    as_sysctl(
+        "net.ipv4.tcp_orphan_retries",
+        tcp_number!(orphan_retries as u8, 0..=255, "retransmissions of an orphan; 0 is 8"),
+    ),
+    own(tcp_span!(rto_initial, "first retransmission timeout")),
+    as_sysctl("net.ipv4.tcp_rto_min_us", tcp_span!(rto_min, "smallest retransmission timeout")),
+    as_sysctl("net.ipv4.tcp_rto_max_ms", tcp_span!(rto_max, "largest retransmission timeout")),
+    as_sysctl("net.ipv4.tcp_early_retrans", tcp_switch!(tail_loss_probe, "tail loss probes")),
+    own(tcp_switch!(fast_syn_retry, "after a bad ACK, SYN again after 2 jiffies")),
+    own(tcp_number!(refused_retries as u8, 0..=255, "how often a RST in answer to a SYN is overridden")),
+    as_sysctl(
+        "net.ipv4.tcp_max_orphans",
+        tcp_number!(max_orphans as u32, 0..=u64::from(u32::MAX), "most sockets without a descriptor"),
+    ),
+    as_sysctl(
+        "net.ipv4.tcp_invalid_ratelimit",
+        tcp_span!(invalid_ratelimit, "least time between two answers to segments that are not acceptable"),
+    ),
+    as_sysctl(
+        "net.ipv4.tcp_challenge_ack_limit",
+        field!(
+            challenge_ack_limit,
+            "number, or `unlimited`",
+            "challenge ACKs per second",
+            set_challenge_limit,
+            |k, _| match k.tcp.challenge_ack_limit {
+                u32::MAX => "unlimited".to_owned(),
+                n => n.to_string(),
+            }
+        ),
+    ),
+    as_sysctl(
+        "net.ipv4.tcp_syncookies",
+        tcp_word!(syncookies, SYNCOOKIES, "`off`, `when_full`, `always`", "SYN cookies"),
+    ),
+    as_sysctl(
+        "net.ipv4.tcp_max_syn_backlog",
+        tcp_number!(
+            max_syn_backlog as u32,
+            0..=u64::from(u32::MAX),
+            "with `syncookies` off, SYNs are dropped when less than a quarter of this many is free"
+        ),
+    ),
+    as_sysctl(
+        "net.core.somaxconn",
+        tcp_number!(somaxconn as u32, 0..=u64::from(u32::MAX), "largest accept queue of a listener"),
+    ),
+    as_sysctl(
+        "net.ipv4.tcp_abort_on_overflow",
+        tcp_switch!(abort_on_overflow, "a full accept queue answers with RST"),
+    ),
+    own(tcp_switch!(counters_6_18, "whether the counters and checks that are new in 6.18 exist")),
 ];
 
 /// Every parameter of the ephemeral ports.
-pub(crate) static PORTS: &[Field] = &[
-    field!(range = "net.ipv4.ip_local_port_range", set_range, |k| format!(
-        "({}, {})",
-        k.ports.low, k.ports.high
-    )),
-    field!(reserved = "net.ipv4.ip_local_reserved_ports", set_reserved, |k| {
-        let ranges = k.ports.reserved.iter().map(|(low, high)| format!("({low}, {high})"));
-        format!("[{}]", ranges.collect::<Vec<_>>().join(", "))
-    }),
-    field!(choice, set_choice, |k| match k.ports.choice {
+pub(crate) static PORTS: &[Parameter] = &[
+    as_sysctl(
+        "net.ipv4.ip_local_port_range",
+        field!(
+            range,
+            "`(low, high)`",
+            "ports that connect() chooses from, inclusive",
+            set_range,
+            |k, _| format!("({}, {})", k.ports.low, k.ports.high)
+        ),
+    ),
+    as_sysctl(
+        "net.ipv4.ip_local_reserved_ports",
+        field!(
+            reserved,
+            "`[(low, high), ..]`",
+            "ports that it never chooses",
+            |input, node, k| {
+                let notes = &mut input.notes;
+                let items = notes.list(node, "a list of port ranges", "[(8080, 8080), (9000, 9010)]");
+                k.ports.reserved = items.iter().filter_map(|item| port_range(notes, item)).collect();
+                Some(())
+            },
+            |k, _| {
+                let ranges = k.ports.reserved.iter().map(|(low, high)| format!("({low}, {high})"));
+                format!("[{}]", ranges.collect::<Vec<_>>().join(", "))
+            }
+        ),
+    ),
+    own(field!(choice, "`random`, `double_hash(65536)`", "how connect() picks", set_choice, |k, _| match k
+        .ports
+        .choice
+    {
         PortChoice::Random => "random".to_owned(),
         PortChoice::LinuxDoubleHash { perturb } => format!("double_hash({perturb})"),
-    }),
-    field!(
+    })),
+    own(field!(
         exhausted,
-        |notes, node, k| if let Some(errno) = errno(notes, node) {
-            k.ports.exhausted = errno;
+        "error",
+        "what connect() reports when no port is left",
+        |input, node, k| {
+            k.ports.exhausted = errno(&mut input.notes, node)?;
+            Some(())
         },
-        |k| format!("\"{}\"", k.ports.exhausted)
-    ),
+        |k, _| format!("\"{}\"", k.ports.exhausted)
+    )),
 ];
 
-/// Names of [`PORTS`].
-const PORT_NAMES: &[&str] = &["range", "reserved", "choice", "exhausted"];
-
 /// Applies `tcp: (..)`.
-pub(crate) fn apply_tcp(notes: &mut Notes, node: &Node, stack: Stack, knobs: &mut Knobs) {
-    let fields = notes.fields(node, "the section `tcp`", TCP_NAMES);
-    apply(notes, fields, TCP, stack, knobs);
+pub(crate) fn apply_tcp(input: &mut Input<'_>, node: &Node, stack: Stack, knobs: &mut Knobs) {
+    apply(input, node, "the section `tcp`", TCP, stack, knobs);
     if knobs.tcp.rto_min > knobs.tcp.rto_max {
         let message =
             format!("the smallest RTO, {}, is above the largest, {}", knobs.tcp.rto_min, knobs.tcp.rto_max);
-        notes.error(Diagnostic::error(node.place, message));
+        input.notes.error(Diagnostic::error(node.place, message));
     }
 }
 
 /// Applies `ports: (..)`.
-pub(crate) fn apply_ports(notes: &mut Notes, node: &Node, stack: Stack, knobs: &mut Knobs) {
-    let fields = notes.fields(node, "the section `ports`", PORT_NAMES);
-    apply(notes, fields, PORTS, stack, knobs);
+pub(crate) fn apply_ports(input: &mut Input<'_>, node: &Node, stack: Stack, knobs: &mut Knobs) {
+    apply(input, node, "the section `ports`", PORTS, stack, knobs);
 }
 
-fn apply(notes: &mut Notes, fields: Fields<'_>, table: &[Field], stack: Stack, knobs: &mut Knobs) {
-    for field in table {
-        let Some(node) = fields.get(field.name) else { continue };
-        if let Some(name) = field.sysctl_on(stack) {
-            let message = format!("on `{stack}` a sysctl sets `{}`", field.name);
+fn apply(
+    input: &mut Input<'_>,
+    node: &Node,
+    what: &'static str,
+    table: &[Parameter],
+    stack: Stack,
+    knobs: &mut Knobs,
+) {
+    let known: Vec<_> = table.iter().map(|p| p.field.name).collect();
+    let fields = input.notes.fields(node, what, &known);
+    for parameter in table {
+        let Some(node) = fields.get(parameter.field.name) else { continue };
+        if let Some(name) = parameter.sysctl_on(stack) {
+            let message = format!("on `{stack}` a sysctl sets `{}`", parameter.field.name);
             let help = format!("write it as on the machine: `sysctl: {{\"{name}\": \"..\"}}`");
-            notes.error(Diagnostic::error(node.place, message).help(help));
+            input.notes.error(Diagnostic::error(node.place, message).help(help));
             continue;
         }
-        (field.set)(notes, node, knobs);
+        // What is wrong with it has been noted.
+        let _ = (parameter.field.set)(input, node, knobs);
     }
+}
+
+/// The section with what is not a sysctl on this stack.
+pub(crate) fn show(table: &[Parameter], stack: Stack, knobs: &Knobs, scenario: &Scenario) -> String {
+    let here = table.iter().filter(|p| p.sysctl_on(stack).is_none());
+    lines("(", here.map(|p| format!("{}: {}", p.field.name, (p.field.get)(knobs, scenario))), ")")
 }
 
 /// The name of an error number, in quotes.
 pub(crate) fn errno(notes: &mut Notes, node: &Node) -> Option<Errno> {
     let name = notes.text(node, "the name of an error", "\"EADDRNOTAVAIL\"")?;
-    let found = Errno::ALL.iter().find(|e| e.name() == name).copied();
+    let found = Errno::OF_ATTEMPTS.iter().find(|e| e.name() == name).copied();
     if found.is_none() {
-        let names: Vec<_> = Errno::ALL.iter().map(|e| e.name()).collect();
+        let names: Vec<_> = Errno::OF_ATTEMPTS.iter().map(|e| e.name()).collect();
         notes.not_one_of(node, "an error that an application can see", &names);
     }
     found
-}
-
-fn quoted_span(span: Span) -> String {
-    format!("\"{}\"", show_span(span))
 }
 
 fn positive_size(notes: &mut Notes, node: &Node) -> Option<u32> {
@@ -292,27 +333,29 @@ fn positive_size(notes: &mut Notes, node: &Node) -> Option<u32> {
     Some(size)
 }
 
-fn set_reuse_delay(notes: &mut Notes, node: &Node, knobs: &mut Knobs) {
-    if matches!(&node.kind, Kind::Word(w) if w == "next_second") {
-        knobs.tcp.tw_reuse_delay = ReuseDelay::NextSecond;
-    } else if let Some(span) = notes.span(node) {
-        knobs.tcp.tw_reuse_delay = ReuseDelay::SinceEntry(span);
-    }
+fn set_reuse_delay(input: &mut Input<'_>, node: &Node, knobs: &mut Knobs) -> Option<()> {
+    knobs.tcp.tw_reuse_delay = if matches!(&node.kind, Kind::Word(w) if w == "next_second") {
+        ReuseDelay::NextSecond
+    } else {
+        ReuseDelay::SinceEntry(input.notes.span(node)?)
+    };
+    Some(())
 }
 
-fn show_reuse_delay(knobs: &Knobs) -> String {
+fn show_reuse_delay(knobs: &Knobs, _: &Scenario) -> String {
     match knobs.tcp.tw_reuse_delay {
         ReuseDelay::NextSecond => "next_second".to_owned(),
-        ReuseDelay::SinceEntry(span) => quoted_span(span),
+        ReuseDelay::SinceEntry(span) => time(span),
     }
 }
 
-fn set_challenge_limit(notes: &mut Notes, node: &Node, knobs: &mut Knobs) {
-    if matches!(&node.kind, Kind::Word(w) if w == "unlimited") {
-        knobs.tcp.challenge_ack_limit = u32::MAX;
-    } else if let Some(n) = notes.integer(node, 0..=u64::from(u32::MAX - 1)) {
-        knobs.tcp.challenge_ack_limit = n as u32;
-    }
+fn set_challenge_limit(input: &mut Input<'_>, node: &Node, knobs: &mut Knobs) -> Option<()> {
+    knobs.tcp.challenge_ack_limit = if matches!(&node.kind, Kind::Word(w) if w == "unlimited") {
+        u32::MAX
+    } else {
+        input.notes.integer(node, 0..=u64::from(u32::MAX - 1))? as u32
+    };
+    Some(())
 }
 
 /// Two ports in order, as in `(32768, 60999)`.
@@ -329,54 +372,22 @@ pub(crate) fn port_range(notes: &mut Notes, node: &Node) -> Option<(u16, u16)> {
     Some((low as u16, high as u16))
 }
 
-fn set_range(notes: &mut Notes, node: &Node, knobs: &mut Knobs) {
-    if let Some((low, high)) = port_range(notes, node) {
-        (knobs.ports.low, knobs.ports.high) = (low, high);
-    }
+fn set_range(input: &mut Input<'_>, node: &Node, knobs: &mut Knobs) -> Option<()> {
+    (knobs.ports.low, knobs.ports.high) = port_range(&mut input.notes, node)?;
+    Some(())
 }
 
-fn set_reserved(notes: &mut Notes, node: &Node, knobs: &mut Knobs) {
-    let items = notes.list(node, "a list of port ranges", "[(8080, 8080), (9000, 9010)]");
-    knobs.ports.reserved = items.iter().filter_map(|item| port_range(notes, item)).collect();
-}
-
-fn set_choice(notes: &mut Notes, node: &Node, knobs: &mut Knobs) {
-    if let Kind::Tuple(Some(name), args) = &node.kind
-        && name.text == "double_hash"
-        && let [size] = &args[..]
-    {
-        if let Some(perturb) = notes.integer(size, 1..=65_536) {
-            knobs.ports.choice = PortChoice::LinuxDoubleHash { perturb: perturb as u32 };
+fn set_choice(input: &mut Input<'_>, node: &Node, knobs: &mut Knobs) -> Option<()> {
+    knobs.ports.choice = match &node.kind {
+        Kind::Tuple(Some(name), args) if name.text == "double_hash" && args.len() == 1 => {
+            let perturb = input.notes.integer(&args[0], 1..=65_536)? as u32;
+            PortChoice::LinuxDoubleHash { perturb }
         }
-        return;
-    }
-    if matches!(&node.kind, Kind::Word(w) if w == "random") {
-        knobs.ports.choice = PortChoice::Random;
-        return;
-    }
-    notes.not_one_of(node, "a way to choose ports", &["random", "double_hash(65536)"]);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lists_of_names_are_those_of_the_tables() {
-        assert_eq!(TCP.iter().map(|f| f.name).collect::<Vec<_>>(), TCP_NAMES);
-        assert_eq!(PORTS.iter().map(|f| f.name).collect::<Vec<_>>(), PORT_NAMES);
-    }
-
-    #[test]
-    fn the_reference_names_every_parameter() {
-        let reference = include_str!("../../LANGUAGE.md");
-        for name in TCP_NAMES.iter().chain(PORT_NAMES) {
-            assert!(reference.contains(&format!("`{name}`")), "LANGUAGE.md does not name {name}");
+        Kind::Word(w) if w == "random" => PortChoice::Random,
+        _ => {
+            input.notes.not_one_of(node, "a way to choose ports", &["random", "double_hash(65536)"]);
+            return None;
         }
-        for setting in sysctl::SETTINGS {
-            let last = setting.name.rsplit('.').next().unwrap_or_default();
-            let last = last.trim_start_matches("nf_conntrack_").trim_start_matches("tcp_keepalive");
-            assert!(reference.contains(last), "LANGUAGE.md does not name {}", setting.name);
-        }
-    }
+    };
+    Some(())
 }

@@ -5,7 +5,7 @@ use sim_core::rng::Ratio;
 use sim_core::scenario::{Band, Check, Limit, Metric, Outcome, Rate, Scenario, Window};
 use sim_core::time::Span;
 
-use super::{text, time};
+use crate::section::{text, time};
 use crate::units::{show_rate, show_ratio};
 
 /// What the numbers of a band are.

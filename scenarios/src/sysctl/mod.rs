@@ -7,6 +7,7 @@ use sim_core::profile::Stack;
 use crate::DumpNotes;
 use crate::read::{Notes, nearest};
 use crate::report::Diagnostic;
+use crate::section::{lines, text};
 use crate::source::Place;
 use crate::syntax::{Key, Kind, Node, clip};
 
@@ -235,50 +236,11 @@ fn split_line(line: &str) -> Option<(String, &str)> {
     (name.contains('.') && name.chars().all(plain)).then_some((name, value.trim()))
 }
 
-/// Applies the section `conntrack: (..)`, whose fields are the sysctls without their common beginning.
-pub(crate) fn apply_conntrack(notes: &mut Notes, node: &Node, knobs: &mut Knobs) {
-    let entries = match &node.kind {
-        Kind::Fields(_, entries) => entries.as_slice(),
-        Kind::Tuple(None, items) if items.is_empty() => &[],
-        _ => return notes.expected(node, "`on`, `off` or the fields of conntrack", "(max: 65536)"),
-    };
-    for (i, (key, value)) in entries.iter().enumerate() {
-        let short = || SETTINGS.iter().filter_map(|s| s.name.strip_prefix(CONNTRACK)).chain(["first_gc"]);
-        if let Some((first, _)) = entries[..i].iter().find(|(k, _)| k.text == key.text) {
-            let diagnostic = Diagnostic::error(key.place, format!("the field `{}` comes twice", key.text));
-            notes.error(diagnostic.label("again here").other(first.place, "first here"));
-        }
-        if key.text == "first_gc" {
-            // No sysctl: the collector runs from boot, so a scenario may meet it at any phase.
-            knobs.conntrack.first_gc = notes.span(value).or(knobs.conntrack.first_gc);
-            continue;
-        }
-        let Some(setting) = find(&format!("{CONNTRACK}{}", key.text)) else {
-            let mut diagnostic =
-                Diagnostic::error(key.place, format!("conntrack has no field `{}`", clip(&key.text)));
-            if let Some(near) = nearest(&key.text, short()) {
-                diagnostic = diagnostic.label(format!("did you mean `{near}`?"));
-            }
-            let names = short().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
-            notes
-                .error(diagnostic.help(format!("its fields are the sysctls after `nf_conntrack_`: {names}")));
-            continue;
-        };
-        let text = match &value.kind {
-            Kind::Text(t) if setting.unit == "seconds" => {
-                crate::units::span(t).map_or_else(|_| t.clone(), |s| s.as_secs().to_string())
-            }
-            Kind::Text(t) | Kind::Number(t) => t.replace('_', ""),
-            Kind::Word(w) if w == "true" => "1".to_owned(),
-            Kind::Word(w) if w == "false" => "0".to_owned(),
-            _ => {
-                notes.expected(value, &setting.takes(), "");
-                continue;
-            }
-        };
-        if let Err(takes) = setting.set(knobs, &text) {
-            let message = format!("Linux would refuse {} here", crate::syntax::quoted(&text));
-            notes.error(Diagnostic::error(value.place, message).label("EINVAL").help(takes));
-        }
+/// The map of all settings that this stack has, those of conntrack apart; empty where there are no sysctls.
+pub(crate) fn show(stack: Stack, knobs: &Knobs) -> String {
+    if !stack.is_linux() {
+        return String::new();
     }
+    let here = SETTINGS.iter().filter(|s| s.exists_in(stack) && !s.name.starts_with(CONNTRACK));
+    lines("{", here.map(|s| format!("{}: {}", text(s.name), text(&s.get(knobs)))), "}")
 }

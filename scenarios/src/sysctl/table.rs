@@ -28,6 +28,8 @@ pub(crate) struct Setting {
     pub(crate) unit: &'static str,
     /// The first stack profile that has it.
     pub(crate) since: Option<Stack>,
+    /// What it does: one line of the reference.
+    pub(crate) doc: &'static str,
     /// What it takes and does.
     pub(crate) kind: Kind,
 }
@@ -94,7 +96,13 @@ const fn number(
     set: fn(&mut Knobs, u64),
     get: fn(&Knobs) -> u64,
 ) -> Setting {
-    Setting { name, unit: "", since: None, kind: Kind::Number { low: range.0, high: range.1, set, get } }
+    Setting {
+        name,
+        unit: "",
+        since: None,
+        doc: "",
+        kind: Kind::Number { low: range.0, high: range.1, set, get },
+    }
 }
 
 const fn text(
@@ -103,10 +111,14 @@ const fn text(
     set: fn(&mut Knobs, &str) -> bool,
     get: fn(&Knobs) -> String,
 ) -> Setting {
-    Setting { name, unit: "", since: None, kind: Kind::Text { takes, set, get } }
+    Setting { name, unit: "", since: None, doc: "", kind: Kind::Text { takes, set, get } }
 }
 
 impl Setting {
+    const fn doc(mut self, doc: &'static str) -> Setting {
+        self.doc = doc;
+        self
+    }
     const fn since(mut self, stack: Stack) -> Setting {
         self.since = Some(stack);
         self
@@ -153,50 +165,53 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "two ports, the lower first, both from 1024 to 65535: \"32768 60999\"",
         set_port_range,
         |k| format!("{} {}", k.ports.low, k.ports.high),
-    ),
+    )
+    .doc("ports that connect() chooses from"),
     text(
         "net.ipv4.ip_local_reserved_ports",
         "ports and ranges with commas between: \"8080,9000-9010\"",
         set_reserved_ports,
         show_reserved_ports,
-    ),
-    plain!("net.core.somaxconn", (0, INT), tcp.somaxconn as u32),
-    switch!("net.ipv4.tcp_abort_on_overflow", 255, tcp.abort_on_overflow),
+    )
+    .doc("ports that it never chooses"),
+    plain!("net.core.somaxconn", (0, INT), tcp.somaxconn as u32).doc("largest accept queue of a listener"),
+    switch!("net.ipv4.tcp_abort_on_overflow", 255, tcp.abort_on_overflow)
+        .doc("a full accept queue answers with RST"),
     number(
         "net.ipv4.tcp_challenge_ack_limit",
         (0, INT),
         // INT_MAX is the kernel's way to say "off".
         |k, n| k.tcp.challenge_ack_limit = if n == INT { u32::MAX } else { n as u32 },
         |k| u64::from(k.tcp.challenge_ack_limit).min(INT),
-    ),
+    )
+    .doc("challenge ACKs per second; 2147483647 is off"),
     number(
         "net.ipv4.tcp_early_retrans",
         (0, 4),
         |k, n| k.tcp.tail_loss_probe = n >= 3,
         |k| if k.tcp.tail_loss_probe { 3 } else { 0 },
-    ),
-    seconds!("net.ipv4.tcp_fin_timeout", (0, SECONDS), tcp.fin_timeout),
+    )
+    .doc("3 and 4 send tail loss probes"),
+    seconds!("net.ipv4.tcp_fin_timeout", (0, SECONDS), tcp.fin_timeout).doc("life of an orphan in FIN_WAIT2"),
     number(
         "net.ipv4.tcp_invalid_ratelimit",
         (0, INT),
         |k, n| k.tcp.invalid_ratelimit = Span::from_millis(n),
         |k| k.tcp.invalid_ratelimit.as_millis(),
     )
-    .millis(),
-    seconds!("net.ipv4.tcp_keepalive_time", (0, SECONDS), tcp.keepalive.0),
-    seconds!("net.ipv4.tcp_keepalive_intvl", (0, SECONDS), tcp.keepalive.1),
-    number(
-        "net.ipv4.tcp_keepalive_probes",
-        (0, 255),
-        |k, n| k.tcp.keepalive.2 = n as u8,
-        |k| u64::from(k.tcp.keepalive.2),
-    ),
-    plain!("net.ipv4.tcp_max_orphans", (0, INT), tcp.max_orphans as u32),
-    plain!("net.ipv4.tcp_max_syn_backlog", (0, INT), tcp.max_syn_backlog as u32),
-    plain!("net.ipv4.tcp_max_tw_buckets", (0, INT), tcp.max_tw_buckets as u32),
-    plain!("net.ipv4.tcp_orphan_retries", (0, 255), tcp.orphan_retries as u8),
-    plain!("net.ipv4.tcp_retries2", (0, 255), tcp.retries2 as u8),
-    switch!("net.ipv4.tcp_rfc1337", 255, tcp.rfc1337),
+    .millis()
+    .doc("least time between two answers to segments that are not acceptable"),
+    plain!("net.ipv4.tcp_max_orphans", (0, INT), tcp.max_orphans as u32)
+        .doc("most sockets without a descriptor"),
+    plain!("net.ipv4.tcp_max_syn_backlog", (0, INT), tcp.max_syn_backlog as u32)
+        .doc("with `tcp_syncookies` 0, SYNs are dropped when less than a quarter of this many is free"),
+    plain!("net.ipv4.tcp_max_tw_buckets", (0, INT), tcp.max_tw_buckets as u32)
+        .doc("most sockets in TIME_WAIT"),
+    plain!("net.ipv4.tcp_orphan_retries", (0, 255), tcp.orphan_retries as u8)
+        .doc("retransmissions of an orphan; 0 is 8"),
+    plain!("net.ipv4.tcp_retries2", (0, 255), tcp.retries2 as u8)
+        .doc("retransmissions before a connection is given up"),
+    switch!("net.ipv4.tcp_rfc1337", 255, tcp.rfc1337).doc("a RST does not end TIME_WAIT"),
     text(
         "net.ipv4.tcp_rmem",
         "three sizes in bytes, least, default and most: \"4096 131072 33554432\"",
@@ -206,7 +221,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
             true
         },
         |k| format!("4096 {} {}", k.tcp.rcv_buf, k.tcp.rcv_buf_max),
-    ),
+    )
+    .doc("receive buffers"),
     text(
         "net.ipv4.tcp_wmem",
         "three sizes in bytes, least, default and most: \"4096 16384 4194304\"",
@@ -217,7 +233,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
             true
         },
         |k| format!("4096 16384 {}", u64::from(k.tcp.snd_buf) * 2),
-    ),
+    )
+    .doc("send buffers"),
     number(
         "net.ipv4.tcp_rto_min_us",
         (1, INT),
@@ -225,7 +242,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
         |k| k.tcp.rto_min.as_micros(),
     )
     .micros()
-    .since(Stack::Linux6_12),
+    .since(Stack::Linux6_12)
+    .doc("smallest retransmission timeout"),
     number(
         "net.ipv4.tcp_rto_max_ms",
         (1_000, 120_000),
@@ -233,12 +251,15 @@ pub(crate) static SETTINGS: &[Setting] = &[
         |k| k.tcp.rto_max.as_millis(),
     )
     .millis()
-    .since(Stack::Linux6_18),
-    switch!("net.ipv4.tcp_sack", 255, tcp.sack),
+    .since(Stack::Linux6_18)
+    .doc("largest retransmission timeout"),
+    switch!("net.ipv4.tcp_sack", 255, tcp.sack).doc("selective acknowledgments"),
     plain!("net.ipv4.tcp_syn_linear_timeouts", (0, 127), tcp.syn_linear_timeouts as u8)
-        .since(Stack::Linux6_12),
-    plain!("net.ipv4.tcp_syn_retries", (1, 127), tcp.syn_retries as u8),
-    plain!("net.ipv4.tcp_synack_retries", (0, 255), tcp.synack_retries as u8),
+        .since(Stack::Linux6_12)
+        .doc("SYN retransmissions before the timeout doubles"),
+    plain!("net.ipv4.tcp_syn_retries", (1, 127), tcp.syn_retries as u8).doc("retransmissions of a SYN"),
+    plain!("net.ipv4.tcp_synack_retries", (0, 255), tcp.synack_retries as u8)
+        .doc("retransmissions of a SYN,ACK"),
     number(
         "net.ipv4.tcp_syncookies",
         (0, 255),
@@ -250,7 +271,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
             }
         },
         |k| k.tcp.syncookies as u64,
-    ),
+    )
+    .doc("0 never, 1 when the SYN queue is full, 2 always"),
     number(
         "net.ipv4.tcp_timestamps",
         (0, 255),
@@ -262,7 +284,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
             }
         },
         |k| k.tcp.timestamps as u64,
-    ),
+    )
+    .doc("0 off, 1 with a random offset, 2 without"),
     number(
         "net.ipv4.tcp_tw_reuse",
         (0, 2),
@@ -274,7 +297,8 @@ pub(crate) static SETTINGS: &[Setting] = &[
             }
         },
         |k| k.tcp.tw_reuse as u64,
-    ),
+    )
+    .doc("connect() takes over a TIME_WAIT: 0 never, 1 always, 2 on the loopback"),
     number(
         "net.ipv4.tcp_tw_reuse_delay",
         (1, 60_000),
@@ -285,28 +309,45 @@ pub(crate) static SETTINGS: &[Setting] = &[
         },
     )
     .millis()
-    .since(Stack::Linux6_18),
-    switch!("net.ipv4.tcp_window_scaling", 255, tcp.window_scaling),
-    plain!("net.netfilter.nf_conntrack_max", (0, INT), conntrack.max as u32),
-    plain!("net.netfilter.nf_conntrack_buckets", (1, INT), conntrack.buckets as u32),
-    seconds!("net.netfilter.nf_conntrack_tcp_timeout_syn_sent", (0, INT), conntrack.timeouts.syn_sent),
-    seconds!("net.netfilter.nf_conntrack_tcp_timeout_syn_recv", (0, INT), conntrack.timeouts.syn_recv),
-    seconds!("net.netfilter.nf_conntrack_tcp_timeout_established", (0, INT), conntrack.timeouts.established),
-    seconds!("net.netfilter.nf_conntrack_tcp_timeout_fin_wait", (0, INT), conntrack.timeouts.fin_wait),
-    seconds!("net.netfilter.nf_conntrack_tcp_timeout_close_wait", (0, INT), conntrack.timeouts.close_wait),
-    seconds!("net.netfilter.nf_conntrack_tcp_timeout_last_ack", (0, INT), conntrack.timeouts.last_ack),
-    seconds!("net.netfilter.nf_conntrack_tcp_timeout_time_wait", (0, INT), conntrack.timeouts.time_wait),
-    seconds!("net.netfilter.nf_conntrack_tcp_timeout_close", (0, INT), conntrack.timeouts.close),
-    seconds!("net.netfilter.nf_conntrack_tcp_timeout_max_retrans", (0, INT), conntrack.timeouts.max_retrans),
+    .since(Stack::Linux6_18)
+    .doc("how old that TIME_WAIT must be"),
+    switch!("net.ipv4.tcp_window_scaling", 255, tcp.window_scaling).doc("window scaling"),
+    plain!("net.netfilter.nf_conntrack_max", (0, INT), conntrack.max as u32)
+        .doc("most entries; 0 is unlimited"),
+    plain!("net.netfilter.nf_conntrack_buckets", (1, INT), conntrack.buckets as u32)
+        .doc("buckets of the hash, which set the pace of the garbage collector"),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_syn_sent", (0, INT), conntrack.timeouts.syn_sent)
+        .doc("life of an entry after a SYN"),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_syn_recv", (0, INT), conntrack.timeouts.syn_recv)
+        .doc("after a SYN,ACK"),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_established", (0, INT), conntrack.timeouts.established)
+        .doc("of an established connection"),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_fin_wait", (0, INT), conntrack.timeouts.fin_wait)
+        .doc("after the first FIN"),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_close_wait", (0, INT), conntrack.timeouts.close_wait)
+        .doc("after that FIN was acknowledged"),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_last_ack", (0, INT), conntrack.timeouts.last_ack)
+        .doc("after the second FIN"),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_time_wait", (0, INT), conntrack.timeouts.time_wait)
+        .doc("after the last ACK"),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_close", (0, INT), conntrack.timeouts.close)
+        .doc("after a RST"),
+    seconds!("net.netfilter.nf_conntrack_tcp_timeout_max_retrans", (0, INT), conntrack.timeouts.max_retrans)
+        .doc("at most, after too many retransmissions"),
     seconds!(
         "net.netfilter.nf_conntrack_tcp_timeout_unacknowledged",
         (0, INT),
         conntrack.timeouts.unacknowledged
-    ),
-    switch!("net.netfilter.nf_conntrack_tcp_loose", 1, conntrack.loose),
-    switch!("net.netfilter.nf_conntrack_tcp_be_liberal", 1, conntrack.be_liberal),
-    switch!("net.netfilter.nf_conntrack_tcp_ignore_invalid_rst", 1, conntrack.ignore_invalid_rst),
-    plain!("net.netfilter.nf_conntrack_tcp_max_retrans", (0, 255), conntrack.max_retrans as u8),
+    )
+    .doc("at most, while something is not acknowledged"),
+    switch!("net.netfilter.nf_conntrack_tcp_loose", 1, conntrack.loose)
+        .doc("an ACK without an entry makes one"),
+    switch!("net.netfilter.nf_conntrack_tcp_be_liberal", 1, conntrack.be_liberal)
+        .doc("segments out of the window are let through"),
+    switch!("net.netfilter.nf_conntrack_tcp_ignore_invalid_rst", 1, conntrack.ignore_invalid_rst)
+        .doc("a RST out of the window is let through"),
+    plain!("net.netfilter.nf_conntrack_tcp_max_retrans", (0, 255), conntrack.max_retrans as u8)
+        .doc("retransmissions that are too many"),
 ];
 
 fn set_port_range(knobs: &mut Knobs, value: &str) -> bool {

@@ -43,11 +43,7 @@ impl Reader<'_> {
     fn window_of(&self, notes: &mut Notes, place: Place, from: &Node, to: &Node) -> Option<Window> {
         let (begin, end) = (notes.span(from), notes.span(to));
         let (begin, end) = (begin?, end?);
-        let good_begin = self.on_sample(notes, from, begin);
-        if good_begin.is_none() && self.names.times.patched {
-            return None;
-        }
-        let good = (good_begin, self.on_sample(notes, to, end));
+        let good = (self.on_sample(notes, from, begin), self.on_sample(notes, to, end));
         if begin >= end {
             notes.error(Diagnostic::error(place, format!("nothing lies between {begin} and {end}")));
             return None;
@@ -64,18 +60,8 @@ impl Reader<'_> {
             return Some(());
         }
         let message = format!("the scenario ends at {duration}, before {}", Span(at));
-        notes.error(self.misfit(place, message).label("outside the run"));
+        notes.error(Diagnostic::error(place, message).label("outside the run"));
         None
-    }
-
-    /// A file's expectation that does not fit its own times is a mistake; one that no longer fits after the times were
-    /// set from outside is left out, which is worth a word.
-    fn misfit(&self, place: Place, message: String) -> Diagnostic {
-        if self.names.times.patched {
-            let help = "this expectation is left out, because `--set` changed the times";
-            return Diagnostic::warning(place, message).help(help);
-        }
-        Diagnostic::error(place, message)
     }
 
     pub(super) fn on_sample(&self, notes: &mut Notes, node: &Node, at: Span) -> Option<()> {
@@ -92,7 +78,7 @@ impl Reader<'_> {
             units::show_span(before),
             units::show_span(after)
         );
-        notes.error(self.misfit(node.place, message).help(help));
+        notes.error(Diagnostic::error(node.place, message).help(help));
         None
     }
 }

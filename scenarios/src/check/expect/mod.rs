@@ -10,18 +10,21 @@ use sim_core::time::Time;
 
 use self::band::{Unit, band, parts_per_million};
 use self::what::unit_of;
-use super::Times;
+use super::Input;
 use super::host::Read as HostRead;
-use super::link;
+use super::link::{self, Net};
+use super::times::Times;
 use super::traffic::Read as TrafficRead;
+use crate::Extras;
 use crate::read::{Notes, nearest};
-use crate::report::Diagnostic;
-use crate::source::line_and_column;
+use crate::report::{Diagnostic, Severity};
+use crate::source::{Place, line_and_column};
 use crate::syntax::{Kind, Node, quoted};
 
 /// What an expectation may speak of.
 pub(crate) struct Names<'a> {
     pub(crate) hosts: &'a [HostRead],
+    pub(crate) net: &'a Net,
     pub(crate) traffic: &'a [TrafficRead],
     pub(crate) times: Times,
 }
@@ -43,12 +46,19 @@ const EXAMPLES: &[(&str, &str)] = &[
 ];
 
 /// Reads every expectation.
-pub(crate) fn expectations(notes: &mut Notes, node: &Node, names: &Names<'_>) -> Vec<Expectation> {
+pub(crate) fn expectations(input: &mut Input<'_>, node: &Node) -> Vec<Expectation> {
+    let Input { notes, extras, hosts, net, traffic, times, .. } = input;
+    let names = &Names { hosts, net, traffic, times: *times };
     let items = notes.list(node, "a list of expectations", "[never(\"ECONNREFUSED\")]");
     let mut found = Vec::new();
     for item in items {
         let reader = Reader { names, item };
-        let Some(check) = reader.check(notes) else { continue };
+        let before = notes.diagnostics.len();
+        let checked = reader.check(notes);
+        if !extras.patches.is_empty() && item.place.source == 0 {
+            leave_out(notes, before, item.place, extras);
+        }
+        let Some(check) = checked else { continue };
         let (text, line) = notes.sources.get(item.place.source).map_or((String::new(), 0), |source| {
             let text = source.text.get(item.place.start..item.place.end).unwrap_or_default();
             let (line, _) = line_and_column(&source.text, item.place.start);
@@ -57,6 +67,24 @@ pub(crate) fn expectations(notes: &mut Notes, node: &Node, names: &Names<'_>) ->
         found.push(Expectation { text, line, check });
     }
     found
+}
+
+/// An expectation of the file that was right before the patches is left out if they leave nothing to judge it by:
+/// its first error becomes a warning. One that is wrong in the file itself stays an error.
+fn leave_out(notes: &mut Notes, before: usize, place: Place, extras: &Extras<'_>) {
+    let is_error = |d: &Diagnostic| d.severity == Severity::Error;
+    let Some(first) = notes.diagnostics[before..].iter().find(|d| is_error(d)).cloned() else { return };
+    let Some(file) = notes.sources.first() else { return };
+    let within = |d: &Diagnostic| {
+        d.place.is_some_and(|p| p.source == 0 && place.start <= p.start && p.end <= place.end)
+    };
+    let alone = crate::load(file, &Extras { patches: &[], ..*extras });
+    if alone.is_err_and(|report| report.diagnostics.iter().any(|d| is_error(d) && within(d))) {
+        return;
+    }
+    notes.diagnostics.truncate(before);
+    let help = "this expectation is left out, because it does not fit what `--set` changed";
+    notes.error(Diagnostic { severity: Severity::Warning, help: vec![help.to_owned()], ..first });
 }
 
 /// One expectation on its way to a check.

@@ -7,8 +7,9 @@ use sim_core::tcp::State;
 
 use super::band::Unit;
 use super::{Reader, arguments};
+use crate::check::destination::endpoint;
 use crate::check::link;
-use crate::check::traffic::{self, Read as TrafficRead};
+use crate::check::traffic::Read as TrafficRead;
 use crate::read::{Notes, nearest};
 use crate::report::Diagnostic;
 use crate::syntax::{Kind, Node, quoted};
@@ -130,9 +131,8 @@ impl Reader<'_> {
         let to = fields.need(notes, "to", "\"10.0.0.2:80\"");
         let (from, to) = (from?, to?);
         let text = notes.text(from, "a host or one of its addresses", "\"client\"")?;
-        let net = link::Net::new(self.names.hosts, &[]);
         let (host, addr) = if let Ok(addr) = units::addr(text) {
-            if let Some(host) = net.owner(addr) {
+            if let Some(host) = self.names.net.owner(addr) {
                 (host, addr)
             } else {
                 notes.error(Diagnostic::error(from.place, format!("no host has the address {addr}")));
@@ -142,7 +142,7 @@ impl Reader<'_> {
             let host = link::host_id(notes, from, self.names.hosts)?;
             (host, *self.names.hosts[host.index()].host.addresses.first()?)
         };
-        let (_, to_addr) = traffic::endpoint(notes, to, Some(host), &net)?;
+        let (_, to_addr) = endpoint(notes, to, Some(host), self.names.hosts, self.names.net)?;
         let used = |t: &TrafficRead| t.traffic.from == host && t.traffic.to.contains(&to_addr);
         if !self.names.traffic.iter().any(used) {
             let message =
@@ -154,8 +154,7 @@ impl Reader<'_> {
     }
 
     fn listener(&self, notes: &mut Notes, node: &Node) -> Option<(HostId, u16)> {
-        let net = link::Net::new(self.names.hosts, &[]);
-        let (host, addr) = traffic::endpoint(notes, node, None, &net)?;
+        let (host, addr) = endpoint(notes, node, None, self.names.hosts, self.names.net)?;
         let listens = self.names.hosts[host.index()].host.listen.iter().any(|l| l.port == addr.port);
         if !listens {
             let name = &self.names.hosts[host.index()].host.name;
@@ -180,13 +179,13 @@ fn outcome_of(name: &str) -> Option<Outcome> {
         "connected" => Outcome::Connected,
         "completed" => Outcome::Completed,
         "failed" => Outcome::Failed,
-        _ => Outcome::Error(*Errno::ALL.iter().find(|e| e.name() == name)?),
+        _ => Outcome::Error(*Errno::OF_ATTEMPTS.iter().find(|e| e.name() == name)?),
     })
 }
 
 fn unknown_outcome(notes: &mut Notes, node: &Node, name: &str) {
     let words = ["attempted", "connected", "completed", "failed"];
-    let names = || words.into_iter().chain(Errno::ALL.iter().map(|e| e.name()));
+    let names = || words.into_iter().chain(Errno::OF_ATTEMPTS.iter().map(|e| e.name()));
     let mut diagnostic = Diagnostic::error(node.place, format!("there is no outcome {}", quoted(name)));
     if let Some(near) = nearest(name, names()) {
         diagnostic = diagnostic.label(format!("did you mean \"{near}\"?"));

@@ -84,7 +84,7 @@ fn everything() -> Vec<&'static str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..crate::properties::config(400) })]
 
     #[test]
     fn mutated_files_are_refused_or_loaded(
@@ -112,9 +112,19 @@ proptest! {
         }
     }
 
+    /// Stretches of two files of the library, joined where lines end: RON nearly everywhere, sense seldom.
     #[test]
-    fn any_text_is_refused_or_loaded(text in "\\PC{0,200}") {
-        exercise(&text, &[]);
+    fn spliced_files_are_refused_or_loaded(
+        files in prop::array::uniform2(0_usize..1000),
+        cuts in prop::array::uniform4(0.0_f64..1.0),
+    ) {
+        let texts = everything();
+        let [a, b] = files.map(|which| texts[which % texts.len()].lines().collect::<Vec<_>>());
+        let at = |lines: &[&str], cut: f64| (cut * lines.len() as f64) as usize;
+        let (from, to) = (at(&b, cuts[1].min(cuts[2])), at(&b, cuts[1].max(cuts[2])));
+        let (first, last) = (at(&a, cuts[0].min(cuts[3])), at(&a, cuts[0].max(cuts[3])));
+        let lines = a[..first].iter().chain(&b[from..to]).chain(&a[last..]);
+        exercise(&lines.copied().collect::<Vec<_>>().join("\n"), &[]);
     }
 
     #[test]

@@ -129,3 +129,28 @@ fn an_option_without_a_value_is_no_patch() {
     );
     assert!(Patch::parse("=1").is_err());
 }
+
+#[test]
+fn an_expectation_on_what_a_patch_took_away_is_left_out() {
+    let loaded =
+        set("conntrack-full", &["hosts.router.conntrack=off"]).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(loaded.warnings.warnings(), 1, "{}", loaded.warnings);
+    assert!(loaded.warnings.to_string().contains("left out, because it does not fit what `--set` changed"));
+    assert_eq!(loaded.scenario.expect.len(), 8);
+}
+
+#[test]
+fn an_expectation_that_was_wrong_before_stays_wrong() {
+    let text = bundled("ports-run-out").unwrap().text.replace("never(", "nevr(");
+    let patches = [Patch::new("seed", "2")];
+    let extras = Extras { patches: &patches, ..Extras::default() };
+    assert!(load(&Source::new("a.ron", text), &extras).is_err());
+}
+
+#[test]
+fn a_pool_can_be_taken_away_and_given_back() {
+    let loaded = set("ports-run-out", &["traffic.web.pool=(size: 5)", "traffic.web.pool=none"]).unwrap();
+    assert_eq!(loaded.scenario.traffic[0].pool, None);
+    let loaded = set("ports-run-out", &["traffic.web.pool=none", "traffic.web.pool.size=3"]).unwrap();
+    assert_eq!(loaded.scenario.traffic[0].pool.map(|p| p.size), Some(3));
+}

@@ -2,6 +2,7 @@
 
 use scenarios::{Extras, Source, load};
 use sim_core::scenario::Check;
+use tests::model::document;
 
 const REFERENCE: &str = include_str!("../../../../scenarios/LANGUAGE.md");
 
@@ -9,6 +10,12 @@ const REFERENCE: &str = include_str!("../../../../scenarios/LANGUAGE.md");
 fn blocks(kind: &str) -> Vec<&'static str> {
     let fence = format!("```{kind}\n");
     REFERENCE.split(&fence[..]).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
+}
+
+#[test]
+fn its_tables_are_those_of_the_language() {
+    let text = scenarios::reference::rewrite(REFERENCE).unwrap_or_else(|why| panic!("{why}"));
+    document::check("scenarios/LANGUAGE.md", &text).unwrap_or_else(|why| panic!("{why}"));
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! `listen: [..]`.
+
+use sim_core::scenario::Listen;
+use sim_core::time::Span;
+
+use super::Input;
+use crate::report::Diagnostic;
+use crate::section::{Absent, Field, field, names, number, span, time_or};
+use crate::source::Place;
+use crate::syntax::Node;
+
+/// The fields of a listening socket.
+pub(crate) static LISTEN: &[Field<Listen>] = &[
+    field!(
+        port,
+        "number",
+        Absent::Wrong("80"),
+        "on every address of the host",
+        |input, node, listen| {
+            listen.port = input.notes.integer(node, 1..=65_535)? as u16;
+            Some(())
+        },
+        |listen, _| listen.port.to_string()
+    ),
+    number!(
+        backlog,
+        backlog as u32,
+        0..=2_147_483_647,
+        "number",
+        "argument of listen(); `net.core.somaxconn` caps it"
+    ),
+    field!(
+        accept_after,
+        "time, or `never`",
+        "when the application begins to accept",
+        |input, node, listen| {
+            listen.accept_after = input.notes.span_or(node, "never")?;
+            Some(())
+        },
+        |listen, _| time_or(listen.accept_after, "never")
+    ),
+    span!(accept_every, accept_every, "least time between two accepts"),
+];
+
+/// A socket that says nothing: the defaults.
+pub(crate) const BLANK: Listen =
+    Listen { port: 0, backlog: 4096, accept_after: Span::ZERO, accept_every: Span::ZERO };
+
+/// Reads every listening socket of a host.
+pub(crate) fn listeners(input: &mut Input<'_>, node: &Node) -> Vec<Listen> {
+    let mut found: Vec<(Listen, Place)> = Vec::new();
+    for item in input.notes.list(node, "a list of listening sockets", "[(port: 80, backlog: 4096)]") {
+        let fields = input.notes.fields(item, "a listening socket", &names(LISTEN));
+        let mut listen = BLANK;
+        if !fields.read(input, LISTEN, &mut listen) {
+            continue;
+        }
+        let place = fields.place_of("port");
+        if let Some((_, first)) = found.iter().find(|(l, _)| l.port == listen.port) {
+            let message = format!("two sockets listen on port {}", listen.port);
+            let diagnostic = Diagnostic::error(place, message);
+            input.notes.error(diagnostic.label("EADDRINUSE").other(*first, "first here"));
+        }
+        found.push((listen, place));
+    }
+    found.into_iter().map(|(listen, _)| listen).collect()
+}
