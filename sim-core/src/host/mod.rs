@@ -321,7 +321,7 @@ impl Host {
         let Some(socket) = self.sockets.full.get_mut(key) else { return };
         socket.hashed = false;
         let (tuple, dest, owner, flow) = (socket.tuple, socket.dest, socket.owner, socket.flow);
-        self.ports.mark_mini(tuple.local.port, dest);
+        self.ports.mark_mini(tuple.local.port, dest, machine.reusable_from(&self.cfg));
         let mini = self.sockets.mini.insert(Mini { machine, tuple, dest, owner, flow, wake: Time::NEVER });
         self.sockets.tuples.insert(tuple, SockRef::Mini(mini));
         self.arm_mini(mini, fx);
