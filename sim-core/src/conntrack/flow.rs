@@ -192,16 +192,24 @@ impl Flow {
     #[inline]
     pub(super) fn side(&self, dir: Dir) -> Side {
         let Numbers { td_end, td_maxend, td_maxwin, td_maxack } = self.numbers[dir as usize];
-        let td_scale = self.scales >> (4 * dir as u8) & 0x0f;
+        let td_scale = if dir == Dir::Original { self.scales & 0x0f } else { self.scales >> 4 };
         Side { td_end, td_maxend, td_maxwin, td_maxack, td_scale, flags: self.flags[dir as usize] }
     }
 
-    #[inline]
     pub(super) fn set_side(&mut self, dir: Dir, side: Side) {
-        let Side { td_end, td_maxend, td_maxwin, td_maxack, td_scale, flags } = side;
+        self.set_numbers(dir, side);
+        let (kept, scale) = match dir {
+            Dir::Original => (0xf0, side.td_scale),
+            Dir::Reply => (0x0f, side.td_scale << 4),
+        };
+        self.scales = self.scales & kept | scale;
+    }
+
+    /// Stores a side whose window scale is as before.
+    #[inline]
+    pub(super) fn set_numbers(&mut self, dir: Dir, side: Side) {
+        let Side { td_end, td_maxend, td_maxwin, td_maxack, td_scale: _, flags } = side;
         self.numbers[dir as usize] = Numbers { td_end, td_maxend, td_maxwin, td_maxack };
-        let shift = 4 * dir as u8;
-        self.scales = self.scales & !(0x0f << shift) | td_scale << shift;
         self.flags[dir as usize] = flags;
     }
 }

@@ -156,10 +156,24 @@ impl Conntrack {
     }
 
     /// A packet in the common case ([`Flow::clean_step`]) of an entry that is ASSURED, with the outcome that
-    /// [`Conntrack::known`] would have.
+    /// [`Conntrack::known`] would have. Compiled once for each direction, so that none is looked up.
     #[inline]
     fn common(&mut self, now: Time, node: u32, seg: &Segment, out: &mut impl FactSink) -> Option<Verdict> {
-        let (slot, dir) = (node >> 1, Dir::of_node(node));
+        match Dir::of_node(node) {
+            Dir::Original => self.common_in::<false>(now, node >> 1, seg, out),
+            Dir::Reply => self.common_in::<true>(now, node >> 1, seg, out),
+        }
+    }
+
+    #[inline]
+    fn common_in<const REPLY: bool>(
+        &mut self,
+        now: Time,
+        slot: u32,
+        seg: &Segment,
+        out: &mut impl FactSink,
+    ) -> Option<Verdict> {
+        let dir = if REPLY { Dir::Reply } else { Dir::Original };
         let entry = self.table.entry_mut(slot);
         let seen = entry.status.seen();
         if !(seen.reply && seen.assured) {

@@ -106,7 +106,8 @@ impl Flow {
     /// [`Flow::step`] must decide.
     ///
     /// [`Step::Accepted`]: super::step::Step::Accepted
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the direction is known where it is called")]
     pub(super) fn clean_step(
         &mut self,
         dir: Dir,
@@ -133,8 +134,8 @@ impl Flow {
             return None;
         }
         ends.learn(seg, &n);
-        self.set_side(dir, ends.sender);
-        self.set_side(dir.other(), ends.receiver);
+        self.set_numbers(dir, ends.sender);
+        self.set_numbers(dir.other(), ends.receiver);
         if class == Class::Ack {
             self.count_repetition(dir, seg, &n);
         }
