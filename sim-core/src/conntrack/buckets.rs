@@ -20,6 +20,7 @@ pub(super) struct Buckets {
     len: u32,
     pages: Vec<Option<Box<Page>>>,
     /// Pages out of use, all of their buckets empty: a table whose entries come and go does not allocate.
+    #[expect(clippy::vec_box, reason = "a page moves between here and `pages` as it is")]
     spare: Vec<Box<Page>>,
     in_use: BitTree,
 }
@@ -44,14 +45,11 @@ impl Buckets {
     pub(super) fn set_head(&mut self, bucket: u32, head: u32) {
         let (index, at) = ((bucket / 64) as usize, bucket % 64);
         let slot = &mut self.pages[index];
-        let page = match slot {
-            Some(page) => page,
-            None => {
-                self.in_use.insert(index);
-                let fresh = || Box::new(Page { heads: [NIL; 64], filled: 0 });
-                slot.insert(self.spare.pop().unwrap_or_else(fresh))
-            }
-        };
+        if slot.is_none() {
+            self.in_use.insert(index);
+            *slot = self.spare.pop();
+        }
+        let page = slot.get_or_insert_with(|| Box::new(Page { heads: [NIL; 64], filled: 0 }));
         page.heads[at as usize] = head;
         if head != NIL {
             page.filled |= 1 << at;

@@ -79,6 +79,7 @@ impl Side {
 
 /// The numbers of a [`Side`] as a flow stores them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the kernel's names")]
 struct Numbers {
     td_end: Seq,
     td_maxend: Seq,

@@ -112,9 +112,9 @@ mod tests {
             let (low, fill) = (rng.below(65_536) as u16, rng.below(3) > 0);
             for port in low..=low.saturating_add(rng.below(6_000) as u16) {
                 if fill {
-                    set.insert(port)
+                    set.insert(port);
                 } else {
-                    set.remove(port)
+                    set.remove(port);
                 }
                 plain[port as usize] = fill;
             }
