@@ -14,11 +14,19 @@ use crate::rng::mix;
 use crate::time::{Span, Time};
 
 /// A tuple as the hash reads it: addresses, then ports, the source's in the upper half.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Eq)]
 #[repr(C, packed)]
 pub(super) struct TupleKey {
     addrs: u64,
     ports: u32,
+}
+
+impl PartialEq for TupleKey {
+    /// Both at once: most comparisons succeed.
+    #[inline]
+    fn eq(&self, other: &TupleKey) -> bool {
+        (self.addrs ^ other.addrs) | u64::from(self.ports ^ other.ports) == 0
+    }
 }
 
 impl TupleKey {
@@ -198,10 +206,9 @@ impl Table {
         found.expect("a translated entry has a reply tuple").1
     }
 
-    /// The tuple that a node stands for.
+    /// The tuple that a node of an entry stands for.
     #[inline]
-    fn node_key(&self, node: u32) -> TupleKey {
-        let entry = self.entry(node >> 1);
+    fn key_in(&self, entry: &Entry, node: u32) -> TupleKey {
         if node & 1 == 0 {
             entry.original
         } else if entry.status.has(Status::TRANSLATED) {
@@ -211,10 +218,21 @@ impl Table {
         }
     }
 
+    fn node_key(&self, node: u32) -> TupleKey {
+        self.key_in(self.entry(node >> 1), node)
+    }
+
     /// Whether a node stands for a tuple.
     #[inline]
     pub(super) fn bears(&self, node: u32, key: TupleKey) -> bool {
         self.node_key(node) == key
+    }
+
+    /// Whether a node stands for a tuple and has not expired.
+    #[inline]
+    pub(super) fn bears_now(&self, node: u32, key: TupleKey, now: Time) -> bool {
+        let entry = self.entry(node >> 1);
+        self.key_in(entry, node) == key && entry.expires() > now
     }
 
     /// The node of a tuple, if the caller guessed the slot of its entry and a walk along the chain could not do more

@@ -341,7 +341,7 @@ impl Conntrack {
     #[inline]
     fn lookup(&mut self, now: Time, key: TupleKey, out: &mut impl FactSink) -> u32 {
         let head = self.table.head(self.table.bucket(key));
-        if head == NIL || (self.table.bears(head, key) && !self.table.is_expired(head, now)) {
+        if head == NIL || self.table.bears_now(head, key, now) {
             return head;
         }
         self.walk(now, head, key, out)

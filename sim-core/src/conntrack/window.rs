@@ -86,7 +86,8 @@ impl Flow {
             ends.excuse(self.state(), seg, &mut n);
             verdict = ends.bounds(&n);
             if verdict == Window::Inside {
-                ends.learn(seg, &n);
+                let scale = if seg.flags.has(Flags::SYN) { 0 } else { ends.sender.td_scale };
+                ends.learn(&n, u32::from(seg.win) << scale, seg.flags.has(Flags::ACK));
                 if class == Class::Ack {
                     self.count_repetition(dir, seg, &n);
                 }
@@ -133,7 +134,7 @@ impl Flow {
         if !ends.contains(&n) {
             return None;
         }
-        ends.learn(seg, &n);
+        ends.learn(&n, u32::from(seg.win) << ends.sender.td_scale, true);
         self.set_numbers(dir, ends.sender);
         self.set_numbers(dir.other(), ends.receiver);
         if class == Class::Ack {
@@ -268,20 +269,17 @@ impl Ends {
         Window::Outside
     }
 
-    /// Moves both sides' bounds on.
-    #[inline]
-    fn learn(&mut self, seg: &Segment, n: &Numbers) {
+    /// Moves both sides' bounds on. `win` is scaled; `acks` says whether the ACK flag is set.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "half of it goes where `acks` is known")]
+    fn learn(&mut self, n: &Numbers, win: u32, acks: bool) {
         let Ends { sender, receiver } = self;
-        let scale = if seg.flags.has(Flags::SYN) { 0 } else { sender.td_scale };
-        let win = u32::from(seg.win) << scale;
         sender.td_maxwin = sender.td_maxwin.max(win.wrapping_add((n.sack - n.ack.0).0));
         if n.end.after(sender.td_end) {
             sender.td_end = n.end;
             sender.flags.set(SideFlags::DATA_UNACKNOWLEDGED);
         }
-        if seg.flags.has(Flags::ACK)
-            && (!sender.flags.has(SideFlags::MAXACK_SET) || n.ack.after(sender.td_maxack))
-        {
+        if acks && (!sender.flags.has(SideFlags::MAXACK_SET) || n.ack.after(sender.td_maxack)) {
             sender.td_maxack = n.ack;
             sender.flags.set(SideFlags::MAXACK_SET);
         }
