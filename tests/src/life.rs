@@ -37,8 +37,20 @@ pub struct Life {
     client: End,
     server: End,
     crossing: Vec<Segment>,
+    trace: Option<Vec<Crossing>>,
     /// Segments that crossed.
     pub segments: u64,
+}
+
+/// A segment on its way, as something in the middle sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Crossing {
+    /// Time since the life began.
+    pub after: Span,
+    /// Whether the client sent it.
+    pub from_client: bool,
+    /// The segment.
+    pub seg: Segment,
 }
 
 impl Default for Life {
@@ -49,12 +61,20 @@ impl Default for Life {
             client: end(Seat::default(), 1),
             server: end(listening(), 1_000_000),
             crossing: Vec::new(),
+            trace: None,
             segments: 0,
         }
     }
 }
 
 impl Life {
+    /// The segments of one whole life, in the order in which they cross.
+    pub fn traced() -> Vec<Crossing> {
+        let mut life = Life { trace: Some(Vec::new()), ..Life::default() };
+        life.live(Time::ZERO);
+        life.trace.unwrap_or_default()
+    }
+
     /// Open, request, response, close, TIME_WAIT, expiry. Afterwards nothing is left at either end.
     pub fn live(&mut self, begin: Time) {
         let mut now = begin;
@@ -85,11 +105,22 @@ impl Life {
             *now += DELAY;
             self.segments +=
                 hand_over(&mut self.client, &mut self.server, &mut self.crossing, &self.cfg, *now);
+            self.note_crossing(*now, true);
             self.segments +=
                 hand_over(&mut self.server, &mut self.client, &mut self.crossing, &self.cfg, *now);
+            self.note_crossing(*now, false);
         }
         self.client.out.clear();
         self.server.out.clear();
+    }
+}
+
+impl Life {
+    fn note_crossing(&mut self, now: Time, from_client: bool) {
+        if let Some(trace) = &mut self.trace {
+            let after = now.since(Time::ZERO);
+            trace.extend(self.crossing.iter().map(|&seg| Crossing { after, from_client, seg }));
+        }
     }
 }
 

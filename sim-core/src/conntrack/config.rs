@@ -88,7 +88,9 @@ pub struct ConntrackConfig {
     pub ignore_invalid_rst: bool,
     /// `nf_conntrack_tcp_max_retrans`: repetitions of one ACK before the timeout is capped.
     pub max_retrans: u8,
-    /// When the garbage collector's timer fires; also gives its jiffy (4 ms if exact).
+    /// When the garbage collector's timer fires; also gives its jiffy (4 ms if exact). What counts is the value with
+    /// which the tracker is made ([`Conntrack::new`](super::Conntrack::new) reads the jiffy there) and, for later scans,
+    /// the value in force: it must be that of the host's other timers, so whoever builds the host sets it, last.
     pub timers: TimerModel,
     /// The first scan of the garbage collector. The worker runs from boot, so a scenario meets it at any phase of
     /// its period; `None`: the engine draws it where timers are a wheel, else [`FIRST_GC`].

@@ -1,7 +1,7 @@
 //! What the tracker says: a verdict on the packet, and facts for the record.
 
 use super::state::{Dir, FlowState};
-use crate::counter::Counter;
+use crate::counter::{Counter, Counters};
 use crate::errno::named;
 use crate::ids::Tuple;
 
@@ -107,5 +107,39 @@ pub enum Fact {
     Counted(Counter, u32),
 }
 
-/// Where facts are put: the driver owns the buffer, reads it and clears it.
+/// Who is told of facts.
+pub trait FactSink {
+    /// One thing happened.
+    fn fact(&mut self, fact: Fact);
+}
+
+/// All facts, in order: the driver owns the buffer, reads it and clears it.
 pub type Facts = Vec<Fact>;
+
+impl FactSink for Facts {
+    fn fact(&mut self, fact: Fact) {
+        self.push(fact);
+    }
+}
+
+/// Keeps counters and lines of the log, and lets everything else go: what a host needs whose entries nobody follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FactCounts {
+    /// What was counted.
+    pub counters: Counters,
+    /// Lines "table full" that the log got.
+    pub table_full_lines: u32,
+    /// Lines that the log's limiter kept back, as it said later.
+    pub suppressed_lines: u32,
+}
+
+impl FactSink for FactCounts {
+    fn fact(&mut self, fact: Fact) {
+        match fact {
+            Fact::Counted(counter, n) => self.counters.add(counter, u64::from(n)),
+            Fact::LogTableFull => self.table_full_lines += 1,
+            Fact::LogSuppressed { lines } => self.suppressed_lines += lines,
+            _ => {}
+        }
+    }
+}

@@ -1,13 +1,8 @@
-//! One flow as a value: a segment in, a step out (`nf_conntrack_tcp_packet`, net/netfilter/nf_conntrack_proto_tcp.c).
-//!
-//! A flow knows nothing of the table, of time or of its own expiry: it answers with the timeout to be applied.
+//! What is known of one flow (`struct ip_ct_tcp`), and how it is stored.
 
-use super::config::ConntrackConfig;
-use super::state::{Class, Dir, FlowState, Move, next};
-use super::window::Window;
+use super::state::{Class, Dir, FlowState};
 use crate::seq::Seq;
-use crate::tcp::{Flags, Segment};
-use crate::time::Span;
+use crate::tcp::Segment;
 
 /// Flags of one direction, as ctnetlink shows them (include/uapi/linux/netfilter/nf_conntrack_tcp.h).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -82,300 +77,188 @@ impl Side {
     }
 }
 
-/// What the table knows of an entry besides the flow (`ct->status`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) reply: bool,
-    pub(super) assured: bool,
+/// The numbers of a [`Side`] as a flow stores them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the kernel's names")]
+struct Numbers {
+    td_end: Seq,
+    td_maxend: Seq,
+    td_maxwin: u32,
+    td_maxack: Seq,
 }
 
-/// What the flow makes of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// It belongs: the flow has moved from `from`, its entry is to live for `timeout`. (`from` is the state that the
-    /// kernel reasons from, which is SYN_SENT if the flow has just been brought back into step.)
-    Accepted { from: FlowState, timeout: Span },
-    /// It passes and changes nothing that the table should know.
-    Passed,
-    /// It does not belong. `doubtful` = it answers a FIN or RST that was out of window too, so the entry may be dead.
-    Invalid { doubtful: bool },
-    /// A SYN that opens the tuple anew: forget the flow, look up again.
-    Reopen,
-}
-
-/// A tracked flow (`struct ip_ct_tcp`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Flow {
-    pub(super) seen: [Side; 2],
-    /// Of the last segment remembered: sequence number, ACK and end.
-    pub(super) last_seq: Seq,
-    pub(super) last_ack: Seq,
-    pub(super) last_end: Seq,
+/// What is remembered of the last segment, to recognise its repetition, its answer, or what follows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LastSegment {
+    /// The number after it.
+    pub(super) end: Seq,
+    /// Its length in sequence space; an IPv4 packet has room for no more than 65,535 bytes.
+    len: u16,
     /// Its window, unscaled.
-    pub(super) last_win: u16,
-    /// Window scale of an ignored SYN.
-    last_wscale: u8,
-    /// Options of an ignored SYN, and what to expect after it.
-    last_flags: SideFlags,
-    last_class: Class,
-    pub(super) last_dir: Dir,
+    pub(super) win: u16,
+}
+
+impl LastSegment {
+    pub(super) fn new(end: Seq, len: u32, win: u16) -> LastSegment {
+        LastSegment { end, len: len.min(u32::from(u16::MAX)) as u16, win }
+    }
+}
+
+/// A tracked flow (`struct ip_ct_tcp`, 76 bytes there): 50 bytes, without padding, because ten million of them are kept
+/// at once. What is smaller than a byte shares one; the methods below take it out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, packed)]
+pub(super) struct Flow {
+    numbers: [Numbers; 2],
+    last_ack: Seq,
+    last: LastSegment,
+    pub(super) flags: [SideFlags; 2],
+    /// Window scales, 4 bits each: the original direction's in the lower half.
+    scales: u8,
     /// Repetitions of the last ACK. Wraps at 256, as the kernel's does.
     pub(super) retrans: u8,
-    pub(super) state: FlowState,
+    /// Of an ignored SYN: its window scale (lower 4 bits), and flags (upper 4 bits, see [`Flow::last_flags`]).
+    last_options: u8,
+    /// State (lower 4 bits), class of the last segment (3 bits), its direction (1 bit).
+    progress: u8,
 }
 
+/// How a flow is stored: the fields that share a byte.
 impl Flow {
-    /// A flow from its first segment, still in state NONE (`tcp_new`); `None` if it cannot be a first segment.
-    pub(super) fn begin(seg: &Segment, cfg: &ConntrackConfig) -> Option<Flow> {
-        let Move::To(first) = next(Dir::Original, Class::of(seg.flags), FlowState::None) else { return None };
-        let mut flow = Flow {
-            seen: [Side::default(); 2],
-            last_seq: Seq(0),
-            last_ack: Seq(0),
-            last_end: Seq(0),
-            last_win: 0,
-            last_wscale: 0,
-            last_flags: SideFlags(0),
-            last_class: Class::None,
-            last_dir: Dir::Original,
-            retrans: 0,
-            state: FlowState::None,
+    pub(super) fn state(&self) -> FlowState {
+        FlowState::of_bits(self.progress)
+    }
+
+    pub(super) fn last_class(&self) -> Class {
+        Class::of_bits(self.progress >> 4)
+    }
+
+    pub(super) fn last_dir(&self) -> Dir {
+        if self.progress & 0x80 == 0 { Dir::Original } else { Dir::Reply }
+    }
+
+    pub(super) fn set_last(&mut self, class: Class, dir: Dir) {
+        self.progress = self.progress & 0x0f | (class as u8) << 4 | (dir as u8) << 7;
+    }
+
+    /// Sets the state and what the last segment was.
+    pub(super) fn advance(&mut self, class: Class, dir: Dir, state: FlowState) {
+        self.progress = state as u8 | (class as u8) << 4 | (dir as u8) << 7;
+    }
+
+    pub(super) fn last_ack(&self) -> Seq {
+        self.last_ack
+    }
+
+    pub(super) fn set_last_ack(&mut self, ack: Seq) {
+        self.last_ack = ack;
+    }
+
+    pub(super) fn last_segment(&self) -> LastSegment {
+        self.last
+    }
+
+    pub(super) fn set_last_segment(&mut self, last: LastSegment) {
+        self.last = last;
+    }
+
+    /// Flags of an ignored SYN, and what to expect after it: WINDOW_SCALE, SACK_PERM, EXP_CHALLENGE_ACK,
+    /// SIMULTANEOUS_OPEN. Those are the lowest and the highest two bits.
+    pub(super) fn last_flags(&self) -> SideFlags {
+        SideFlags(self.last_options >> 4 & 0x03 | self.last_options & 0xc0)
+    }
+
+    pub(super) fn set_last_flags(&mut self, flags: SideFlags) {
+        debug_assert_eq!(flags.0 & 0x3c, 0, "no other flag belongs here");
+        self.last_options = self.last_options & 0x0f | (flags.0 & 0x03) << 4 | flags.0 & 0xc0;
+    }
+
+    pub(super) fn last_scale(&self) -> u8 {
+        self.last_options & 0x0f
+    }
+
+    pub(super) fn set_last_scale(&mut self, scale: u8) {
+        self.last_options = self.last_options & 0xf0 | scale;
+    }
+
+    /// Whether an ignored SYN left something behind.
+    pub(super) fn noted_syn(&self) -> bool {
+        self.last_options != 0
+    }
+
+    pub(super) fn flags(&self, dir: Dir) -> SideFlags {
+        self.flags[dir as usize]
+    }
+
+    #[inline]
+    pub(super) fn side(&self, dir: Dir) -> Side {
+        let Numbers { td_end, td_maxend, td_maxwin, td_maxack } = self.numbers[dir as usize];
+        let td_scale = if dir == Dir::Original { self.scales & 0x0f } else { self.scales >> 4 };
+        Side { td_end, td_maxend, td_maxwin, td_maxack, td_scale, flags: self.flags[dir as usize] }
+    }
+
+    pub(super) fn set_side(&mut self, dir: Dir, side: Side) {
+        self.set_numbers(dir, side);
+        let (kept, scale) = match dir {
+            Dir::Original => (0xf0, side.td_scale),
+            Dir::Reply => (0x0f, side.td_scale << 4),
         };
-        let [originator, responder] = &mut flow.seen;
-        originator.td_end = seg.end();
-        originator.td_maxwin = u32::from(seg.win).max(1);
-        originator.td_maxend = originator.td_end;
-        if first == FlowState::SynSent {
-            originator.read_options(seg);
-        } else if cfg.loose {
-            // On its way already: scale and SACK are unknown, so SACK is assumed and the windows are not enforced.
-            originator.td_maxend = originator.td_end + originator.td_maxwin;
-            originator.flags = SideFlags::SACK_PERM.with(SideFlags::BE_LIBERAL);
-            responder.flags = originator.flags;
-        } else {
-            return None;
-        }
-        Some(flow)
+        self.scales = self.scales & kept | scale;
     }
 
-    /// One segment of this flow.
-    pub(super) fn step(&mut self, dir: Dir, seg: &Segment, seen: Seen, cfg: &ConntrackConfig) -> Step {
-        let class = Class::of(seg.flags);
-        let mut from = self.state;
-        let mut skip_window = false;
-        let mut to = match next(dir, class, from) {
-            Move::Invalid => return Step::Invalid { doubtful: false },
-            Move::To(FlowState::SynSent) if from >= FlowState::TimeWait => {
-                if self.reopens(dir) {
-                    return Step::Reopen;
-                }
-                self.annotate(dir, class, seg);
-                return Step::Passed;
-            }
-            Move::Ignore => {
-                if !self.resynchronises(dir, class, seg) {
-                    self.annotate(dir, class, seg);
-                    return Step::Passed;
-                }
-                self.resynchronise(dir);
-                from = FlowState::SynSent;
-                FlowState::SynRecv
-            }
-            Move::To(to) => to,
-        };
-        match to {
-            FlowState::TimeWait if self.answers_challenge(dir, class) => {
-                self.last_flags.clear(SideFlags::EXP_CHALLENGE_ACK);
-                return Step::Passed;
-            }
-            FlowState::SynSent2 => self.last_flags.set(SideFlags::SIMULTANEOUS_OPEN),
-            // The table alone cannot tell that the SYN,ACKs of a simultaneous open have crossed.
-            FlowState::SynRecv
-                if dir == Dir::Reply
-                    && class == Class::Ack
-                    && self.last_flags.has(SideFlags::SIMULTANEOUS_OPEN) =>
-            {
-                to = FlowState::Established;
-            }
-            FlowState::Close if class == Class::Rst => match self.judge_rst(dir, seg, seen, cfg) {
-                Rst::Invalid => return Step::Invalid { doubtful: false },
-                Rst::Believed => skip_window = true,
-                Rst::Window => {}
-                Rst::Challenge => to = from,
-            },
-            _ => {}
-        }
-        if !skip_window {
-            match self.in_window(dir, class, seg, cfg) {
-                Window::Inside => {}
-                Window::Ignored => return Step::Passed,
-                Window::Outside => return Step::Invalid { doubtful: self.doubt(dir, class, seen) },
-            }
-        }
-        self.accept(dir, class, from, to, cfg)
-    }
-
-    fn accept(
-        &mut self,
-        dir: Dir,
-        class: Class,
-        from: FlowState,
-        to: FlowState,
-        cfg: &ConntrackConfig,
-    ) -> Step {
-        self.last_class = class;
-        self.last_dir = dir;
-        self.state = to;
-        if to == FlowState::FinWait && from != to {
-            self.seen[dir as usize].flags.set(SideFlags::CLOSE_INIT);
-        }
-        Step::Accepted { from, timeout: self.timeout(class, to, cfg) }
-    }
-
-    /// The timeout after an accepted segment; the first rule that applies.
-    fn timeout(&self, class: Class, to: FlowState, cfg: &ConntrackConfig) -> Span {
-        let t = &cfg.timeouts;
-        let natural = t.of(to);
-        let flags = self.seen[0].flags.with(self.seen[1].flags);
-        if self.retrans >= cfg.max_retrans && natural > t.max_retrans {
-            t.max_retrans
-        } else if class == Class::Rst {
-            t.close
-        } else if flags.has(SideFlags::DATA_UNACKNOWLEDGED) && natural > t.unacknowledged {
-            t.unacknowledged
-        } else if self.last_win == 0 && natural > t.max_retrans {
-            t.max_retrans
-        } else {
-            natural
-        }
-    }
-
-    /// Whether a SYN may open the tuple anew: the flow was closed in order, or its last word was a RST of the same
-    /// sender. Neither the sequence number nor the time is looked at.
-    fn reopens(&self, dir: Dir) -> bool {
-        self.seen[0].flags.with(self.seen[1].flags).has(SideFlags::CLOSE_INIT)
-            || (self.last_dir == dir && self.last_class == Class::Rst)
-    }
-
-    /// Whether a SYN,ACK acknowledges a SYN that was ignored before: then the ends agree and we were out of step.
-    fn resynchronises(&self, dir: Dir, class: Class, seg: &Segment) -> bool {
-        class == Class::SynAck
-            && self.last_class == Class::Syn
-            && self.last_dir != dir
-            && seg.ack == self.last_end
-    }
-
-    /// Takes up what was noted of the ignored SYN.
-    fn resynchronise(&mut self, dir: Dir) {
-        self.last_flags.clear(SideFlags::EXP_CHALLENGE_ACK);
-        let opener = &mut self.seen[self.last_dir as usize];
-        opener.td_end = self.last_end;
-        opener.td_maxend = self.last_end;
-        opener.td_maxwin = u32::from(self.last_win).max(1);
-        opener.td_scale = self.last_wscale;
-        opener.flags = self.last_flags;
-        self.seen[dir as usize] = Side::default();
-    }
-
-    /// Remembers an ignored segment.
-    fn annotate(&mut self, dir: Dir, class: Class, seg: &Segment) {
-        self.last_class = class;
-        self.last_dir = dir;
-        self.last_seq = seg.seq;
-        self.last_end = seg.end();
-        self.last_win = seg.win;
-        if class == Class::Syn && dir == Dir::Original {
-            let mut options = Side::default();
-            options.read_options(seg);
-            self.last_flags = options.flags;
-            self.last_wscale = options.td_scale;
-            // RFC 5961 §4: the other end may answer with an ACK, which must not be taken for that of the last FIN.
-            if self.state == FlowState::LastAck {
-                self.last_flags.set(SideFlags::EXP_CHALLENGE_ACK);
-            }
-        }
-        // An old connection's ACK in answer to a SYN: the RST that it provokes will bear this number.
-        if self.state == FlowState::SynSent && class == Class::Ack && dir == Dir::Reply {
-            self.last_ack = wire_ack(seg);
-        }
-    }
-
-    fn answers_challenge(&self, dir: Dir, class: Class) -> bool {
-        self.state == FlowState::LastAck
-            && class == Class::Ack
-            && self.last_dir != dir
-            && self.last_class == Class::Syn
-            && self.last_flags.has(SideFlags::EXP_CHALLENGE_ACK)
-    }
-
-    fn judge_rst(&self, dir: Dir, seg: &Segment, seen: Seen, cfg: &ConntrackConfig) -> Rst {
-        if self.state.closing() {
-            // The tuple may be in use again already: what we know to compare with is outdated.
-            return Rst::Believed;
-        }
-        let peer = &self.seen[dir.other() as usize];
-        // An ignored SYN makes the highest ACK worthless.
-        if peer.flags.has(SideFlags::MAXACK_SET) && self.last_class != Class::Syn {
-            let established = self.state == FlowState::Established && seen.assured;
-            if seg.seq == Seq(0) && !established {
-                return Rst::Window;
-            }
-            if seg.seq.before(peer.td_maxack) && !cfg.ignore_invalid_rst {
-                return Rst::Invalid;
-            }
-            let exact = seg.seq == peer.td_maxack;
-            let follows = self.last_class == Class::Ack && self.last_dir == dir && seg.seq == self.last_end;
-            if !established || exact || follows {
-                return Rst::Window;
-            }
-            // RFC 5961 §3: in the window but not exact, so a challenge ACK may follow and the connection live on.
-            return Rst::Challenge;
-        }
-        // The answer to an ignored SYN comes from the other side. For an ACK the kernel asks for no direction.
-        let answers_syn = seen.reply && self.last_class == Class::Syn && self.last_dir != dir;
-        let answers_ack = !seen.assured && self.last_class == Class::Ack;
-        if (answers_syn || answers_ack) && wire_ack(seg) == self.last_end {
-            return Rst::Believed;
-        }
-        if self.state == FlowState::SynSent
-            && self.last_class == Class::Ack
-            && self.last_dir == Dir::Reply
-            && seg.seq == self.last_ack
-        {
-            return Rst::Believed;
-        }
-        Rst::Window
-    }
-
-    /// Whether a FIN or RST out of window answers another one from the other side (`nf_tcp_handle_invalid`). The first of
-    /// the two is only remembered.
-    fn doubt(&mut self, dir: Dir, class: Class, seen: Seen) -> bool {
-        if !seen.assured || !matches!(class, Class::Rst | Class::Fin) {
-            return false;
-        }
-        if self.last_dir != dir && matches!(self.last_class, Class::Fin | Class::Rst) {
-            return true;
-        }
-        self.last_class = class;
-        self.last_dir = dir;
-        false
+    /// Stores a side whose window scale is as before.
+    #[inline]
+    pub(super) fn set_numbers(&mut self, dir: Dir, side: Side) {
+        let Side { td_end, td_maxend, td_maxwin, td_maxack, td_scale: _, flags } = side;
+        self.numbers[dir as usize] = Numbers { td_end, td_maxend, td_maxwin, td_maxack };
+        self.flags[dir as usize] = flags;
     }
 }
 
-/// What a RST is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rst {
-    /// It moves the flow if it is in the window.
-    Window,
-    /// It moves the flow.
-    Believed,
-    /// In the window, it shortens the flow's life but leaves its state.
-    Challenge,
-    /// It does not belong.
-    Invalid,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The acknowledgment field as on the wire: zero where the flag is not set.
-fn wire_ack(seg: &Segment) -> Seq {
-    if seg.flags.has(Flags::ACK) { seg.ack } else { Seq(0) }
+    #[test]
+    fn a_side_comes_back_as_it_was_stored() {
+        let side = |n: u32| Side {
+            td_end: Seq(n),
+            td_maxend: Seq(n ^ 0x8000_0001),
+            td_maxwin: n.rotate_left(7),
+            td_maxack: Seq(!n),
+            td_scale: (n % 15) as u8,
+            flags: SideFlags(n as u8),
+        };
+        let mut flow = Flow::default();
+        for n in (0..u32::MAX).step_by(0x0123_4567) {
+            let [original, reply] = [side(n), side(n.wrapping_mul(31))];
+            flow.set_side(Dir::Original, original);
+            flow.set_side(Dir::Reply, reply);
+            assert_eq!((flow.side(Dir::Original), flow.side(Dir::Reply)), (original, reply));
+            assert_eq!(flow.flags(Dir::Reply), reply.flags);
+        }
+    }
+
+    #[test]
+    fn what_shares_a_byte_does_not_disturb_its_neighbours() {
+        let mut flow = Flow::default();
+        for &state in FlowState::ALL {
+            for class in [Class::Syn, Class::SynAck, Class::Fin, Class::Ack, Class::Rst, Class::None] {
+                for dir in [Dir::Original, Dir::Reply] {
+                    flow.advance(class, dir, state);
+                    assert_eq!((flow.state(), flow.last_class(), flow.last_dir()), (state, class, dir));
+                    flow.set_last(Class::Fin, dir.other());
+                    assert_eq!(flow.state(), state);
+                    assert_eq!((flow.last_class(), flow.last_dir()), (Class::Fin, dir.other()));
+                }
+            }
+        }
+        for scale in 0..15 {
+            for flags in [0x00, 0x01, 0x02, 0x03, 0x40, 0x81, 0xc3].map(SideFlags) {
+                flow.set_last_scale(scale);
+                flow.set_last_flags(flags);
+                assert_eq!((flow.last_scale(), flow.last_flags()), (scale, flags));
+            }
+        }
+    }
 }

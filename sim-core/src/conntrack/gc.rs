@@ -3,9 +3,9 @@
 //! A scan takes no simulated time, but as the kernel does it pauses for a jiffy whenever it has met 256 expired
 //! entries (at 250 Hz), and goes on in the bucket where it stopped.
 
+use super::buckets::NIL;
 use super::config::{ConntrackConfig, FIRST_GC};
-use super::fact::{Destroyed, Facts};
-use super::table::NIL;
+use super::fact::{Destroyed, FactSink};
 use super::tracker::Conntrack;
 use crate::tcp::config::TimerModel;
 use crate::time::{Span, Time};
@@ -106,7 +106,7 @@ impl Conntrack {
     }
 
     /// Lets the garbage collector work. Does nothing before [`Conntrack::next_gc`].
-    pub fn gc(&mut self, now: Time, out: &mut Facts) {
+    pub fn gc(&mut self, now: Time, out: &mut impl FactSink) {
         if now < self.gc.due {
             return;
         }
@@ -122,7 +122,7 @@ impl Conntrack {
     }
 
     /// Walks the buckets from where the last slice stopped. The bucket in which this one stopped, or `None` at the end.
-    fn scan(&mut self, now: Time, out: &mut Facts) -> Option<u32> {
+    fn scan(&mut self, now: Time, out: &mut impl FactSink) -> Option<u32> {
         if self.is_empty() {
             return None;
         }
@@ -131,7 +131,8 @@ impl Conntrack {
         let enough = if self.gc.early_drop { max / 100 * 95 } else { 0 };
         let expired_max = EXPIRED_PER_SECOND * self.gc.jiffy.0 / 1_000_000_000;
         let mut expired = 0;
-        for bucket in self.gc.bucket..self.table.buckets() {
+        let mut rest = self.table.next_filled(self.gc.bucket);
+        while let Some(bucket) = rest {
             let mut node = self.table.head(bucket);
             while node != NIL {
                 if expired > expired_max {
@@ -146,8 +147,8 @@ impl Conntrack {
                     continue;
                 }
                 let entry = self.table.entry(slot);
-                self.gc.weigh(entry.expires.since(now));
-                let expendable = !entry.status.seen().assured || entry.flow.state.closing();
+                self.gc.weigh(entry.expires().since(now));
+                let expendable = !entry.status.seen().assured || entry.flow.state().closing();
                 if enough > 0 && self.table.len() >= enough && expendable {
                     self.destroy(slot, Destroyed::Pressure, out);
                     node = next;
@@ -155,6 +156,7 @@ impl Conntrack {
                     node = self.table.next(node);
                 }
             }
+            rest = self.table.next_filled(bucket + 1);
         }
         None
     }

@@ -9,19 +9,21 @@
 //! | --- | --- |
 //! | `config` | the sysctls of Documentation/networking/nf_conntrack-sysctl.rst |
 //! | `state` | `tcp_conntracks[]` in net/netfilter/nf_conntrack_proto_tcp.c |
-//! | `flow`, `window` | `nf_conntrack_tcp_packet`, `tcp_new`, `tcp_in_window`, same file |
-//! | `table` | the hash of net/netfilter/nf_conntrack_core.c |
+//! | `flow`, `step`, `window` | `struct ip_ct_tcp`; `nf_conntrack_tcp_packet`, `tcp_new`; `tcp_in_window`; same file |
+//! | `table`, `buckets` | the hash of net/netfilter/nf_conntrack_core.c |
 //! | `tracker` | `nf_conntrack_in`, `__nf_conntrack_alloc`, `early_drop`, `__nf_conntrack_confirm`, same file |
 //! | `gc` | `gc_worker`, same file |
 //!
 //! Left out, for nothing here could observe them: expectations and helpers (so no RELATED), zones, flow offload,
 //! SYN proxy, sequence adjustment, races between processors.
 
+mod buckets;
 mod config;
 mod fact;
 mod flow;
 mod gc;
 mod state;
+mod step;
 mod table;
 mod tracker;
 mod window;
@@ -30,8 +32,8 @@ mod window;
 mod tests;
 
 pub use config::{ConntrackConfig, FIRST_GC, Timeouts};
-pub use fact::{CtState, Destroyed, DropReason, Fact, Facts, Verdict};
+pub use fact::{CtState, Destroyed, DropReason, Fact, FactCounts, FactSink, Facts, Verdict};
 pub use flow::SideFlags;
 pub use state::{Dir, FlowState};
 pub use table::EntryView;
-pub use tracker::{Census, Conntrack};
+pub use tracker::{Census, Conntrack, NO_HINT};

@@ -32,6 +32,20 @@ named! {
 }
 
 impl FlowState {
+    /// The state of a number, of which the lower four bits count.
+    pub(super) const fn of_bits(bits: u8) -> FlowState {
+        const STATES: [FlowState; 16] = {
+            let mut all = [FlowState::None; 16];
+            let mut i = 0;
+            while i < FlowState::ALL.len() {
+                all[i] = FlowState::ALL[i];
+                i += 1;
+            }
+            all
+        };
+        STATES[(bits & 0x0f) as usize]
+    }
+
     /// Whether the connection is ending: such entries go first under pressure, and a RST needs no exact number
     /// (`tcp_can_early_drop`).
     pub const fn closing(self) -> bool {
@@ -57,6 +71,11 @@ pub enum Dir {
 }
 
 impl Dir {
+    /// The direction that a node of the table stands for.
+    pub(super) const fn of_node(node: u32) -> Dir {
+        if node & 1 == 0 { Dir::Original } else { Dir::Reply }
+    }
+
     /// The other direction.
     pub const fn other(self) -> Dir {
         match self {
@@ -67,7 +86,7 @@ impl Dir {
 }
 
 /// What a segment is to the table: the one flag that counts (`get_conntrack_index`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Class {
     Syn,
@@ -79,6 +98,18 @@ pub(super) enum Class {
 }
 
 impl Class {
+    /// The class of a number, of which the lower three bits count.
+    pub(super) const fn of_bits(bits: u8) -> Class {
+        match bits & 0x07 {
+            0 => Class::Syn,
+            1 => Class::SynAck,
+            2 => Class::Fin,
+            3 => Class::Ack,
+            4 => Class::Rst,
+            _ => Class::None,
+        }
+    }
+
     pub(super) const fn of(flags: Flags) -> Class {
         if flags.has(Flags::RST) {
             Class::Rst

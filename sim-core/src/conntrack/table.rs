@@ -3,13 +3,53 @@
 //! The buckets are the kernel's, not only ours: `early_drop` looks into eight of them in a row, expired entries are met
 //! bucket by bucket, and the garbage collector walks them in order. A node of a chain is `slot * 2 + direction`.
 
-use super::flow::{Flow, Seen, SideFlags};
+use hashbrown::HashTable;
+
+use super::buckets::{Buckets, NIL};
+use super::flow::{Flow, SideFlags};
 use super::state::{Dir, FlowState};
-use crate::ids::Tuple;
+use super::step::Seen;
+use crate::ids::{Addr, SockAddr, Tuple};
+use crate::rng::mix;
 use crate::time::{Span, Time};
 
-/// No node.
-pub(super) const NIL: u32 = u32::MAX;
+/// A tuple as the hash reads it: addresses, then ports, the source's in the upper half.
+#[derive(Clone, Copy, Debug, Default, Eq)]
+#[repr(C, packed)]
+pub(super) struct TupleKey {
+    addrs: u64,
+    ports: u32,
+}
+
+impl PartialEq for TupleKey {
+    /// Both at once: most comparisons succeed.
+    #[inline]
+    fn eq(&self, other: &TupleKey) -> bool {
+        (self.addrs ^ other.addrs) | u64::from(self.ports ^ other.ports) == 0
+    }
+}
+
+impl TupleKey {
+    pub(super) fn of(tuple: Tuple) -> TupleKey {
+        let Tuple { local, remote } = tuple;
+        TupleKey {
+            addrs: u64::from(local.addr.0) << 32 | u64::from(remote.addr.0),
+            ports: u32::from(local.port) << 16 | u32::from(remote.port),
+        }
+    }
+
+    pub(super) fn reversed(self) -> TupleKey {
+        TupleKey { addrs: self.addrs.rotate_left(32), ports: self.ports.rotate_left(16) }
+    }
+
+    pub(super) fn tuple(self) -> Tuple {
+        let TupleKey { addrs, ports } = self;
+        Tuple {
+            local: SockAddr { addr: Addr((addrs >> 32) as u32), port: (ports >> 16) as u16 },
+            remote: SockAddr { addr: Addr(addrs as u32), port: ports as u16 },
+        }
+    }
+}
 
 /// Status bits of an entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +59,10 @@ impl Status {
     const LIVE: u8 = 1;
     const SEEN_REPLY: u8 = 2;
     const ASSURED: u8 = 4;
+    /// The reply tuple is not the original one reversed, and stands in [`Table::translated`].
+    const TRANSLATED: u8 = 8;
+    /// The node of the original direction is the first of its chain; the bit above it says so of the reply.
+    const FIRST: u8 = 16;
 
     pub(super) const fn seen(self) -> Seen {
         Seen { reply: self.0 & Self::SEEN_REPLY != 0, assured: self.0 & Self::ASSURED != 0 }
@@ -29,14 +73,21 @@ impl Status {
     pub(super) fn set_assured(&mut self) {
         self.0 |= Self::ASSURED;
     }
+    const fn has(self, bits: u8) -> bool {
+        self.0 & bits == bits
+    }
+    /// The bit that says that a node is the first of its chain.
+    const fn first(node: u32) -> u8 {
+        Self::FIRST << (node & 1)
+    }
 }
 
-/// One entry (`struct nf_conn`, 256 bytes there). Two cache lines, and what a walk along a chain reads is in the first.
-#[derive(Clone, Debug)]
-#[repr(C, align(64))]
+/// One entry (`struct nf_conn`, 256 bytes there). No padding: a large table is mostly entries that wait to expire.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, packed)]
 pub(super) struct Entry {
-    /// Original and reply. Without translation one is the other reversed.
-    pub(super) tuples: [Tuple; 2],
+    /// The tuple as the first packet carried it. Without translation the reply's is the same reversed.
+    original: TupleKey,
     /// When it ceases to be found.
     pub(super) expires: Time,
     /// The next node of either chain; of a free slot the first is the next free slot.
@@ -73,17 +124,15 @@ pub(super) enum Refused {
     ChainTooLong,
 }
 
-/// The head of a chain, and its length: what a new entry must know of a chain without walking it.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    head: u32,
-    len: u32,
-}
+/// Entries that are allocated together. Growth moves none of them, so memory never doubles.
+const CHUNK: usize = 1024;
 
 #[derive(Clone, Debug)]
 pub(super) struct Table {
-    entries: Vec<Entry>,
-    heads: Vec<Bucket>,
+    chunks: Vec<Vec<Entry>>,
+    buckets: Buckets,
+    /// The reply tuples of translated entries, by slot. Never iterated.
+    translated: HashTable<(u32, TupleKey)>,
     free: u32,
     len: u32,
     seed: u64,
@@ -91,8 +140,14 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(buckets: u32, seed: u64) -> Table {
-        let heads = vec![Bucket { head: NIL, len: 0 }; buckets.max(1) as usize];
-        Table { entries: Vec::new(), heads, free: NIL, len: 0, seed }
+        Table {
+            chunks: Vec::new(),
+            buckets: Buckets::new(buckets.max(1)),
+            translated: HashTable::new(),
+            free: NIL,
+            len: 0,
+            seed,
+        }
     }
 
     pub(super) fn len(&self) -> u32 {
@@ -100,39 +155,38 @@ impl Table {
     }
 
     pub(super) fn buckets(&self) -> u32 {
-        self.heads.len() as u32
+        self.buckets.len()
     }
 
+    #[inline]
     pub(super) fn entry(&self, slot: u32) -> &Entry {
-        &self.entries[slot as usize]
+        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
     }
 
+    #[inline]
     pub(super) fn entry_mut(&mut self, slot: u32) -> &mut Entry {
-        &mut self.entries[slot as usize]
+        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
     }
 
-    /// The bucket of a tuple: `reciprocal_scale` of a keyed 32-bit hash.
-    pub(super) fn bucket(&self, tuple: Tuple) -> u32 {
-        let hash = self.hash(tuple) >> 32;
-        ((hash * self.heads.len() as u64) >> 32) as u32
-    }
-
-    /// A keyed hash. The kernel's is SipHash; ours only has to spread well and never change: two rounds of
-    /// multiply and fold.
-    fn hash(&self, tuple: Tuple) -> u64 {
-        let Tuple { local, remote } = tuple;
-        let addrs = u64::from(local.addr.0) << 32 | u64::from(remote.addr.0);
-        let ports = u64::from(local.port) << 16 | u64::from(remote.port);
-        let first = fold(addrs ^ self.seed, 0x9e37_79b9_7f4a_7c15);
-        fold(first ^ ports, 0xd6e8_feb8_6659_fd93 ^ self.seed)
+    /// The bucket of a tuple: `reciprocal_scale` of a keyed 32-bit hash. The kernel's hash is SipHash; ours only has to
+    /// spread well and never change: two rounds of multiply and fold.
+    pub(super) fn bucket(&self, key: TupleKey) -> u32 {
+        let first = fold(key.addrs ^ self.seed, 0x9e37_79b9_7f4a_7c15);
+        let hash = fold(first ^ u64::from(key.ports), 0xd6e8_feb8_6659_fd93 ^ self.seed) >> 32;
+        ((hash * u64::from(self.buckets.len())) >> 32) as u32
     }
 
     pub(super) fn head(&self, bucket: u32) -> u32 {
-        self.heads[bucket as usize].head
+        self.buckets.head(bucket)
+    }
+
+    /// The first bucket from `bucket` on that is not empty.
+    pub(super) fn next_filled(&self, bucket: u32) -> Option<u32> {
+        self.buckets.next_filled(bucket)
     }
 
     pub(super) fn next(&self, node: u32) -> u32 {
-        self.entries[(node >> 1) as usize].next[(node & 1) as usize]
+        self.entry(node >> 1).next[(node & 1) as usize]
     }
 
     /// The node after `node` that will still be there when the entry of `node` has been removed.
@@ -142,18 +196,61 @@ impl Table {
     }
 
     pub(super) fn is_expired(&self, node: u32, now: Time) -> bool {
-        self.entries[(node >> 1) as usize].expires <= now
+        self.entry(node >> 1).expires() <= now
     }
 
-    pub(super) fn node_tuple(&self, node: u32) -> Tuple {
-        self.entries[(node >> 1) as usize].tuples[(node & 1) as usize]
+    /// The tuple of the answers of an entry that is translated.
+    #[cold]
+    fn translation(&self, slot: u32) -> TupleKey {
+        let found = self.translated.find(hash_slot(slot), |&(s, _)| s == slot);
+        found.expect("a translated entry has a reply tuple").1
+    }
+
+    /// The tuple that a node of an entry stands for.
+    #[inline]
+    fn key_in(&self, entry: &Entry, node: u32) -> TupleKey {
+        if node & 1 == 0 {
+            entry.original
+        } else if entry.status.has(Status::TRANSLATED) {
+            self.translation(node >> 1)
+        } else {
+            entry.original.reversed()
+        }
+    }
+
+    fn node_key(&self, node: u32) -> TupleKey {
+        self.key_in(self.entry(node >> 1), node)
+    }
+
+    /// Whether a node stands for a tuple.
+    #[inline]
+    pub(super) fn bears(&self, node: u32, key: TupleKey) -> bool {
+        self.node_key(node) == key
+    }
+
+    /// Whether a node stands for a tuple and has not expired.
+    #[inline]
+    pub(super) fn bears_now(&self, node: u32, key: TupleKey, now: Time) -> bool {
+        let entry = self.entry(node >> 1);
+        self.key_in(entry, node) == key && entry.expires() > now
+    }
+
+    /// The node of a tuple, if the caller guessed the slot of its entry and a walk along the chain could not do more
+    /// than find it at once: it is the first of its chain and has not expired.
+    #[inline]
+    pub(super) fn guess(&self, now: Time, key: TupleKey, slot: u32) -> Option<u32> {
+        let entry = self.chunks.get(slot as usize / CHUNK)?.get(slot as usize % CHUNK)?;
+        let node = slot << 1 | u32::from(entry.original != key);
+        let first = entry.status.has(Status::LIVE | Status::first(node));
+        (first && entry.expires() > now && (node & 1 == 0 || self.bears(node, key))).then_some(node)
     }
 
     /// Finds without reaping: for those who only look.
     pub(super) fn peek(&self, now: Time, tuple: Tuple) -> Option<u32> {
-        let mut node = self.head(self.bucket(tuple));
+        let key = TupleKey::of(tuple);
+        let mut node = self.head(self.bucket(key));
         while node != NIL {
-            if !self.is_expired(node, now) && self.node_tuple(node) == tuple {
+            if !self.is_expired(node, now) && self.bears(node, key) {
                 return Some(node >> 1);
             }
             node = self.next(node);
@@ -163,54 +260,70 @@ impl Table {
 
     /// Inserts at the heads of both chains, unless a tuple is taken or a chain is too long (`__nf_conntrack_confirm`).
     /// The original tuple was just looked up in vain. `limit` = links that may be followed.
-    pub(super) fn insert(&mut self, entry: NewEntry, limit: u32) -> Result<u32, Refused> {
-        let [original, reply] = entry.tuples;
-        let buckets = entry.tuples.map(|t| self.bucket(t));
+    pub(super) fn insert(&mut self, new: NewEntry, limit: u32) -> Result<u32, Refused> {
+        let keys = [new.original, new.reply];
+        let buckets = keys.map(|key| self.bucket(key));
+        let translated = new.reply != new.original.reversed();
         // Whoever bore the reversed tuple would have been found under the original one.
-        if reply != original.reversed() && self.bears(buckets[1], reply) {
+        if translated && self.is_taken(buckets[1], new.reply) {
             return Err(Refused::Clash);
         }
-        if buckets.iter().any(|&b| self.heads[b as usize].len > limit + 1) {
+        if buckets.iter().any(|&bucket| self.is_longer(bucket, limit + 1)) {
             return Err(Refused::ChainTooLong);
         }
-        let slot = self.store(entry);
+        let status = Status::LIVE | if translated { Status::TRANSLATED } else { 0 };
+        let slot = self.store(Entry {
+            original: new.original,
+            expires: new.expires,
+            next: [NIL; 2],
+            status: Status(status),
+            flow: new.flow,
+        });
+        if translated {
+            self.translated.insert_unique(hash_slot(slot), (slot, new.reply), |&(s, _)| hash_slot(s));
+        }
         for (dir, bucket) in (0..).zip(buckets) {
-            let bucket = &mut self.heads[bucket as usize];
-            self.entries[slot as usize].next[dir] = bucket.head;
-            bucket.head = slot << 1 | dir as u32;
-            bucket.len += 1;
+            self.link(slot << 1 | dir, bucket);
         }
         self.len += 1;
         Ok(slot)
     }
 
     /// Whether an entry has a tuple, expired or not.
-    fn bears(&self, bucket: u32, tuple: Tuple) -> bool {
+    fn is_taken(&self, bucket: u32, key: TupleKey) -> bool {
         let mut node = self.head(bucket);
-        while node != NIL && self.node_tuple(node) != tuple {
+        while node != NIL && !self.bears(node, key) {
             node = self.next(node);
         }
         node != NIL
     }
 
-    fn store(&mut self, new: NewEntry) -> u32 {
-        let entry = Entry {
-            tuples: new.tuples,
-            next: [NIL; 2],
-            expires: new.expires,
-            flow: new.flow,
-            status: Status(Status::LIVE),
-        };
-        if self.free == NIL {
-            let slot = self.entries.len() as u32;
-            assert!(slot < NIL >> 1, "fewer than 2^31 entries");
-            self.entries.push(entry);
+    /// Whether a chain has more nodes than that.
+    fn is_longer(&self, bucket: u32, nodes: u32) -> bool {
+        let mut node = self.head(bucket);
+        for _ in 0..nodes {
+            if node == NIL {
+                return false;
+            }
+            node = self.next(node);
+        }
+        node != NIL
+    }
+
+    fn store(&mut self, entry: Entry) -> u32 {
+        if self.free != NIL {
+            let slot = self.free;
+            self.free = self.entry(slot).next[0];
+            *self.entry_mut(slot) = entry;
             return slot;
         }
-        let slot = self.free;
-        let place = &mut self.entries[slot as usize];
-        self.free = place.next[0];
-        *place = entry;
+        // No slot is free, so each one is an entry.
+        let slot = self.len;
+        assert!(slot < NIL >> 1, "fewer than 2^31 entries");
+        if slot as usize == self.chunks.len() * CHUNK {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        self.chunks[slot as usize / CHUNK].push(entry);
         slot
     }
 
@@ -219,75 +332,118 @@ impl Table {
         for dir in [Dir::Original, Dir::Reply] {
             self.unlink(slot << 1 | dir as u32);
         }
-        let place = &mut self.entries[slot as usize];
+        if self.entry(slot).status.has(Status::TRANSLATED)
+            && let Ok(reply) = self.translated.find_entry(hash_slot(slot), |&(s, _)| s == slot)
+        {
+            reply.remove();
+        }
+        let free = self.free;
+        let place = self.entry_mut(slot);
         place.status = Status(0);
-        place.next[0] = self.free;
+        place.next[0] = free;
         self.free = slot;
         self.len -= 1;
     }
 
+    /// Puts a node in front of its chain.
+    fn link(&mut self, node: u32, bucket: u32) {
+        let head = self.head(bucket);
+        let entry = self.entry_mut(node >> 1);
+        entry.next[(node & 1) as usize] = head;
+        entry.status.0 |= Status::first(node);
+        if head != NIL {
+            self.entry_mut(head >> 1).status.0 &= !Status::first(head);
+        }
+        self.buckets.set_head(bucket, node);
+    }
+
     fn unlink(&mut self, node: u32) {
         let after = self.next(node);
-        let bucket = self.bucket(self.node_tuple(node)) as usize;
-        let bucket = &mut self.heads[bucket];
-        bucket.len -= 1;
-        if bucket.head == node {
-            bucket.head = after;
+        let bucket = self.bucket(self.node_key(node));
+        let mut at = self.head(bucket);
+        if at == node {
+            self.buckets.set_head(bucket, after);
+            if after != NIL {
+                self.entry_mut(after >> 1).status.0 |= Status::first(after);
+            }
             return;
         }
-        let mut at = bucket.head;
         while self.next(at) != node {
             at = self.next(at);
         }
-        self.entries[(at >> 1) as usize].next[(at & 1) as usize] = after;
+        self.entry_mut(at >> 1).next[(at & 1) as usize] = after;
     }
 
-    /// Each live node stands once, in its own bucket, and the lengths are right.
+    /// Each live node stands once, in its own bucket, and the first of a chain knows that it is.
     #[cfg(test)]
     pub(super) fn check_chains(&self) {
         let mut nodes = 0;
-        for (index, bucket) in (0..).zip(&self.heads) {
-            let mut len = 0;
-            let mut node = bucket.head;
+        for bucket in 0..self.buckets() {
+            let mut node = self.head(bucket);
             while node != NIL {
-                assert_eq!(self.bucket(self.node_tuple(node)), index);
-                assert!(self.entry(node >> 1).status.0 & Status::LIVE != 0);
-                len += 1;
+                assert_eq!(self.bucket(self.node_key(node)), bucket);
+                let status = self.entry(node >> 1).status;
+                assert!(status.has(Status::LIVE));
+                assert_eq!(status.has(Status::first(node)), node == self.head(bucket));
+                nodes += 1;
                 node = self.next(node);
             }
-            assert_eq!(len, bucket.len);
-            nodes += len;
         }
         assert_eq!(nodes, 2 * self.len);
     }
 
     /// Every entry not yet collected, in the order of the slab.
+    #[cfg(test)]
     pub(super) fn live(&self) -> impl Iterator<Item = &Entry> + '_ {
-        self.entries.iter().filter(|e| e.status.0 & Status::LIVE != 0)
+        self.chunks.iter().flatten().filter(|e| e.status.has(Status::LIVE))
+    }
+
+    /// The entries that have not expired, in the order of the slab.
+    pub(super) fn views(&self, now: Time) -> impl Iterator<Item = EntryView> + '_ {
+        let slots = self.chunks.iter().flatten().zip(0..);
+        slots
+            .filter(move |(e, _)| e.status.has(Status::LIVE) && e.expires() > now)
+            .map(move |(_, s)| self.view(s, now))
+    }
+
+    pub(super) fn view(&self, slot: u32, now: Time) -> EntryView {
+        let entry = self.entry(slot);
+        let Seen { reply, assured } = entry.status.seen();
+        EntryView {
+            original: entry.original.tuple(),
+            reply: self.node_key(slot << 1 | 1).tuple(),
+            state: entry.flow.state(),
+            remaining: entry.expires().since(now),
+            seen_reply: reply,
+            assured,
+            flags: [Dir::Original, Dir::Reply].map(|dir| entry.flow.flags(dir)),
+        }
     }
 }
 
 impl Entry {
-    pub(super) fn view(&self, now: Time) -> EntryView {
-        let Seen { reply, assured } = self.status.seen();
-        EntryView {
-            original: self.tuples[0],
-            reply: self.tuples[1],
-            state: self.flow.state,
-            remaining: self.expires.since(now),
-            seen_reply: reply,
-            assured,
-            flags: [self.flow.seen[0].flags, self.flow.seen[1].flags],
-        }
+    /// When it ceases to be found.
+    pub(super) fn expires(&self) -> Time {
+        self.expires
+    }
+
+    /// The tuple as the first packet carried it.
+    pub(super) fn original(&self) -> Tuple {
+        { self.original }.tuple()
     }
 }
 
 /// An entry about to be inserted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NewEntry {
-    pub(super) tuples: [Tuple; 2],
+    pub(super) original: TupleKey,
+    pub(super) reply: TupleKey,
     pub(super) expires: Time,
     pub(super) flow: Flow,
+}
+
+fn hash_slot(slot: u32) -> u64 {
+    mix(u64::from(slot))
 }
 
 /// Multiplies to 128 bits and folds the halves.
@@ -303,6 +459,52 @@ mod tests {
     #[test]
     fn an_entry_stays_small() {
         // The kernel pays 256 bytes; ten million of ours fit where a laptop has room.
-        assert!(size_of::<Entry>() <= 128, "{}", size_of::<Entry>());
+        assert!(size_of::<Entry>() <= 79, "{}", size_of::<Entry>());
+    }
+
+    fn tuple(n: u32) -> Tuple {
+        let local = SockAddr { addr: Addr(0x0a00_0000 + n), port: 1_024 + n as u16 };
+        Tuple { local, remote: SockAddr { addr: Addr(0x0b00_0001), port: 443 } }
+    }
+
+    /// A new entry of flow `n` whose source is translated to one address and port `outside`.
+    fn translated(n: u32, outside: u16) -> NewEntry {
+        let original = tuple(n);
+        let outside = SockAddr { addr: Addr(0xc000_0201), port: outside };
+        let reply = Tuple { local: original.remote, remote: outside };
+        NewEntry {
+            original: TupleKey::of(original),
+            reply: TupleKey::of(reply),
+            expires: Time::NEVER,
+            flow: Flow::default(),
+        }
+    }
+
+    #[test]
+    fn a_translated_entry_is_found_by_either_tuple_and_by_no_other() {
+        let mut table = Table::new(4, 1);
+        for n in 0..20 {
+            let new = translated(n, 5_000 + n as u16);
+            let slot = table.insert(new, 79).expect("room");
+            assert_eq!(table.peek(Time::ZERO, tuple(n)), Some(slot));
+            assert_eq!(table.peek(Time::ZERO, new.reply.tuple()), Some(slot));
+            assert_eq!(table.peek(Time::ZERO, tuple(n).reversed()), None);
+            assert_eq!(table.guess(Time::ZERO, new.reply, slot), Some(slot << 1 | 1));
+            assert_eq!(table.view(slot, Time::ZERO).reply, new.reply.tuple());
+        }
+        table.check_chains();
+        for slot in 0..20 {
+            table.remove(slot);
+            table.check_chains();
+        }
+        assert_eq!((table.len(), table.translated.len()), (0, 0));
+    }
+
+    #[test]
+    fn two_flows_cannot_be_translated_to_one_tuple() {
+        let mut table = Table::new(4, 1);
+        table.insert(translated(1, 5_000), 79).expect("room");
+        assert_eq!(table.insert(translated(2, 5_000), 79), Err(Refused::Clash));
+        assert_eq!(table.len(), 1);
     }
 }

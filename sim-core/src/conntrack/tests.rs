@@ -366,3 +366,68 @@ fn two_trackers_with_one_seed_are_alike() {
     }
     assert_eq!(pair[0].facts, pair[1].facts);
 }
+
+/// Whatever a caller remembers or makes up, a hint changes nothing but the way to the entry. (That the short way through a
+/// flow is the long one is asserted at each packet, in a build with assertions.)
+#[test]
+fn a_hint_never_changes_what_happens() {
+    let mut plain = Bench::new(40, 16);
+    let mut hinted = Bench::new(40, 16);
+    let mut rng = crate::rng::Stream::new(4, crate::rng::Purpose::Ports, 0);
+    let mut hints = [NO_HINT; 60];
+    let classes = [Flags::SYN, Flags::SYN_ACK, Flags::ACK, Flags::ACK, Flags::FIN_ACK, Flags::RST, Flags(0)];
+    let mut in_time_wait = 0;
+    for _ in 0..60_000 {
+        let flags = classes[rng.below(classes.len() as u64) as usize];
+        let (seq, ack) = (100 + rng.below(4) as u32, 100 + rng.below(4) as u32);
+        let n = rng.below(60) as u32;
+        let tuple = if rng.below(2) == 0 { flow(n) } else { flow(n).reversed() };
+        let segment = seg(flags, seq, ack);
+        if rng.below(10) == 0 {
+            hints[n as usize] = rng.below(50) as u32;
+        }
+        let a = plain.ct.packet(plain.now, tuple, &segment, &mut plain.facts);
+        let hint = &mut hints[n as usize];
+        let b = hinted.ct.packet_hinted(hinted.now, tuple, &segment, hint, &mut hinted.facts);
+        assert_eq!(a, b);
+        assert_eq!(plain.facts, hinted.facts);
+        let until = plain.now + Span::from_millis(rng.below(400));
+        plain.run(until);
+        hinted.run(until);
+        assert!(plain.ct.entries(until).eq(hinted.ct.entries(until)));
+        in_time_wait += plain.ct.census().of(FlowState::TimeWait);
+        plain.facts.clear();
+        hinted.facts.clear();
+        hinted.ct.table.check_chains();
+    }
+    assert!(in_time_wait > 0, "whole lives are among them");
+}
+
+#[test]
+fn a_table_of_two_thousand_million_buckets_holds_one_flow_for_a_month() {
+    let mut b = Bench::new(10, u32::MAX >> 1);
+    b.establish(0);
+    let month = at(30 * 86_400);
+    while b.ct.next_gc() <= month {
+        b.now = b.ct.next_gc();
+        b.ct.gc(b.now, &mut b.facts);
+    }
+    assert_eq!(b.destroyed(Destroyed::Expired), 1);
+}
+
+#[test]
+fn counts_are_the_facts_counted() {
+    let mut counts = FactCounts::default();
+    let mut b = Bench::new(1, 64);
+    let mut twin = b.ct.clone();
+    b.establish(0);
+    twin.packet(b.now, flow(0), &seg(Flags::SYN, 100, 0), &mut counts);
+    twin.packet(b.now, flow(0).reversed(), &seg(Flags::SYN_ACK, 500, 101), &mut counts);
+    twin.packet(b.now, flow(0), &seg(Flags::ACK, 101, 501), &mut counts);
+    for n in 1..15 {
+        b.syn(n);
+        twin.packet(b.now, flow(n), &seg(Flags::SYN, 100, 0), &mut counts);
+    }
+    assert_eq!(counts.counters.get(Counter::CtDrop), u64::from(b.counted(Counter::CtDrop)));
+    assert_eq!((counts.counters.get(Counter::CtDrop), counts.table_full_lines), (14, 10));
+}

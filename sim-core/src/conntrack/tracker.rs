@@ -1,11 +1,13 @@
 //! From a packet to its verdict (`nf_conntrack_in` and what it calls, net/netfilter/nf_conntrack_core.c).
 
+use super::buckets::NIL;
 use super::config::ConntrackConfig;
-use super::fact::{CtState, Destroyed, DropReason, Fact, Facts, Verdict};
-use super::flow::{Flow, Seen, Step};
+use super::fact::{CtState, Destroyed, DropReason, Fact, FactSink, Verdict};
+use super::flow::Flow;
 use super::gc::Gc;
 use super::state::{Dir, FlowState, valid_flags};
-use super::table::{EntryView, NIL, NewEntry, Refused, Table, fold};
+use super::step::{Seen, Step};
+use super::table::{EntryView, NewEntry, Refused, Table, TupleKey, fold};
 use crate::counter::Counter;
 use crate::ids::Tuple;
 use crate::tcp::{Flags, Segment};
@@ -15,6 +17,9 @@ use crate::time::{Span, Time};
 const EVICTION_RANGE: u32 = 8;
 /// Chains longer than a random number in this range refuse a new entry (`MIN_CHAINLEN`, `MAX_CHAINLEN`).
 const CHAIN_LENGTHS: core::ops::Range<u32> = 50..80;
+
+/// For [`Conntrack::packet_hinted`]: nothing is known yet.
+pub const NO_HINT: u32 = NIL >> 1;
 
 /// The connection tracker of one host or router.
 #[derive(Clone, Debug)]
@@ -80,12 +85,12 @@ impl Conntrack {
 
     /// The entry of a tuple in either direction. Changes nothing.
     pub fn find(&self, now: Time, tuple: Tuple) -> Option<EntryView> {
-        self.table.peek(now, tuple).map(|slot| self.table.entry(slot).view(now))
+        self.table.peek(now, tuple).map(|slot| self.table.view(slot, now))
     }
 
     /// The entries that a dump shows, in the order of the slab: expired ones are left out.
     pub fn entries(&self, now: Time) -> impl Iterator<Item = EntryView> + '_ {
-        self.table.live().filter(move |e| e.expires > now).map(move |e| e.view(now))
+        self.table.views(now)
     }
 
     /// Overwrites what is left of an entry's life (`conntrack -U --timeout`). Whether there is one.
@@ -96,7 +101,7 @@ impl Conntrack {
     }
 
     /// Deletes an entry (`conntrack -D`). Whether there was one.
-    pub fn delete(&mut self, now: Time, tuple: Tuple, out: &mut Facts) -> bool {
+    pub fn delete(&mut self, now: Time, tuple: Tuple, out: &mut impl FactSink) -> bool {
         let Some(slot) = self.table.peek(now, tuple) else { return false };
         self.destroy(slot, Destroyed::Deleted, out);
         true
@@ -104,97 +109,198 @@ impl Conntrack {
 
     /// A packet meets the tracker. `tuple` is as the packet carries it: `local` its source, `remote` its destination.
     ///
-    /// A packet on loopback meets it once, on its way out (`nf_conntrack_in` skips one that bears a flow already).
-    pub fn packet(&mut self, now: Time, tuple: Tuple, seg: &Segment, out: &mut Facts) -> Verdict {
-        if !valid_flags(seg.flags) {
-            return self.malformed(now, tuple, out);
-        }
-        if let Some((slot, dir)) = self.lookup(now, tuple, out) {
-            match self.known(now, slot, dir, seg, out) {
-                Some(verdict) => return verdict,
-                // The SYN opens the tuple anew: the old entry has gone, and nothing else can bear its tuple.
-                None => debug_assert!(self.table.peek(now, tuple).is_none()),
+    /// A packet on loopback meets it once (`nf_conntrack_in` skips one that bears a flow already).
+    pub fn packet(&mut self, now: Time, tuple: Tuple, seg: &Segment, out: &mut impl FactSink) -> Verdict {
+        let key = TupleKey::of(tuple);
+        let node = self.lookup(now, key, out);
+        self.judge(now, key, node, seg, &mut NO_HINT.clone(), out)
+    }
+
+    /// The same, for a caller who keeps a number with each connection. The tracker leaves in it where it found the entry,
+    /// and looks there first. Whatever the number is, the outcome is that of [`Conntrack::packet`]: a wrong one costs
+    /// time only. Begin with [`NO_HINT`].
+    pub fn packet_hinted(
+        &mut self,
+        now: Time,
+        tuple: Tuple,
+        seg: &Segment,
+        hint: &mut u32,
+        out: &mut impl FactSink,
+    ) -> Verdict {
+        let key = TupleKey::of(tuple);
+        let node = match self.table.guess(now, key, *hint) {
+            Some(node) => node,
+            None => self.lookup(now, key, out),
+        };
+        self.judge(now, key, node, seg, hint, out)
+    }
+
+    /// A packet whose entry has been looked up; [`NIL`] if it has none.
+    #[inline]
+    fn judge(
+        &mut self,
+        now: Time,
+        key: TupleKey,
+        node: u32,
+        seg: &Segment,
+        hint: &mut u32,
+        out: &mut impl FactSink,
+    ) -> Verdict {
+        if node != NIL {
+            *hint = node >> 1;
+            if let Some(verdict) = self.common(now, node, seg, out) {
+                return verdict;
             }
         }
-        self.unknown(now, tuple, seg, out)
+        self.uncommon(now, key, node, seg, hint, out)
+    }
+
+    /// A packet in the common case ([`Flow::clean_step`]) of an entry that is ASSURED, with the outcome that
+    /// [`Conntrack::known`] would have. Compiled once for each direction, so that none is looked up.
+    #[inline]
+    fn common(&mut self, now: Time, node: u32, seg: &Segment, out: &mut impl FactSink) -> Option<Verdict> {
+        match Dir::of_node(node) {
+            Dir::Original => self.common_in::<false>(now, node >> 1, seg, out),
+            Dir::Reply => self.common_in::<true>(now, node >> 1, seg, out),
+        }
+    }
+
+    #[inline]
+    fn common_in<const REPLY: bool>(
+        &mut self,
+        now: Time,
+        slot: u32,
+        seg: &Segment,
+        out: &mut impl FactSink,
+    ) -> Option<Verdict> {
+        let dir = if REPLY { Dir::Reply } else { Dir::Original };
+        let entry = self.table.entry_mut(slot);
+        let seen = entry.status.seen();
+        if !(seen.reply && seen.assured) {
+            return None;
+        }
+        let mut plain = entry.flow;
+        let (from, to, timeout) = entry.flow.clean_step(dir, seg, &self.cfg)?;
+        debug_assert_eq!(plain.step(dir, seg, seen, &self.cfg), Step::Accepted { from, timeout });
+        debug_assert_eq!(plain, entry.flow, "both ways lead to one flow");
+        entry.expires = now + timeout;
+        if from != to {
+            self.moved(slot, from, to, out);
+        }
+        Some(Verdict::Pass(CtState::Established(dir)))
+    }
+
+    fn uncommon(
+        &mut self,
+        now: Time,
+        key: TupleKey,
+        node: u32,
+        seg: &Segment,
+        hint: &mut u32,
+        out: &mut impl FactSink,
+    ) -> Verdict {
+        if !valid_flags(seg.flags) {
+            return self.malformed_at(now, key, node, out);
+        }
+        if node != NIL {
+            match self.known(now, node, seg, out) {
+                Some(verdict) => return verdict,
+                // The SYN opens the tuple anew: the old entry has gone, and nothing else can bear its tuple.
+                None => debug_assert!(self.table.peek(now, key.tuple()).is_none()),
+            }
+        }
+        self.unknown(now, key, seg, hint, out)
     }
 
     /// A packet that is no TCP segment as it stands: bad checksum, broken header, flags that cannot be mixed
     /// (`tcp_error`). It is looked up all the same, so it reaps what has expired and needs room for an entry.
-    pub fn malformed(&mut self, now: Time, tuple: Tuple, out: &mut Facts) -> Verdict {
-        if self.lookup(now, tuple, out).is_none() && !self.make_room(now, tuple, out) {
+    pub fn malformed(&mut self, now: Time, tuple: Tuple, out: &mut impl FactSink) -> Verdict {
+        let key = TupleKey::of(tuple);
+        let node = self.lookup(now, key, out);
+        self.malformed_at(now, key, node, out)
+    }
+
+    fn malformed_at(&mut self, now: Time, key: TupleKey, node: u32, out: &mut impl FactSink) -> Verdict {
+        if node == NIL && !self.make_room(now, key, out) {
             return Verdict::Drop(DropReason::TableFull);
         }
         invalid(out)
     }
 
     /// A packet of an existing entry; `None` if it opens the tuple anew.
-    fn known(&mut self, now: Time, slot: u32, dir: Dir, seg: &Segment, out: &mut Facts) -> Option<Verdict> {
+    fn known(&mut self, now: Time, node: u32, seg: &Segment, out: &mut impl FactSink) -> Option<Verdict> {
+        let (slot, dir) = (node >> 1, Dir::of_node(node));
         let entry = self.table.entry_mut(slot);
         let seen = entry.status.seen();
-        let before = entry.flow.state;
-        let step = entry.flow.step(dir, seg, seen, &self.cfg);
-        match step {
+        let before = entry.flow.state();
+        match entry.flow.step(dir, seg, seen, &self.cfg) {
             Step::Reopen => {
                 self.destroy(slot, Destroyed::Reopened, out);
                 return None;
             }
             Step::Invalid { doubtful } => {
                 if doubtful {
-                    self.hasten(now, slot);
+                    self.shorten_timeout(now, slot);
                 }
                 return Some(invalid(out));
             }
             Step::Passed => {}
             Step::Accepted { from, timeout } => {
+                let after = entry.flow.state();
+                if before != after {
+                    self.moved(slot, before, after, out);
+                }
                 if !seen.reply && seg.flags.has(Flags::RST) {
                     // Refused: a very common end, not worth keeping (`nf_ct_kill_acct`).
-                    self.moved(slot, before, out);
                     self.destroy(slot, Destroyed::Refused, out);
                     return Some(Verdict::Pass(ct_state(dir, seen)));
                 }
-                self.accepted(now, slot, seg, Accepted { before, from, timeout }, out);
+                self.refresh(now, slot, seg, Accepted { from, to: after, timeout, seen }, out);
             }
         }
         if dir == Dir::Reply && !seen.reply {
             let entry = self.table.entry_mut(slot);
             entry.status.set_reply();
-            out.push(Fact::Replied { original: entry.tuples[0] });
+            out.fact(Fact::Replied { original: entry.original() });
         }
         Some(Verdict::Pass(ct_state(dir, seen)))
     }
 
-    /// The entry after a segment that belongs to it.
-    fn accepted(&mut self, now: Time, slot: u32, seg: &Segment, step: Accepted, out: &mut Facts) {
-        self.moved(slot, step.before, out);
-        let timeouts = self.cfg.timeouts;
+    /// The entry's life after a segment that belongs to it.
+    fn refresh(&mut self, now: Time, slot: u32, seg: &Segment, step: Accepted, out: &mut impl FactSink) {
         let entry = self.table.entry_mut(slot);
-        let (seen, to) = (entry.status.seen(), entry.flow.state);
-        let mut timeout = step.timeout;
+        let Accepted { from, to, mut timeout, seen } = step;
         if !seen.reply {
             let bare_syn = seg.flags.has(Flags::SYN) && !seg.flags.has(Flags::ACK);
-            if bare_syn && step.from == FlowState::SynSent {
+            if bare_syn && from == FlowState::SynSent {
                 // A SYN repeated into the void does not lengthen the entry's life.
                 return;
             }
             if to == FlowState::Established {
                 // Picked up, and only one side heard.
-                timeout = timeout.min(timeouts.unacknowledged);
+                timeout = timeout.min(self.cfg.timeouts.unacknowledged);
             }
         } else if !seen.assured
-            && matches!(step.from, FlowState::SynRecv | FlowState::Established)
+            && matches!(from, FlowState::SynRecv | FlowState::Established)
             && to == FlowState::Established
         {
             entry.status.set_assured();
-            out.push(Fact::Assured { original: entry.tuples[0] });
+            out.fact(Fact::Assured { original: entry.original() });
             self.census.assured += 1;
         }
-        self.table.entry_mut(slot).expires = now + timeout;
+        entry.expires = now + timeout;
     }
 
     /// A packet without an entry: a new flow, if it may begin one and there is room.
-    fn unknown(&mut self, now: Time, tuple: Tuple, seg: &Segment, out: &mut Facts) -> Verdict {
-        if !self.make_room(now, tuple, out) {
+    fn unknown(
+        &mut self,
+        now: Time,
+        original: TupleKey,
+        seg: &Segment,
+        hint: &mut u32,
+        out: &mut impl FactSink,
+    ) -> Verdict {
+        if !self.make_room(now, original, out) {
             return Verdict::Drop(DropReason::TableFull);
         }
         let seen = Seen { reply: false, assured: false };
@@ -202,37 +308,47 @@ impl Conntrack {
         let Step::Accepted { mut timeout, .. } = flow.step(Dir::Original, seg, seen, &self.cfg) else {
             return invalid(out);
         };
-        if flow.state == FlowState::Established {
+        let state = flow.state();
+        if state == FlowState::Established {
             timeout = timeout.min(self.cfg.timeouts.unacknowledged);
         }
-        let state = flow.state;
-        let entry = NewEntry { tuples: [tuple, tuple.reversed()], expires: now + timeout, flow };
+        let entry = NewEntry { original, reply: original.reversed(), expires: now + timeout, flow };
         let limit = self.chain_limit();
         match self.table.insert(entry, limit) {
-            Ok(_) => {
+            Ok(slot) => {
+                *hint = slot;
                 self.census.states[state as usize] += 1;
-                out.push(Fact::Inserted { original: tuple, state });
+                out.fact(Fact::Inserted { original: original.tuple(), state });
                 Verdict::Pass(CtState::New)
             }
             Err(refused) => {
                 let reason = match refused {
                     Refused::Clash => DropReason::InsertFailed,
                     Refused::ChainTooLong => {
-                        out.push(Fact::Counted(Counter::CtChainTooLong, 1));
+                        out.fact(Fact::Counted(Counter::CtChainTooLong, 1));
                         DropReason::ChainTooLong
                     }
                 };
-                out.push(Fact::Counted(Counter::CtInsertFailed, 1));
-                out.push(Fact::Counted(Counter::CtDrop, 1));
+                out.fact(Fact::Counted(Counter::CtInsertFailed, 1));
+                out.fact(Fact::Counted(Counter::CtDrop, 1));
                 Verdict::Drop(reason)
             }
         }
     }
 
-    /// Finds the entry of a tuple, and reaps the expired ones that stand before it in its bucket
-    /// (`____nf_conntrack_find`).
-    fn lookup(&mut self, now: Time, tuple: Tuple, out: &mut Facts) -> Option<(u32, Dir)> {
-        let mut node = self.table.head(self.table.bucket(tuple));
+    /// Finds the node of a tuple, and reaps the expired entries that stand before it in its bucket
+    /// (`____nf_conntrack_find`). [`NIL`] if there is none.
+    #[inline]
+    fn lookup(&mut self, now: Time, key: TupleKey, out: &mut impl FactSink) -> u32 {
+        let head = self.table.head(self.table.bucket(key));
+        if head == NIL || self.table.bears_now(head, key, now) {
+            return head;
+        }
+        self.walk(now, head, key, out)
+    }
+
+    fn walk(&mut self, now: Time, head: u32, key: TupleKey, out: &mut impl FactSink) -> u32 {
+        let mut node = head;
         while node != NIL {
             if self.table.is_expired(node, now) {
                 let next = self.table.next_other(node);
@@ -240,28 +356,28 @@ impl Conntrack {
                 node = next;
                 continue;
             }
-            if self.table.node_tuple(node) == tuple {
-                return Some((node >> 1, if node & 1 == 0 { Dir::Original } else { Dir::Reply }));
+            if self.table.bears(node, key) {
+                break;
             }
             node = self.table.next(node);
         }
-        None
+        node
     }
 
     /// Sees to it that one more entry fits (`__nf_conntrack_alloc`). Whether it does.
-    fn make_room(&mut self, now: Time, tuple: Tuple, out: &mut Facts) -> bool {
-        if self.cfg.max == 0 || self.table.len() < self.cfg.max || self.early_drop(now, tuple, out) {
+    fn make_room(&mut self, now: Time, key: TupleKey, out: &mut impl FactSink) -> bool {
+        if self.cfg.max == 0 || self.table.len() < self.cfg.max || self.early_drop(now, key, out) {
             return true;
         }
         self.gc.under_pressure();
-        out.push(Fact::Counted(Counter::CtDrop, 1));
+        out.fact(Fact::Counted(Counter::CtDrop, 1));
         self.log.line(now, out);
         false
     }
 
     /// Evicts all entries that are not ASSURED from the first of eight buckets that has any.
-    fn early_drop(&mut self, now: Time, tuple: Tuple, out: &mut Facts) -> bool {
-        let mut bucket = self.table.bucket(tuple);
+    fn early_drop(&mut self, now: Time, key: TupleKey, out: &mut impl FactSink) -> bool {
+        let mut bucket = self.table.bucket(key);
         for _ in 0..EVICTION_RANGE {
             let mut dropped = 0;
             let mut node = self.table.head(bucket);
@@ -277,7 +393,7 @@ impl Conntrack {
                 node = next;
             }
             if dropped > 0 {
-                out.push(Fact::Counted(Counter::CtEarlyDrop, dropped));
+                out.fact(Fact::Counted(Counter::CtEarlyDrop, dropped));
                 return true;
             }
             bucket = (bucket + 1) % self.table.buckets();
@@ -286,32 +402,28 @@ impl Conntrack {
     }
 
     /// An entry whose two ends seem to have closed out of our sight is not left to live for days.
-    fn hasten(&mut self, now: Time, slot: u32) {
+    fn shorten_timeout(&mut self, now: Time, slot: u32) {
         const WORTHWHILE: Span = Span::from_secs(120);
         let cap = self.cfg.timeouts.unacknowledged;
         let entry = self.table.entry_mut(slot);
-        let remaining = entry.expires.since(now);
+        let remaining = entry.expires().since(now);
         if remaining >= WORTHWHILE && remaining > cap {
             entry.expires = now + cap;
         }
     }
 
-    fn moved(&mut self, slot: u32, from: FlowState, out: &mut Facts) {
-        let entry = self.table.entry(slot);
-        let to = entry.flow.state;
-        if from != to {
-            self.census.states[from as usize] -= 1;
-            self.census.states[to as usize] += 1;
-            out.push(Fact::Moved { original: entry.tuples[0], from, to });
-        }
+    fn moved(&mut self, slot: u32, from: FlowState, to: FlowState, out: &mut impl FactSink) {
+        self.census.states[from as usize] -= 1;
+        self.census.states[to as usize] += 1;
+        out.fact(Fact::Moved { original: self.table.entry(slot).original(), from, to });
     }
 
-    pub(super) fn destroy(&mut self, slot: u32, why: Destroyed, out: &mut Facts) {
+    pub(super) fn destroy(&mut self, slot: u32, why: Destroyed, out: &mut impl FactSink) {
         let entry = self.table.entry(slot);
-        let state = entry.flow.state;
+        let state = entry.flow.state();
         self.census.states[state as usize] -= 1;
         self.census.assured -= u32::from(entry.status.seen().assured);
-        out.push(Fact::Destroyed { original: entry.tuples[0], state, why });
+        out.fact(Fact::Destroyed { original: entry.original(), state, why });
         self.table.remove(slot);
     }
 
@@ -322,20 +434,22 @@ impl Conntrack {
     }
 }
 
-/// An accepted segment: the flow's state before, the state that the kernel reasons from, the timeout to apply.
+/// An accepted segment: the state that the kernel reasons from, the flow's state now, the timeout to apply, and what was
+/// seen before.
 #[derive(Clone, Copy, Debug)]
 struct Accepted {
-    before: FlowState,
     from: FlowState,
+    to: FlowState,
     timeout: Span,
+    seen: Seen,
 }
 
 fn ct_state(dir: Dir, seen: Seen) -> CtState {
     if dir == Dir::Original && !seen.reply { CtState::New } else { CtState::Established(dir) }
 }
 
-fn invalid(out: &mut Facts) -> Verdict {
-    out.push(Fact::Counted(Counter::CtInvalid, 1));
+fn invalid(out: &mut impl FactSink) -> Verdict {
+    out.fact(Fact::Counted(Counter::CtInvalid, 1));
     Verdict::Pass(CtState::Invalid)
 }
 
@@ -352,16 +466,16 @@ impl RateLimit {
     const INTERVAL: Span = Span::from_secs(5);
     const BURST: u32 = 10;
 
-    fn line(&mut self, now: Time, out: &mut Facts) {
+    fn line(&mut self, now: Time, out: &mut impl FactSink) {
         if self.begun.is_none_or(|t| now > t + Self::INTERVAL) {
             if self.missed > 0 {
-                out.push(Fact::LogSuppressed { lines: self.missed });
+                out.fact(Fact::LogSuppressed { lines: self.missed });
             }
             *self = RateLimit { begun: Some(now), printed: 0, missed: 0 };
         }
         if self.printed < Self::BURST {
             self.printed += 1;
-            out.push(Fact::LogTableFull);
+            out.fact(Fact::LogTableFull);
         } else {
             self.missed += 1;
         }

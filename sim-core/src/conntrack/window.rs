@@ -1,18 +1,31 @@
 //! Is a segment in the window? (`tcp_in_window`, net/netfilter/nf_conntrack_proto_tcp.c; the idea is van Rooij's, "Real
 //! Stateful TCP Packet Filtering in IP Filter", 2000.)
 //!
-//! With the tracker in the middle, a segment may have been overtaken or lost behind us, so the four bounds are wide:
+//! The kernel wants to believe only those segments that the two ends would believe too: a forged RST or FIN must not
+//! end an entry. But it stands in the middle and does not know the state of either end. What it does know is what each
+//! end has said so far, and TCP has two rules about that: nobody may send beyond the last ACK plus the window of the
+//! other end, and nobody may acknowledge what was not sent. So for each direction it remembers the highest number sent
+//! (`td_end`), the highest number that the other end allows (`td_maxend`), and the largest window that was advertised
+//! (`td_maxwin`), and it learns from each segment that it believes.
 //!
-//! 1. `seq <= sender.td_maxend`: not beyond what the receiver's ACKs and windows allow;
+//! A segment that passes here may still be lost before it arrives, and one that was seen long ago may arrive late. The
+//! four bounds are therefore as wide as they can be without letting in what is certainly wrong:
+//!
+//! 1. `seq <= sender.td_maxend`: not beyond what the ACKs and windows of the receiver allow;
 //! 2. `end >= sender.td_end - receiver.td_maxwin`: not older than a window;
-//! 3. `ack <= receiver.td_end`: nothing acknowledged that was not seen;
+//! 3. `ack <= receiver.td_end`: acknowledges nothing that was not seen;
 //! 4. `ack >= receiver.td_end - max(sender.td_maxwin, 66000)`: no ACK older than that.
+//!
+//! Many segments carry a number that means nothing (no ACK flag, the RST of a closed port). The kernel replaces such a
+//! number by one that is in the window ([`Ends::excuse`]) instead of making exceptions in the bounds. A side that was not
+//! heard yet has `td_maxwin` = 0, and is set up from its first segment ([`Ends::meet_sender`]).
 
 use super::config::ConntrackConfig;
-use super::flow::{Flow, Side, SideFlags};
-use super::state::{Class, Dir, FlowState};
+use super::flow::{Flow, LastSegment, Side, SideFlags};
+use super::state::{Class, Dir, FlowState, Move, next};
 use crate::seq::Seq;
 use crate::tcp::{Flags, Segment};
+use crate::time::Span;
 
 /// Bound 4 is at least this far below, bytes (`MAXACKWINCONST`).
 const MAX_ACK_WINDOW: u32 = 66_000;
@@ -29,12 +42,33 @@ pub(super) enum Window {
 }
 
 /// The numbers of a segment as the bounds see them, after excuses were made for it.
+#[derive(Clone, Copy, Debug)]
 struct Numbers {
     seq: Seq,
     end: Seq,
     ack: Seq,
     /// The highest number acknowledged, by ACK or SACK.
     sack: Seq,
+}
+
+impl Numbers {
+    fn of(seg: &Segment, receiver: &Side) -> Numbers {
+        let mut sack = seg.ack;
+        if let Some((_, edge)) = seg.sack
+            && receiver.flags.has(SideFlags::SACK_PERM)
+            && edge.after(sack)
+        {
+            sack = edge;
+        }
+        Numbers { seq: seg.seq, end: seg.end(), ack: seg.ack, sack }
+    }
+}
+
+/// Both sides of a flow, by their part in the segment at hand.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    sender: Side,
+    receiver: Side,
 }
 
 impl Flow {
@@ -45,83 +79,129 @@ impl Flow {
         seg: &Segment,
         cfg: &ConntrackConfig,
     ) -> Window {
-        let mut n = Numbers { seq: seg.seq, end: seg.end(), ack: seg.ack, sack: seg.ack };
-        if self.receiver(dir).flags.has(SideFlags::SACK_PERM)
-            && let Some((_, edge)) = seg.sack
-            && edge.after(n.sack)
-        {
-            n.sack = edge;
-        }
-        if self.meet_sender(dir, seg, &n) {
-            return Window::Inside;
-        }
-        self.excuse(dir, seg, &mut n);
-        match self.bounds(dir, &n) {
-            Window::Inside => {
-                self.learn(dir, seg, &n);
+        let mut ends = Ends { sender: self.side(dir), receiver: self.side(dir.other()) };
+        let mut n = Numbers::of(seg, &ends.receiver);
+        let mut verdict = Window::Inside;
+        if !ends.meet_sender(self.state(), dir, seg, &n) {
+            ends.excuse(self.state(), seg, &mut n);
+            verdict = ends.bounds(&n);
+            if verdict == Window::Inside {
+                let scale = if seg.flags.has(Flags::SYN) { 0 } else { ends.sender.td_scale };
+                ends.learn(&n, u32::from(seg.win) << scale, seg.flags.has(Flags::ACK));
                 if class == Class::Ack {
                     self.count_repetition(dir, seg, &n);
                 }
-                Window::Inside
+            } else if cfg.be_liberal || ends.sender.flags.has(SideFlags::BE_LIBERAL) {
+                // Forgiven, but nothing is learned from it.
+                verdict = Window::Inside;
             }
-            // Forgiven, but nothing is learned from it.
-            _ if cfg.be_liberal || self.sender(dir).flags.has(SideFlags::BE_LIBERAL) => Window::Inside,
-            verdict => verdict,
+        }
+        self.set_side(dir, ends.sender);
+        self.set_side(dir.other(), ends.receiver);
+        verdict
+    }
+
+    /// The common case in a few steps: an ACK that belongs, with or without data or a FIN, while both sides have been heard
+    /// and nothing unusual is remembered of the flow. Answers with the states before and after and the timeout, as
+    /// [`Step::Accepted`] does; with nothing, and without a change, where the case is not the common one. Then
+    /// [`Flow::step`] must decide.
+    ///
+    /// [`Step::Accepted`]: super::step::Step::Accepted
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the direction is known where it is called")]
+    pub(super) fn clean_step(
+        &mut self,
+        dir: Dir,
+        seg: &Segment,
+        cfg: &ConntrackConfig,
+    ) -> Option<(FlowState, FlowState, Span)> {
+        let class = match Flags(seg.flags.0 & !Flags::PSH.0) {
+            Flags::ACK => Class::Ack,
+            Flags::FIN_ACK => Class::Fin,
+            _ => return None,
+        };
+        let from = self.state();
+        let Move::To(to) = next(dir, class, from) else { return None };
+        let usual = FlowState::Established..=FlowState::TimeWait;
+        if !usual.contains(&from) || seg.sack.is_some() || self.noted_syn() {
+            return None;
+        }
+        let mut ends = Ends { sender: self.side(dir), receiver: self.side(dir.other()) };
+        if ends.sender.td_maxwin == 0 || ends.receiver.td_maxwin == 0 {
+            return None;
+        }
+        let n = Numbers { seq: seg.seq, end: seg.end(), ack: seg.ack, sack: seg.ack };
+        if !ends.contains(&n) {
+            return None;
+        }
+        ends.learn(&n, u32::from(seg.win) << ends.sender.td_scale, true);
+        self.set_numbers(dir, ends.sender);
+        self.set_numbers(dir.other(), ends.receiver);
+        if class == Class::Ack {
+            self.count_repetition(dir, seg, &n);
+        }
+        Some((from, to, self.accept(dir, class, from, to, cfg)))
+    }
+
+    /// How often the same ACK, with the same data, has been sent in a row.
+    #[inline]
+    fn count_repetition(&mut self, dir: Dir, seg: &Segment, n: &Numbers) {
+        let last = self.last_segment();
+        let this = LastSegment::new(n.end, (n.end - n.seq.0).0, seg.win);
+        if self.last_dir() == dir && self.last_ack() == n.ack && last == this {
+            self.retrans = self.retrans.wrapping_add(1);
+        } else {
+            // The class is of the segment before, until this one is accepted.
+            self.set_last(self.last_class(), dir);
+            self.set_last_segment(this);
+            self.set_last_ack(n.ack);
+            self.retrans = 0;
         }
     }
+}
 
-    fn sender(&mut self, dir: Dir) -> &mut Side {
-        &mut self.seen[dir as usize]
-    }
-
-    fn receiver(&mut self, dir: Dir) -> &mut Side {
-        &mut self.seen[dir.other() as usize]
-    }
-
+impl Ends {
     /// Sets up the sender's side if this is the first we hear of it, or if it starts over with a newer SYN. True if there
     /// is nothing more to check: a SYN without an ACK in the reply direction (simultaneous open).
-    fn meet_sender(&mut self, dir: Dir, seg: &Segment, n: &Numbers) -> bool {
+    fn meet_sender(&mut self, state: FlowState, dir: Dir, seg: &Segment, n: &Numbers) -> bool {
         let syn = seg.flags.has(Flags::SYN);
-        let bare = !seg.flags.has(Flags::ACK);
-        if self.sender(dir).td_maxwin == 0 {
+        if self.sender.td_maxwin == 0 {
             if syn {
                 self.start_sender(dir, seg);
-                return bare;
+                return !seg.flags.has(Flags::ACK);
             }
-            self.guess_sender(dir, seg, n);
+            self.guess_sender(seg, n);
         } else if syn
-            && n.end.after(self.sender(dir).td_end)
-            && matches!(self.state, FlowState::SynSent | FlowState::SynRecv)
+            && n.end.after(self.sender.td_end)
+            && matches!(state, FlowState::SynSent | FlowState::SynRecv)
         {
             self.start_sender(dir, seg);
-            return bare && dir == Dir::Reply;
+            return !seg.flags.has(Flags::ACK) && dir == Dir::Reply;
         }
         false
     }
 
     /// A side from its SYN or SYN,ACK (`tcp_init_sender`).
     fn start_sender(&mut self, dir: Dir, seg: &Segment) {
-        let sender = self.sender(dir);
+        let Ends { sender, receiver } = self;
         sender.td_end = seg.end();
         sender.td_maxend = seg.end();
         sender.td_maxwin = u32::from(seg.win).max(1);
         sender.read_options(seg);
         // RFC 7323 §2.2: the scale counts if both SYNs offered one.
-        let both = self.seen[0].flags.has(SideFlags::WINDOW_SCALE)
-            && self.seen[1].flags.has(SideFlags::WINDOW_SCALE);
+        let both = sender.flags.has(SideFlags::WINDOW_SCALE) && receiver.flags.has(SideFlags::WINDOW_SCALE);
         if dir == Dir::Reply && !both {
-            self.seen[0].td_scale = 0;
-            self.seen[1].td_scale = 0;
+            sender.td_scale = 0;
+            receiver.td_scale = 0;
         }
     }
 
     /// A side from a segment in the middle of a connection.
-    fn guess_sender(&mut self, dir: Dir, seg: &Segment, n: &Numbers) {
-        let sender = self.sender(dir);
+    fn guess_sender(&mut self, seg: &Segment, n: &Numbers) {
+        let Ends { sender, receiver } = self;
         sender.td_end = n.end;
         sender.td_maxwin = (u32::from(seg.win) << sender.td_scale).max(1);
         sender.td_maxend = n.end + sender.td_maxwin;
-        let receiver = self.receiver(dir);
         if receiver.td_maxwin == 0 {
             // Unheard so far: make bounds 3 and 4 hold until it speaks.
             receiver.td_end = n.sack;
@@ -133,67 +213,78 @@ impl Flow {
     }
 
     /// Numbers that mean nothing are replaced by ones that are in the window.
-    fn excuse(&mut self, dir: Dir, seg: &Segment, n: &mut Numbers) {
+    fn excuse(&self, state: FlowState, seg: &Segment, n: &mut Numbers) {
         let ack = seg.flags.has(Flags::ACK);
-        let zero_ack_rst = seg.flags.has(Flags::RST_ACK) && n.ack == Seq(0);
-        if !ack || zero_ack_rst {
-            n.ack = self.receiver(dir).td_end;
+        let rst = seg.flags.has(Flags::RST);
+        if !ack || (rst && n.ack == Seq(0)) {
+            n.ack = self.receiver.td_end;
             n.sack = n.ack;
         }
-        if seg.flags.has(Flags::RST) && n.seq == Seq(0) && self.state == FlowState::SynSent {
+        if rst && n.seq == Seq(0) && state == FlowState::SynSent {
             // The answer to a SYN that carried no ACK.
-            n.seq = self.sender(dir).td_end;
+            n.seq = self.sender.td_end;
             n.end = n.seq;
         }
     }
 
-    fn bounds(&mut self, dir: Dir, n: &Numbers) -> Window {
-        let sender = self.seen[dir as usize];
-        let receiver = self.seen[dir.other() as usize];
-        let heard = receiver.td_maxwin != 0;
-        let not_old = n.end.after(sender.td_end - receiver.td_maxwin - 1);
-        let ack_seen = n.sack.before(receiver.td_end + 1);
-        let ack_recent = n.sack.after(receiver.td_end - sender.td_maxwin.max(MAX_ACK_WINDOW) - 1);
-        if !n.seq.before(sender.td_maxend + 1) {
-            let overshot = (n.end - sender.td_maxend.0).0.wrapping_add(1);
-            if heard && not_old && ack_recent && overshot <= receiver.td_maxwin && ack_seen {
-                // Somewhat more than the window allows. If it gets through it will be acknowledged, so remember it.
-                let sender = self.sender(dir);
-                sender.td_end = n.end;
-                sender.flags.set(SideFlags::DATA_UNACKNOWLEDGED);
-                return Window::Ignored;
-            }
-            return Window::Outside;
-        }
-        if !ack_seen {
-            Window::Outside
-        } else if (heard && !not_old) || !ack_recent {
-            Window::Ignored
-        } else {
-            Window::Inside
-        }
+    /// Whether all four bounds hold.
+    #[inline]
+    fn contains(&self, n: &Numbers) -> bool {
+        n.seq.before(self.sender.td_maxend + 1) && self.not_old(n) && self.ack_seen(n) && self.ack_recent(n)
     }
 
-    /// Moves both sides' bounds on.
-    fn learn(&mut self, dir: Dir, seg: &Segment, n: &Numbers) {
-        let scaled = if seg.flags.has(Flags::SYN) { 0 } else { self.sender(dir).td_scale };
-        let win = u32::from(seg.win) << scaled;
-        let sender = self.sender(dir);
+    #[inline]
+    fn not_old(&self, n: &Numbers) -> bool {
+        // The bound is a window of the receiver, and there is none while it has not been heard.
+        let heard = self.receiver.td_maxwin != 0;
+        !heard || n.end.after(self.sender.td_end - self.receiver.td_maxwin - 1)
+    }
+
+    #[inline]
+    fn ack_seen(&self, n: &Numbers) -> bool {
+        n.sack.before(self.receiver.td_end + 1)
+    }
+
+    #[inline]
+    fn ack_recent(&self, n: &Numbers) -> bool {
+        n.sack.after(self.receiver.td_end - self.sender.td_maxwin.max(MAX_ACK_WINDOW) - 1)
+    }
+
+    fn bounds(&mut self, n: &Numbers) -> Window {
+        if self.contains(n) {
+            return Window::Inside;
+        }
+        let receiver = self.receiver;
+        if n.seq.before(self.sender.td_maxend + 1) {
+            return if self.ack_seen(n) { Window::Ignored } else { Window::Outside };
+        }
+        let overshot = (n.end - self.sender.td_maxend.0).0.wrapping_add(1);
+        let close = receiver.td_maxwin != 0 && overshot <= receiver.td_maxwin;
+        if close && self.not_old(n) && self.ack_seen(n) && self.ack_recent(n) {
+            // Somewhat more than the window allows. If it gets through it will be acknowledged, so remember it.
+            self.sender.td_end = n.end;
+            self.sender.flags.set(SideFlags::DATA_UNACKNOWLEDGED);
+            return Window::Ignored;
+        }
+        Window::Outside
+    }
+
+    /// Moves both sides' bounds on. `win` is scaled; `acks` says whether the ACK flag is set.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "half of it goes where `acks` is known")]
+    fn learn(&mut self, n: &Numbers, win: u32, acks: bool) {
+        let Ends { sender, receiver } = self;
         sender.td_maxwin = sender.td_maxwin.max(win.wrapping_add((n.sack - n.ack.0).0));
         if n.end.after(sender.td_end) {
             sender.td_end = n.end;
             sender.flags.set(SideFlags::DATA_UNACKNOWLEDGED);
         }
-        if seg.flags.has(Flags::ACK)
-            && (!sender.flags.has(SideFlags::MAXACK_SET) || n.ack.after(sender.td_maxack))
-        {
+        if acks && (!sender.flags.has(SideFlags::MAXACK_SET) || n.ack.after(sender.td_maxack)) {
             sender.td_maxack = n.ack;
             sender.flags.set(SideFlags::MAXACK_SET);
         }
-        let allowed = sender.td_maxend;
-        let receiver = self.receiver(dir);
-        if receiver.td_maxwin != 0 && n.end.after(allowed) {
-            receiver.td_maxwin = receiver.td_maxwin.wrapping_add((n.end - allowed.0).0);
+        if receiver.td_maxwin != 0 && n.end.after(sender.td_maxend) {
+            receiver.td_maxwin = receiver.td_maxwin.wrapping_add((n.end - sender.td_maxend.0).0);
         }
         if (n.sack + win).after(receiver.td_maxend - 1) {
             // A closed window can still be probed with one byte.
@@ -201,25 +292,6 @@ impl Flow {
         }
         if n.ack == receiver.td_end {
             receiver.flags.clear(SideFlags::DATA_UNACKNOWLEDGED);
-        }
-    }
-
-    /// How often the same ACK, with the same data, has been sent in a row.
-    fn count_repetition(&mut self, dir: Dir, seg: &Segment, n: &Numbers) {
-        let same = self.last_dir == dir
-            && self.last_seq == n.seq
-            && self.last_ack == n.ack
-            && self.last_end == n.end
-            && self.last_win == seg.win;
-        if same {
-            self.retrans = self.retrans.wrapping_add(1);
-        } else {
-            self.last_dir = dir;
-            self.last_seq = n.seq;
-            self.last_ack = n.ack;
-            self.last_end = n.end;
-            self.last_win = seg.win;
-            self.retrans = 0;
         }
     }
 }

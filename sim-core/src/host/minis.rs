@@ -39,7 +39,7 @@ impl Host {
     /// its end in the order of events.
     pub fn begin_mini(&mut self, now: Time, pushed: u64, who: NewMini, machine: &TimeWait) -> Mini {
         self.account_later();
-        self.ports.mark_mini(who.tuple.local.port, who.dest);
+        self.ports.mark_mini(who.tuple.local.port, who.dest, machine.reusable_from(&self.cfg));
         self.place_mini(now, pushed, who, machine)
     }
 

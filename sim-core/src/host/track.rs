@@ -1,7 +1,8 @@
 //! Connection tracking on a host: the packet goes through the table, its facts into the books.
 
 use super::{Host, Packet};
-use crate::conntrack::{Conntrack, DropReason, Fact, Facts, Verdict};
+use crate::conntrack::{Conntrack, DropReason, Fact, FactSink, Verdict};
+use crate::counter::Counters;
 use crate::log::LogLine;
 use crate::record::Tally;
 use crate::time::Time;
@@ -13,13 +14,28 @@ pub struct Tracking {
     pub table: Conntrack,
     /// Packets dropped because the table was full.
     pub refused: Tally,
-    facts: Facts,
 }
 
 impl Tracking {
     /// A tracker at boot.
     pub fn new(table: Conntrack) -> Tracking {
-        Tracking { table, refused: Tally::default(), facts: Facts::new() }
+        Tracking { table, refused: Tally::default() }
+    }
+}
+
+/// Facts of the tracker that a host has books for.
+struct Books<'a> {
+    counters: &'a mut Counters,
+    line: &'a mut Option<LogLine>,
+}
+
+impl FactSink for Books<'_> {
+    fn fact(&mut self, fact: Fact) {
+        match fact {
+            Fact::Counted(counter, n) => self.counters.add(counter, u64::from(n)),
+            Fact::LogTableFull => *self.line = Some(LogLine::ConntrackTableFull),
+            _ => {}
+        }
     }
 }
 
@@ -28,35 +44,30 @@ impl Host {
     /// the kernel prints, if it does.
     pub fn track(&mut self, now: Time, packet: &Packet, line: &mut Option<LogLine>) -> bool {
         let Some(tracking) = &mut self.tracking else { return true };
-        tracking.facts.clear();
-        let verdict = tracking.table.packet(now, packet.tuple, &packet.seg, &mut tracking.facts);
+        let mut books = Books { counters: &mut self.stats.counters, line };
+        let verdict = tracking.table.packet(now, packet.tuple, &packet.seg, &mut books);
         if verdict == Verdict::Drop(DropReason::TableFull) {
             tracking.refused.add(now);
         }
-        self.book_tracking(now, line);
+        self.count_entries(now);
         matches!(verdict, Verdict::Pass(_))
     }
 
     /// Runs the tracker's garbage collector. Returns when it wants to run again.
     pub fn collect(&mut self, now: Time, line: &mut Option<LogLine>) -> Option<Time> {
         let tracking = self.tracking.as_mut()?;
-        tracking.facts.clear();
-        tracking.table.gc(now, &mut tracking.facts);
+        tracking.table.gc(now, &mut Books { counters: &mut self.stats.counters, line });
         let next = tracking.table.next_gc();
-        self.book_tracking(now, line);
+        self.count_entries(now);
         Some(next)
     }
 
-    fn book_tracking(&mut self, now: Time, line: &mut Option<LogLine>) {
+    fn count_entries(&mut self, now: Time) {
         let Some(tracking) = &self.tracking else { return };
-        for fact in &tracking.facts {
-            match *fact {
-                Fact::Counted(counter, n) => self.stats.counters.add(counter, u64::from(n)),
-                Fact::LogTableFull => *line = Some(LogLine::ConntrackTableFull),
-                _ => {}
-            }
+        let entries = tracking.table.len() as u64;
+        if entries != self.stats.conntrack.now {
+            self.stats.conntrack.set(now, entries);
+            self.account(now);
         }
-        self.stats.conntrack.set(now, tracking.table.len() as u64);
-        self.account(now);
     }
 }

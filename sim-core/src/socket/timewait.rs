@@ -265,6 +265,20 @@ impl TimeWait {
         })
     }
 
+    /// No connect() that lets the kernel choose its port can take the tuple over before this, whatever arrives in the
+    /// meantime: a segment may make the mini-socket younger, never older, and never gives it timestamps.
+    pub fn reusable_from(&self, cfg: &TcpConfig) -> Time {
+        if self.ts_recent_stamp == 0 {
+            return Time::NEVER;
+        }
+        match cfg.tw_reuse_delay {
+            ReuseDelay::SinceEntry(delay) => {
+                Time::ZERO + Span::from_millis(self.entered.as_millis() + delay.as_millis() + 1)
+            }
+            ReuseDelay::NextSecond => Time::ZERO + Span::from_secs(u64::from(self.ts_recent_stamp)),
+        }
+    }
+
     /// connect() has taken the tuple: the mini-socket is gone (`TWRecycled`).
     pub fn taken_over(self, shared: &mut Shared, out: &mut impl Out) {
         uncount(shared);

@@ -86,7 +86,7 @@ fn a_mini_socket_is_offered_for_takeover_in_walk_order() {
     let mut p = ports(20_000, 20_003);
     let dest = p.dest(Addr(1), TO);
     for port in drain(&mut p, dest) {
-        p.mark_mini(port, dest);
+        p.mark_mini(port, dest, Time::ZERO);
     }
     let mut asked = Vec::new();
     let got = p.choose(Time::ZERO, dest, true, |port| {
@@ -134,4 +134,79 @@ fn the_search_finds_what_a_walk_finds() {
         let wanted = walk.find(|&port| !table.taken.has(port as u16) && !p.blocked.has(port as u16));
         assert_eq!(found.map(u32::from), wanted, "round {round}: {low}..={high} from {start}");
     }
+}
+
+/// A walk as the kernel makes it: the port, and how many it looked at.
+fn walk(p: &Ports, dest: DestId, starts: [u32; 2], asks: impl Fn(u16) -> bool) -> (Option<u16>, u64) {
+    let (low, high) = (u32::from(p.config.low), u32::from(p.config.high));
+    let remaining = (high - low + 1) & !1;
+    let table = &p.dests[dest.0 as usize];
+    let mut probes = 0;
+    for start in starts {
+        for step in (0..remaining).step_by(2) {
+            let port = start + step;
+            let port = if port > high { port - remaining } else { port } as u16;
+            probes += 1;
+            if !p.blocked.has(port) && (!table.taken.has(port) || asks(port)) {
+                return (Some(port), probes);
+            }
+        }
+    }
+    (None, probes)
+}
+
+#[test]
+fn connect_finds_what_a_walk_finds_and_knows_its_length() {
+    let mut rng = Stream::new(11, Purpose::Ports, 2);
+    let now = Time(5_000_000_000);
+    for _ in 0..300 {
+        let low = 2_000 + rng.below(300) as u16;
+        let mut p = ports(low, low + 1 + rng.below(2_500) as u16);
+        let dest = p.dest(Addr(1), TO);
+        let mut from = vec![None; 65_536];
+        let (share, share_mini) = (rng.below(18), rng.below(18));
+        for port in low..=p.config.high {
+            if rng.below(17) < share {
+                p.take(now, port, Owner::Auto, dest);
+                if rng.below(17) < share_mini {
+                    // Some never, some already, some later.
+                    let when = [Time::NEVER, Time(rng.below(5_000_000_000)), Time(6_000_000_000)];
+                    let when = when[rng.below(3) as usize];
+                    p.mark_mini(port, dest, when);
+                    from[port as usize] = Some(when);
+                }
+            } else if rng.below(40) == 0 {
+                p.take(now, port, Owner::Explicit, DestId::NONE);
+            }
+        }
+        let asks = |port: u16| from[port as usize].is_some_and(|when| when <= now);
+        // Where the walk starts: the first port that a table without owners would give.
+        let mut empty = ports(low, p.config.high);
+        let other = empty.dest(Addr(1), TO);
+        let start = u32::from(empty.choose(now, other, false, |_| false).expect("all are free"));
+        let wanted = walk(&p, dest, [start, start + 1], asks);
+        let found = p.choose(now, dest, true, asks);
+        assert_eq!((found, p.dests[0].probes), wanted);
+    }
+}
+
+#[test]
+fn nobody_is_asked_while_no_mini_socket_is_old_enough() {
+    let mut p = ports(20_000, 20_099);
+    let dest = p.dest(Addr(1), TO);
+    for (port, n) in drain(&mut p, dest).into_iter().zip(0..) {
+        p.mark_mini(port, dest, if n % 2 == 0 { Time(1_000) } else { Time::NEVER });
+    }
+    assert_eq!(p.choose(Time(999), dest, true, |_| unreachable!("too early")), None);
+    let mut asked = 0;
+    p.choose(Time(1_000), dest, true, |_| {
+        asked += 1;
+        false
+    });
+    assert_eq!(asked, 50);
+}
+
+#[test]
+fn a_pair_with_one_port_costs_a_few_hundred_bytes() {
+    assert!(size_of::<Dest>() <= 320, "{}", size_of::<Dest>());
 }

@@ -5,68 +5,19 @@
 //! `__inet_hash_connect`; inet_connection_sock.c, `inet_csk_get_port`). What the kernel finds by probing port after
 //! port is found here on bitmaps, word by word: the same port, without the cost of the walk.
 
-use std::collections::BTreeMap;
+mod set;
+#[cfg(test)]
+mod tests;
 
+use hashbrown::HashTable;
+
+use self::set::{EVEN, ODD, PortSet};
 use crate::ids::{Addr, SockAddr};
 use crate::record::{Gauge, Tally};
 use crate::rng::{Stream, mix};
 use crate::scenario::{PortChoice, PortConfig};
 use crate::tcp::State;
 use crate::time::Time;
-
-const WORDS: usize = 65536 / 64;
-
-/// The even ports of a word, and the odd ones.
-const EVEN: u64 = 0x5555_5555_5555_5555;
-const ODD: u64 = !EVEN;
-
-/// One bit for each port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct PortSet {
-    words: Box<[u64; WORDS]>,
-    /// One bit for each word: all its even ports are in; all its odd ones are. So a search over a range that is nearly
-    /// used up looks at the words that have something to offer.
-    even_full: [u64; WORDS / 64],
-    odd_full: [u64; WORDS / 64],
-}
-
-impl PortSet {
-    fn empty() -> PortSet {
-        PortSet { words: Box::new([0; WORDS]), even_full: [0; WORDS / 64], odd_full: [0; WORDS / 64] }
-    }
-    fn has(&self, port: u16) -> bool {
-        self.words[port as usize / 64] >> (port % 64) & 1 == 1
-    }
-    fn insert(&mut self, port: u16) {
-        let word = port as usize / 64;
-        self.words[word] |= 1 << (port % 64);
-        self.even_full[word / 64] |= u64::from(self.words[word] & EVEN == EVEN) << (word % 64);
-        self.odd_full[word / 64] |= u64::from(self.words[word] & ODD == ODD) << (word % 64);
-    }
-    fn remove(&mut self, port: u16) {
-        let word = port as usize / 64;
-        self.words[word] &= !(1 << (port % 64));
-        let full = if port.is_multiple_of(2) { &mut self.even_full } else { &mut self.odd_full };
-        full[word / 64] &= !(1 << (word % 64));
-    }
-    /// The first word from `word` on in which a port under the mask is not in; [`WORDS`] if there is none.
-    fn next_open(&self, word: usize, mask: u64) -> usize {
-        let full = |i: usize| match mask {
-            EVEN => self.even_full[i],
-            ODD => self.odd_full[i],
-            _ => self.even_full[i] & self.odd_full[i],
-        };
-        let mut open = u64::MAX << (word % 64);
-        for i in word / 64..WORDS / 64 {
-            open &= !full(i);
-            if open != 0 {
-                return i * 64 + open.trailing_zeros() as usize;
-            }
-            open = u64::MAX;
-        }
-        WORDS
-    }
-}
 
 /// Index of a (source, destination) pair in its host's table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,9 +43,16 @@ pub struct Dest {
     pub fixed: Option<u32>,
     /// Who held the ports at the first refusal, by state.
     pub held_by: Vec<(State, u64)>,
+    /// How many ports the kernel's walk has looked at for all connect() calls together, those that found none
+    /// included. A range that is nearly used up shows here: each such call walks the whole range.
+    pub probes: u64,
     taken: PortSet,
-    /// Those of the taken ports that a mini-socket holds.
+    /// Those of the taken ports that a mini-socket holds which connect() may take over, now or later.
     mini: PortSet,
+    /// How many those are.
+    minis: u32,
+    /// No mini-socket may be taken over before this.
+    reusable_from: Time,
 }
 
 /// Who owns a port: the kernel's bind bucket.
@@ -105,6 +63,20 @@ struct Bucket {
     /// Sockets and mini-sockets bound by bind() or listen(), and what a listener accepted.
     explicit: u32,
 }
+
+impl Bucket {
+    fn is_owned(self) -> bool {
+        self.auto + self.explicit > 0
+    }
+
+    /// A chunk of buckets without owners.
+    fn chunk() -> Box<[Bucket; BUCKETS]> {
+        Box::new([Bucket::default(); BUCKETS])
+    }
+}
+
+/// Bind buckets that are allocated together.
+const BUCKETS: usize = 512;
 
 /// How a port came to be owned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -119,13 +91,15 @@ pub enum Owner {
 #[derive(Clone, Debug)]
 pub struct Ports {
     config: PortConfig,
-    buckets: Vec<Bucket>,
+    /// Bind buckets, in chunks of neighbouring ports that exist once one of theirs was used.
+    buckets: Vec<Option<Box<[Bucket; BUCKETS]>>>,
     live_buckets: u32,
     /// Reserved, or with an explicit owner.
     blocked: PortSet,
     reserved: PortSet,
     dests: Vec<Dest>,
-    by_pair: BTreeMap<(Addr, SockAddr), DestId>,
+    /// The place of each pair in `dests`. Never iterated.
+    by_pair: HashTable<u32>,
     perturb: Vec<u32>,
     secret: u64,
     rng: Stream,
@@ -174,18 +148,18 @@ impl Pass {
 impl Ports {
     /// The ports of a host at boot. `secret` keys the port hash; `rng` draws the perturbation.
     pub fn new(config: &PortConfig, secret: u64, rng: Stream) -> Ports {
-        let mut reserved = PortSet::empty();
+        let mut reserved = PortSet::default();
         for &(low, high) in &config.reserved {
             (low..=high).for_each(|port| reserved.insert(port));
         }
         Ports {
             config: config.clone(),
-            buckets: vec![Bucket::default(); 65536],
+            buckets: vec![None; 65536 / BUCKETS],
             live_buckets: 0,
             blocked: reserved.clone(),
             reserved,
             dests: Vec::new(),
-            by_pair: BTreeMap::new(),
+            by_pair: HashTable::new(),
             perturb: Vec::new(),
             secret,
             rng,
@@ -199,20 +173,28 @@ impl Ports {
 
     /// The table of ports from a source towards a destination, made on first use.
     pub fn dest(&mut self, from: Addr, to: SockAddr) -> DestId {
-        let next = DestId(self.dests.len() as u32);
-        *self.by_pair.entry((from, to)).or_insert_with(|| {
-            self.dests.push(Dest {
-                from,
-                to,
-                used: Gauge::default(),
-                refused: Tally::default(),
-                fixed: None,
-                held_by: Vec::new(),
-                taken: PortSet::empty(),
-                mini: PortSet::empty(),
-            });
-            next
-        })
+        let Ports { dests, by_pair, .. } = self;
+        let hash = hash_pair(from, to);
+        let same = |&i: &u32| dests[i as usize].from == from && dests[i as usize].to == to;
+        if let Some(&known) = by_pair.find(hash, same) {
+            return DestId(known);
+        }
+        let next = dests.len() as u32;
+        dests.push(Dest {
+            from,
+            to,
+            used: Gauge::default(),
+            refused: Tally::default(),
+            fixed: None,
+            held_by: Vec::new(),
+            probes: 0,
+            taken: PortSet::default(),
+            mini: PortSet::default(),
+            minis: 0,
+            reusable_from: Time::NEVER,
+        });
+        by_pair.insert_unique(hash, next, |&i| hash_pair(dests[i as usize].from, dests[i as usize].to));
+        DestId(next)
     }
 
     /// All pairs met so far, in order of their first use.
@@ -238,14 +220,15 @@ impl Ports {
 
     /// Whether a port has any owner, or one that closes it to automatic choice.
     pub fn is_bound(&self, port: u16) -> bool {
-        let bucket = self.buckets[port as usize];
-        bucket.auto + bucket.explicit > 0
+        let chunk = &self.buckets[port as usize / BUCKETS];
+        chunk.as_ref().is_some_and(|chunk| chunk[port as usize % BUCKETS].is_owned())
     }
 
     /// A socket takes a port. Towards a destination it also takes the tuple.
     pub fn take(&mut self, now: Time, port: u16, owner: Owner, dest: DestId) {
-        let bucket = &mut self.buckets[port as usize];
-        if bucket.auto + bucket.explicit == 0 {
+        let chunk = self.buckets[port as usize / BUCKETS].get_or_insert_with(Bucket::chunk);
+        let bucket = &mut chunk[port as usize % BUCKETS];
+        if !bucket.is_owned() {
             self.live_buckets += 1;
         }
         match owner {
@@ -264,16 +247,22 @@ impl Ports {
         }
     }
 
-    /// The socket on a port became a mini-socket, which connect() may be allowed to take over.
-    pub fn mark_mini(&mut self, port: u16, dest: DestId) {
-        if dest != DestId::NONE {
-            self.dests[dest.0 as usize].mini.insert(port);
+    /// The socket on a port became a mini-socket. connect() cannot take it over before `reusable_from`; with
+    /// [`Time::NEVER`] it never can, as without timestamps.
+    pub fn mark_mini(&mut self, port: u16, dest: DestId, reusable_from: Time) {
+        if dest == DestId::NONE || reusable_from == Time::NEVER {
+            return;
         }
+        let dest = &mut self.dests[dest.0 as usize];
+        dest.minis += u32::from(!dest.mini.has(port));
+        dest.mini.insert(port);
+        dest.reusable_from = dest.reusable_from.min(reusable_from);
     }
 
     /// A socket gives its port back.
     pub fn release(&mut self, port: u16, owner: Owner, dest: DestId) {
-        let bucket = &mut self.buckets[port as usize];
+        let chunk = self.buckets[port as usize / BUCKETS].get_or_insert_with(Bucket::chunk);
+        let bucket = &mut chunk[port as usize % BUCKETS];
         match owner {
             Owner::Auto => bucket.auto -= 1,
             Owner::Explicit => bucket.explicit -= 1,
@@ -282,7 +271,7 @@ impl Ports {
         if bucket.explicit == 0 && !self.reserved.has(port) {
             self.blocked.remove(port);
         }
-        if bucket.auto + bucket.explicit == 0 {
+        if !bucket.is_owned() {
             self.live_buckets -= 1;
         }
         if dest != DestId::NONE {
@@ -291,7 +280,13 @@ impl Ports {
                 dest.used.down();
             }
             dest.taken.remove(port);
-            dest.mini.remove(port);
+            if dest.mini.has(port) {
+                dest.mini.remove(port);
+                dest.minis -= 1;
+                if dest.minis == 0 {
+                    dest.reusable_from = Time::NEVER;
+                }
+            }
         }
     }
 
@@ -306,13 +301,19 @@ impl Ports {
         reuse: bool,
         mut takeover: impl FnMut(u16) -> bool,
     ) -> Option<u16> {
+        // While the earliest of them is too young, each would be asked in vain.
+        let reuse = reuse && now >= self.dests[id.0 as usize].reusable_from;
         let takeover = Takeover { reuse, ask: &mut takeover };
         match self.config.choice {
             PortChoice::LinuxDoubleHash { perturb } => self.choose_linux(now, id, perturb, takeover),
             PortChoice::Random => {
                 let (low, high) = (u32::from(self.config.low), u32::from(self.config.high));
                 let start = low + self.rng.below(u64::from(high - low) + 1) as u32;
-                self.search(id, Pass::whole(low, high, start), &mut { takeover })
+                let found = self.search(id, Pass::whole(low, high, start), &mut { takeover });
+                let span = high - low + 1;
+                let probes = found.map_or(span, |port| (u32::from(port) + span - start) % span + 1);
+                self.dests[id.0 as usize].probes += u64::from(probes);
+                found
             }
         }
     }
@@ -333,17 +334,25 @@ impl Ports {
         let hash = self.port_hash(now, dest.from, dest.to);
         let index = (hash % u64::from(perturb)) as usize;
         let offset = (self.perturb[index].wrapping_add((hash >> 32) as u32) % remaining) & !1;
+        // `inet_hash_connect` keeps `offset` for both passes. The first looks at `low + offset` and every second port
+        // from there, and offset is even, so they have the parity of `low`. The second (`offset++`, `goto other_parity_scan`)
+        // begins one port higher and so meets exactly those that the first left out. bind() prefers the other parity:
+        // the two kinds of users seldom compete while ports are plenty.
+        let steps = (remaining / 2).max(1);
         for other_parity in 0..remaining.min(2) {
             let start = low + offset + other_parity;
             let pass = Pass::parity(high, start, remaining);
             if let Some(port) = self.search(id, pass, &mut takeover) {
                 let port32 = u32::from(port);
                 let walked = if port32 >= start { port32 - start } else { port32 + remaining - start };
+                let probes = other_parity * steps + walked / 2 + 1;
+                self.dests[id.0 as usize].probes += u64::from(probes);
                 let step = walked.max(2 * self.rng.below(8) as u32) + 2;
                 self.perturb[index] = self.perturb[index].wrapping_add(step);
                 return Some(port);
             }
         }
+        self.dests[id.0 as usize].probes += u64::from(steps * remaining.min(2));
         None
     }
 
@@ -385,8 +394,9 @@ impl Ports {
                 return None;
             }
             let base = word as u32 * 64;
-            let free = !dest.taken.words[word] | (dest.mini.words[word] & offered);
-            let mut candidates = free & !self.blocked.words[word] & mask;
+            let taken = dest.taken.word(word);
+            let free = !taken | (dest.mini.word(word) & offered);
+            let mut candidates = free & !self.blocked.word(word) & mask;
             if base < from {
                 candidates &= u64::MAX << (from - base);
             }
@@ -396,7 +406,7 @@ impl Ports {
             while candidates != 0 {
                 let bit = candidates.trailing_zeros();
                 let port = (base + bit) as u16;
-                if dest.taken.words[word] >> bit & 1 == 0 || (takeover.ask)(port) {
+                if taken >> bit & 1 == 0 || (takeover.ask)(port) {
                     return Some(port);
                 }
                 candidates &= candidates - 1;
@@ -406,6 +416,6 @@ impl Ports {
     }
 }
 
-#[cfg(test)]
-#[path = "ports_tests.rs"]
-mod tests;
+fn hash_pair(from: Addr, to: SockAddr) -> u64 {
+    mix(mix(u64::from(from.0) << 32 | u64::from(to.addr.0)) ^ u64::from(to.port))
+}

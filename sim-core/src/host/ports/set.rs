@@ -1,0 +1,140 @@
+//! A set of ports, in memory that grows with the ranges that are used.
+
+/// The even ports of a word, and the odd ones.
+pub(super) const EVEN: u64 = 0x5555_5555_5555_5555;
+pub(super) const ODD: u64 = !EVEN;
+
+/// Words of all ports.
+const WORDS: usize = 65536 / 64;
+/// Words of a chunk.
+const CHUNK: usize = 16;
+
+/// One bit for each port, in up to 64 chunks of 1,024 ports, of which only those exist that ever had a member.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct PortSet {
+    /// One bit for each chunk that exists. They stand in `chunks` in this order.
+    present: u64,
+    chunks: Vec<[u64; CHUNK]>,
+    /// One bit for each chunk: all its even ports are in; all its odd ones are. So a search over a range that is nearly
+    /// used up looks at the chunks that have something to offer.
+    even_full: u64,
+    odd_full: u64,
+}
+
+impl PortSet {
+    /// The place of a chunk among those that exist.
+    fn place(&self, chunk: usize) -> usize {
+        (self.present & ((1 << chunk) - 1)).count_ones() as usize
+    }
+
+    fn words(&self, chunk: usize) -> Option<&[u64; CHUNK]> {
+        if self.present >> chunk & 1 == 0 { None } else { self.chunks.get(self.place(chunk)) }
+    }
+
+    /// 64 neighbouring ports.
+    pub(super) fn word(&self, word: usize) -> u64 {
+        self.words(word / CHUNK).map_or(0, |words| words[word % CHUNK])
+    }
+
+    pub(super) fn has(&self, port: u16) -> bool {
+        self.word(port as usize / 64) >> (port % 64) & 1 == 1
+    }
+
+    pub(super) fn insert(&mut self, port: u16) {
+        let (word, chunk) = (port as usize / 64, port as usize / 64 / CHUNK);
+        let place = self.place(chunk);
+        if self.present >> chunk & 1 == 0 {
+            self.present |= 1 << chunk;
+            self.chunks.reserve_exact(1);
+            self.chunks.insert(place, [0; CHUNK]);
+        }
+        let words = &mut self.chunks[place];
+        words[word % CHUNK] |= 1 << (port % 64);
+        let (mask, full) =
+            if port.is_multiple_of(2) { (EVEN, &mut self.even_full) } else { (ODD, &mut self.odd_full) };
+        if words[word % CHUNK] & mask == mask && words.iter().all(|w| w & mask == mask) {
+            *full |= 1 << chunk;
+        }
+    }
+
+    pub(super) fn remove(&mut self, port: u16) {
+        let (word, chunk) = (port as usize / 64, port as usize / 64 / CHUNK);
+        if self.present >> chunk & 1 == 0 {
+            return;
+        }
+        let place = self.place(chunk);
+        self.chunks[place][word % CHUNK] &= !(1 << (port % 64));
+        let full = if port.is_multiple_of(2) { &mut self.even_full } else { &mut self.odd_full };
+        *full &= !(1 << chunk);
+    }
+
+    /// The first word from `word` on in which a port under the mask is not in; at least 1,024 if there is none.
+    pub(super) fn next_open(&self, word: usize, mask: u64) -> usize {
+        let full = match mask {
+            EVEN => self.even_full,
+            ODD => self.odd_full,
+            _ => self.even_full & self.odd_full,
+        };
+        let mut word = word;
+        while word < WORDS {
+            let chunk = word / CHUNK;
+            let open = !full & u64::MAX << chunk;
+            if open == 0 {
+                return WORDS;
+            }
+            let first = open.trailing_zeros() as usize;
+            if first > chunk {
+                word = first * CHUNK;
+            }
+            let Some(words) = self.words(first) else { return word };
+            let found = (word % CHUNK..CHUNK).find(|&i| words[i] & mask != mask);
+            match found {
+                Some(i) => return first * CHUNK + i,
+                None => word = (first + 1) * CHUNK,
+            }
+        }
+        WORDS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, Stream};
+
+    #[test]
+    fn a_set_of_ports_is_a_set() {
+        let mut rng = Stream::new(5, Purpose::Ports, 0);
+        let mut set = PortSet::default();
+        let mut plain = vec![false; 65_536];
+        for round in 0..40 {
+            // Whole stretches at a time, so that chunks become full and open again.
+            let (low, fill) = (rng.below(65_536) as u16, rng.below(3) > 0);
+            for port in low..=low.saturating_add(rng.below(6_000) as u16) {
+                if fill {
+                    set.insert(port);
+                } else {
+                    set.remove(port);
+                }
+                plain[port as usize] = fill;
+            }
+            for _ in 0..200 {
+                let (word, port) = (rng.below(1_024) as usize, rng.below(65_536) as u16);
+                assert_eq!(set.has(port), plain[port as usize]);
+                for mask in [EVEN, ODD, u64::MAX] {
+                    let open = |w: &usize| (0..64).any(|b| mask >> b & 1 == 1 && !plain[w * 64 + b]);
+                    let walk = (word..1_024).find(open).unwrap_or(1_024);
+                    assert_eq!(set.next_open(word, mask), walk, "round {round}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_port_costs_one_chunk() {
+        let mut set = PortSet::default();
+        set.insert(40_000);
+        let bytes = size_of::<PortSet>() + set.chunks.capacity() * size_of::<[u64; CHUNK]>();
+        assert!(bytes <= 176, "{bytes}");
+    }
+}
