@@ -197,10 +197,20 @@ fn marks(due: [Time; ALARMS]) -> [Time; ALARMS] {
     due.map(|due| if due == Time::NEVER { Time::NEVER } else { Time::ZERO })
 }
 
+/// A deadline after a step.
+#[inline]
+fn alarm(cx: &Cx<'_>, due: Time, change: AlarmChange) -> Time {
+    match change {
+        AlarmChange::Kept => due,
+        AlarmChange::Stopped => Time::NEVER,
+        AlarmChange::Armed(delay) => cx.cfg.timers.expiry(cx.now, delay),
+    }
+}
+
 impl Lazy {
     /// Everything that a step can see, and the bases that its input is relative to; `None` if an equal step could do
     /// something else.
-    #[inline]
+    #[inline(always)]
     fn key(&self, cx: &Cx<'_>, clocks: &Clocks, cause: Cause<'_>, unmet: bool) -> Option<(Key, Bases)> {
         if !(clocks.calm & self.clocks.calm) {
             return None;
@@ -243,7 +253,7 @@ impl Lazy {
 }
 
 /// Packs a segment relative to the numbers of the end that it is for.
-#[inline]
+#[inline(always)]
 fn pack_segment(seg: &Segment, bases: &Bases, clocks: &Clocks, words: &mut [u64; 8]) -> Option<()> {
     let ack = if seg.flags.has(Flags::ACK) { seg.ack.0.wrapping_sub(bases.snd) } else { seg.ack.0 };
     words[2] = u64::from(seg.seq.0.wrapping_sub(bases.rcv)) << 32 | u64::from(ack);
@@ -382,7 +392,7 @@ impl Memory {
         Some((lazy, recalled))
     }
 
-    #[inline]
+    #[inline(always)]
     fn follow(
         &mut self,
         edge: u32,
@@ -403,13 +413,12 @@ impl Memory {
         };
         lazy.clocks = *clocks;
         if known.alarms_moved {
-            for (due, change) in lazy.due.iter_mut().zip(known.alarms) {
-                match change {
-                    AlarmChange::Kept => {}
-                    AlarmChange::Stopped => *due = Time::NEVER,
-                    AlarmChange::Armed(delay) => *due = cx.cfg.timers.expiry(cx.now, delay),
-                }
-            }
+            let [transmit, delayed_ack, keepalive] = known.alarms;
+            lazy.due = [
+                alarm(cx, lazy.due[0], transmit),
+                alarm(cx, lazy.due[1], delayed_ack),
+                alarm(cx, lazy.due[2], keepalive),
+            ];
         }
         if known.orphans | known.minis != 0 {
             cx.shared.orphans = cx.shared.orphans.wrapping_add_signed(i32::from(known.orphans));

@@ -93,26 +93,28 @@ impl Shift {
     }
 
     /// And back.
+    #[inline]
     pub fn up(bases: &Bases, clocks: &Clocks) -> Shift {
-        let down = Shift::down(bases, clocks);
         Shift {
-            snd: down.snd.wrapping_neg(),
-            rcv: down.rcv.wrapping_neg(),
-            peer_ts: down.peer_ts.wrapping_neg(),
-            offset: down.offset.wrapping_neg(),
-            ticks: down.ticks.wrapping_neg(),
-            millis: down.millis.wrapping_neg(),
-            micros: down.micros.wrapping_neg(),
-            seconds: down.seconds.wrapping_neg(),
+            snd: bases.snd,
+            rcv: bases.rcv,
+            peer_ts: if bases.peer_ts == 0 { 0 } else { bases.peer_ts.wrapping_sub(LONG_AGO) },
+            offset: bases.offset,
+            ticks: clocks.ticks.wrapping_sub(LONG_AGO),
+            millis: clocks.millis.wrapping_sub(LONG_AGO),
+            micros: clocks.micros,
+            seconds: clocks.seconds.wrapping_sub(LONG_AGO),
         }
     }
 }
 
+#[inline]
 fn seq(seq: &mut Seq, by: u32) {
     seq.0 = seq.0.wrapping_add(by);
 }
 
 /// A number in which 0 stands for "none".
+#[inline]
 fn unless_zero(number: &mut u32, by: u32) {
     if *number != 0 {
         *number = number.wrapping_add(by);
@@ -172,6 +174,7 @@ impl Endpoint {
 
 impl Segment {
     /// Moves the numbers of a segment that was sent: ours are its own. `at` shifts the millisecond clock.
+    #[inline]
     pub fn shift_sent(&mut self, by: &Shift) {
         seq(&mut self.seq, by.snd);
         if self.flags.has(Flags::ACK) {

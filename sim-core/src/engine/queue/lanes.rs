@@ -52,7 +52,7 @@ impl Lanes {
     fn add_rest(&mut self, order: Order, cause: Cause) {
         self.rest.add(order, cause);
         if order < self.heads.get(Lanes::REST) {
-            self.heads.improve(Lanes::REST, order);
+            self.heads.set(Lanes::REST, order);
         }
     }
 
@@ -95,7 +95,7 @@ impl Queue for Lanes {
             return self.add_rest(order, Cause::Event(event));
         };
         match append(events, order, event) {
-            Ok(true) => self.heads.improve(lane.0, order),
+            Ok(true) => self.heads.set(lane.0, order),
             Ok(false) => {}
             Err(event) => self.add_rest(order, Cause::Event(event)),
         }
@@ -107,7 +107,7 @@ impl Queue for Lanes {
             return self.add_rest(order, Cause::Packet(to, *packet));
         };
         match append(packets, order, (to, *packet)) {
-            Ok(true) => self.heads.improve(lane.0, order),
+            Ok(true) => self.heads.set(lane.0, order),
             Ok(false) => {}
             Err((to, packet)) => self.add_rest(order, Cause::Packet(to, packet)),
         }

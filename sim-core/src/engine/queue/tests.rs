@@ -2,10 +2,9 @@ use super::*;
 use crate::rng::{Purpose, Stream};
 
 /// Pushes and pops at random, into lanes that are only sometimes in order, and compares with the heap.
-#[test]
-fn lanes_leave_in_the_order_of_the_heap() {
+fn lanes_leave_in_the_order_of_the_heap(hosts: usize) {
     let mut rng = Stream::new(1, Purpose::Link, 0);
-    let (mut lanes, mut heap) = (Lanes::new(2), Heap::new(2));
+    let (mut lanes, mut heap) = (Lanes::new(hosts), Heap::new(hosts));
     let ids = [lanes.event_lane(), lanes.event_lane(), lanes.event_lane(), LaneId::NONE];
     let mut now = 0;
     for i in 0..20_000u16 {
@@ -22,6 +21,16 @@ fn lanes_leave_in_the_order_of_the_heap() {
             now = a.map_or(now, |(time, _)| time.0);
         }
     }
+}
+
+#[test]
+fn few_lanes_leave_in_the_order_of_the_heap() {
+    lanes_leave_in_the_order_of_the_heap(2);
+}
+
+#[test]
+fn many_lanes_leave_in_the_order_of_the_heap() {
+    lanes_leave_in_the_order_of_the_heap(100);
 }
 
 #[test]
