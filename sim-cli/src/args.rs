@@ -9,7 +9,8 @@ Exit codes:
   0  done; with check, every expectation holds
   1  check: an expectation failed
   2  the command line or a scenario is wrong
-  3  a file could not be read or written";
+  3  a file could not be read or written
+  130  Ctrl-C ended it early; what there was by then is printed";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,14 +47,14 @@ pub(crate) enum Command {
 /// A scenario and changes to it.
 #[derive(Debug, Args)]
 pub(crate) struct ScenarioArgs {
-    /// A file, or the name of a bundled scenario
+    /// A file, the name of a bundled scenario, or `-` for standard input
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: String,
     /// Change a value: `duration=30s`, `links[0].loss=1%`, `hosts.client.addresses=["10.0.0.1"]`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(crate) set: Vec<String>,
     /// Use another seed; the same seed gives the same run
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
     /// Take the settings of a host from the output of `sysctl -a`
     #[arg(long, value_name = "HOST=FILE")]
@@ -124,4 +125,9 @@ pub(crate) struct ShowArgs {
     /// What to show.
     #[command(flatten)]
     pub(crate) scenario: ScenarioArgs,
+}
+
+/// `--seed N`.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }

@@ -4,19 +4,19 @@ mod args;
 mod clock;
 mod commands;
 mod exit;
+mod interrupt;
 mod load;
 mod output;
 mod simulate;
+mod usage;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use args::{Cli, Command};
 use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
-    let exit = match dispatch(&Cli::parse()) {
+    let exit = match dispatch(&usage::parse()) {
         Ok(exit) => exit,
         Err(Failure::ClosedPipe) => Exit::Ok,
         Err(failure) => {
