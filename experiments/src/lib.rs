@@ -12,8 +12,17 @@
     reason = "what the error says is part of each function's first sentences"
 )]
 
+mod axis;
+pub mod campaign;
 mod parallel;
+mod quantity;
+pub mod record;
 mod run;
+mod statistics;
+pub mod sweep;
 
+pub use axis::{Axis, Setting, Target, range};
 pub use parallel::in_order;
+pub use quantity::{Quantity, Range};
 pub use run::{Outcome, Progress, Run, Shelf, execute};
+pub use statistics::{Estimate, share_interval};

@@ -42,6 +42,8 @@ pub(crate) enum Command {
     List,
     /// Print a scenario with every default visible
     Show(ShowArgs),
+    /// Run a scenario at many points: how does the outcome depend on a setting?
+    Sweep(SweepArgs),
 }
 
 /// A scenario and changes to it.
@@ -125,6 +127,55 @@ pub(crate) struct ShowArgs {
     /// What to show.
     #[command(flatten)]
     pub(crate) scenario: ScenarioArgs,
+}
+
+/// `timewait sweep`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+PATH is any path that --set takes, or `traffic.NAME.rate` for the rate within the arrivals. VALUES are a list \
+(`1%,2%,5%`) or a range: `LOW..HIGH step S`, `LOW..HIGH times F`, `LOW..HIGH points N`; a range that is a part of \
+the value stands in braces (`32768 {33000..60999 step 1000}`). Several --vary give all combinations.
+
+METRIC is an expectation of the scenario language, which holds or does not, or one without its band, which is a \
+number: `share(\"failed\")`, `peak(\"client.time_wait\")`, `rate(\"web.connected\", over(\"60s\", \"120s\"))`, \
+`latency(\"connect\", quantile(\"99%\"))`, `counter(\"server\", \"TcpOutRsts\")`, `at(\"client.memory\", \"30s\")`.
+
+With --out each run is kept as it finishes, and the same command goes on where it was stopped. The table goes to \
+standard output and is the same at any number of jobs.
+
+Examples:
+  timewait sweep ports-run-out --vary 'traffic.web.rate=100/s..2000/s step 100'
+  timewait sweep poisson-470 --vary 'traffic.web.rate=440/s..500/s step 10' --seeds 1..10 --out sweep/
+  timewait sweep my.ron --vary 'hosts.client.stack=linux(\"4.9\"),linux(\"6.18\")' \\
+      --vary 'links[0].loss=0%,1%,5%' --measure 'rate(\"connected\")'")]
+pub(crate) struct SweepArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+    /// What varies, and over which values
+    #[arg(long, value_name = "PATH=VALUES", required_unless_present = "design")]
+    pub(crate) vary: Vec<String>,
+    /// Only points that meet a condition between axes and values: `A <= B`
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) only: Vec<String>,
+    /// Take the points from a CSV file: its first line names the paths, every other is a point
+    #[arg(long, value_name = "FILE", conflicts_with = "vary")]
+    pub(crate) design: Option<PathBuf>,
+    /// Run each point with these seeds: `1..20`, `1,5,9`, or as many as it takes: `until 2%`
+    #[arg(long, value_name = "SEEDS", conflicts_with = "seed")]
+    pub(crate) seeds: Option<String>,
+    /// What to measure; may come several times
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) measure: Vec<String>,
+    /// Run so many points at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// Keep finished runs in this directory, and write points.csv, sweep.json and the picture into it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print every run as a line of JSON, without running any
+    #[arg(long)]
+    pub(crate) plan: bool,
 }
 
 /// `--seed N`.

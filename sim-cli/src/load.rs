@@ -80,6 +80,11 @@ fn unknown(given: &str) -> String {
 }
 
 impl Found {
+    /// Where the files that the scenario names are looked for.
+    pub(crate) fn files(&self) -> &dyn Files {
+        self.files.as_ref()
+    }
+
     /// Reads and checks the scenario as it is.
     pub(crate) fn load(&self) -> Result<Loaded, Report> {
         Run::new(self.source.clone()).gather(self.files.as_ref())
@@ -88,16 +93,16 @@ impl Found {
 
 /// Finds and changes the scenario of a command, and checks it; says on standard error what should be said about it.
 pub(crate) fn load(args: &ScenarioArgs) -> Result<Loaded, Failure> {
-    gather(args).map(|(_, loaded)| loaded)
+    gather(args).map(|(_, loaded, _)| loaded)
 }
 
-/// The run that a command asks for, with everything that it depends on.
-pub(crate) fn gather(args: &ScenarioArgs) -> Result<(Run, Loaded), Failure> {
+/// The run that a command asks for with everything that it depends on, what it loads to, and where its files are.
+pub(crate) fn gather(args: &ScenarioArgs) -> Result<(Run, Loaded, Found), Failure> {
     let found = find(&args.scenario)?;
     let patches = args.set.iter().map(|text| Patch::parse(text)).collect::<Result<Vec<_>, _>>();
     let patches = patches.map_err(|e| Failure::Usage(format!("--set: {e}")))?;
     let sysctl = args.sysctl.iter().map(|text| dump(text)).collect::<Result<Vec<_>, _>>()?;
-    let mut run = Run { patches, seed: args.seed, sysctl, ..Run::new(found.source) };
+    let mut run = Run { patches, seed: args.seed, sysctl, ..Run::new(found.source.clone()) };
     let loaded = run.gather(found.files.as_ref()).map_err(|report| Failure::Scenario(report.to_string()))?;
     if !loaded.warnings.is_empty() {
         output::note(&loaded.warnings.to_string());
@@ -105,7 +110,7 @@ pub(crate) fn gather(args: &ScenarioArgs) -> Result<(Run, Loaded), Failure> {
     for notes in &loaded.dumps {
         output::note(&said_of_dump(notes, args.unmodelled));
     }
-    Ok((run, loaded))
+    Ok((run, loaded, found))
 }
 
 /// `HOST=FILE`.
@@ -131,4 +136,22 @@ fn said_of_dump(notes: &DumpNotes, list: bool) -> String {
     };
     let unknown: Vec<_> = notes.unknown.iter().map(|(name, why)| format!("\n  {name}: {why}")).collect();
     format!("{taken}{unmodelled}{}", unknown.concat())
+}
+
+/// The words of a command with its scenario and the changes to it, as a shell takes them.
+pub(crate) fn asked_scenario(command: &str, args: &ScenarioArgs) -> Vec<String> {
+    let mut words = vec!["timewait".to_owned(), command.to_owned(), quoted(&args.scenario)];
+    words.extend(args.set.iter().flat_map(|set| ["--set".to_owned(), quoted(set)]));
+    words.extend(args.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
+    words.extend(args.sysctl.iter().flat_map(|dump| ["--sysctl".to_owned(), quoted(dump)]));
+    words
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=,:%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }

@@ -5,8 +5,10 @@ mod clock;
 mod commands;
 mod exit;
 mod interrupt;
+mod keeper;
 mod load;
 mod output;
+mod progress;
 mod simulate;
 mod usage;
 
@@ -34,5 +36,6 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Check(args) => commands::check::check(args),
         Command::List => commands::list::list(),
         Command::Show(args) => commands::show::show(args),
+        Command::Sweep(args) => commands::sweep::sweep(args),
     }
 }

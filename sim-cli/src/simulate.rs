@@ -83,7 +83,7 @@ fn message(progress: Progress, elapsed: Duration) -> String {
 }
 
 /// A time to wait as people say it: `9 s`, `39 min`, `2 h 5 min`.
-fn wait(seconds: f64) -> String {
+pub(crate) fn wait(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;
     match seconds {
         s if s < 99.5 => format!("{s:.0} s"),

@@ -4,3 +4,4 @@ pub(crate) mod check;
 pub(crate) mod list;
 pub(crate) mod run;
 pub(crate) mod show;
+pub(crate) mod sweep;

@@ -94,7 +94,7 @@ fn libraries_do_not_print() {
 fn experiments_need_no_operating_system() {
     let banned = [
         ("fs", "whoever asks reads and writes the files"),
-        ("env", "what a run depends on stands in the run"),
+        ("var", "what a run depends on stands in the run"),
         ("Instant", "whoever waits has the clock"),
         ("SystemTime", "whoever waits has the clock"),
         ("process", "whoever asks decides where it runs"),
