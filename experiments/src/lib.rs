@@ -14,10 +14,12 @@
 
 mod axis;
 pub mod campaign;
+pub mod formula;
 mod parallel;
 mod quantity;
 pub mod record;
 mod run;
+pub mod solve;
 mod statistics;
 pub mod sweep;
 

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod files;
 pub mod plot;
 mod run;
+pub mod solution;
 pub mod sweeps;
 pub mod verdict;
 pub mod words;

@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Run a scenario at many points: how does the outcome depend on a setting?
     Sweep(SweepArgs),
+    /// Find the largest or smallest value at which all expectations hold
+    Solve(SolveArgs),
 }
 
 /// A scenario and changes to it.
@@ -176,6 +178,40 @@ pub(crate) struct SweepArgs {
     /// Print every run as a line of JSON, without running any
     #[arg(long)]
     pub(crate) plan: bool,
+}
+
+/// `timewait solve`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+PATH is any path that --set takes, or `traffic.NAME.rate` for the rate within the arrivals; a range that is a part \
+of the value stands in braces (`32768 {33000..60999}`). The answer is as fine as the range is written: \
+`100/s..2000/s` is searched in whole connections a second, `100.0/s..2000/s` in tenths.
+
+With several seeds each is searched by itself, and the answer says how far they lie apart. If fewer is better \
+(it fails at LOW and holds at HIGH), the smallest value is found.
+
+Examples:
+  timewait solve ports-run-out --vary 'traffic.web.rate=100/s..2000/s' --until 'never(\"web.failed\")'
+  timewait solve poisson-470 --vary 'traffic.web.rate=400/s..600/s' --seeds 1..5 \\
+      --until 'share(\"failed\", at_most(\"1%\"), over(\"120s\", \"1200s\"))'
+  timewait solve conntrack-full --vary 'hosts.router.conntrack.max=1000..300000' \\
+      --until 'counter(\"router\", \"CtDrop\", equals(0))'")]
+pub(crate) struct SolveArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+    /// What varies, and between which values
+    #[arg(long, value_name = "PATH=LOW..HIGH")]
+    pub(crate) vary: String,
+    /// What shall hold, instead of the scenario's own expectations; may come several times
+    #[arg(long, value_name = "EXPECTATION")]
+    pub(crate) until: Vec<String>,
+    /// Search with each of these seeds: `1..20`, `1,5,9`
+    #[arg(long, value_name = "SEEDS", conflicts_with = "seed")]
+    pub(crate) seeds: Option<String>,
+    /// Run so much at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
 }
 
 /// `--seed N`.

@@ -4,4 +4,5 @@ pub(crate) mod check;
 pub(crate) mod list;
 pub(crate) mod run;
 pub(crate) mod show;
+pub(crate) mod solve;
 pub(crate) mod sweep;
