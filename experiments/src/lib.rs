@@ -14,6 +14,7 @@
 
 mod axis;
 pub mod campaign;
+pub mod compare;
 pub mod formula;
 mod parallel;
 mod quantity;

@@ -4,6 +4,7 @@
 //! Everything made here is a pure function of the two, so the same run gives the same bytes on every machine.
 
 pub mod answer;
+pub mod comparison;
 pub mod files;
 pub mod plot;
 mod run;

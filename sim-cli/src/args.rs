@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Find the largest or smallest value at which all expectations hold
     Solve(SolveArgs),
+    /// Run variants of a scenario side by side
+    Compare(CompareArgs),
 }
 
 /// A scenario and changes to it.
@@ -212,6 +214,41 @@ pub(crate) struct SolveArgs {
     /// Run so much at once
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,
+}
+
+/// `timewait compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+One table: the first scenario as it is, with each --with, and the other scenarios. In parentheses stands how far a \
+variant is from the first (`pt`: points of per cent). Equal seeds give all variants the same luck, so differences are \
+taken by pairs; with several seeds they have 95% intervals. --set and --seed apply to all.
+
+Examples:
+  timewait compare ports-run-out --with 'wide: hosts.client.sysctl.\"net.ipv4.ip_local_port_range\"=\"1024 65535\"' \\
+      --with 'reuse: hosts.client.sysctl.\"net.ipv4.tcp_tw_reuse\"=1'
+  timewait compare before.ron after.ron --seeds 1..10 --out compared/")]
+pub(crate) struct CompareArgs {
+    /// Files, names of bundled scenarios, or `-` for standard input
+    #[arg(value_name = "SCENARIO", required = true)]
+    pub(crate) scenarios: Vec<String>,
+    /// Changes to the first scenario, and what to call them
+    #[arg(long, value_name = "NAME: PATH=VALUE; ..")]
+    pub(crate) with: Vec<String>,
+    /// Change a value in all of them
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Use another seed in all of them
+    #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
+    pub(crate) seed: Option<u64>,
+    /// Run each with these seeds: `1..20`, `1,5,9`
+    #[arg(long, value_name = "SEEDS", conflicts_with = "seed")]
+    pub(crate) seeds: Option<String>,
+    /// Run so many at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// Write answer.txt, compare.json and a picture of all on one scale into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// `--seed N`.

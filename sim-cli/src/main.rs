@@ -36,6 +36,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Check(args) => commands::check::check(args),
         Command::List => commands::list::list(),
         Command::Show(args) => commands::show::show(args),
+        Command::Compare(args) => commands::compare::compare(args),
         Command::Solve(args) => commands::solve::solve(args),
         Command::Sweep(args) => commands::sweep::sweep(args),
     }

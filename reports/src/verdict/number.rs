@@ -65,7 +65,7 @@ impl Unit {
             3
         };
         match self {
-            Unit::Count if size >= 1e4 => words::count(value.round() as u64),
+            Unit::Count if size >= 1e3 => words::count(value.round() as u64),
             Unit::Count => words::decimal(value, digits.min(2)),
             Unit::Bytes => words::bytes(value.round() as u64),
             Unit::Seconds => words::span(sim_core::time::Span((value * 1e9).round() as u64)),
@@ -127,6 +127,7 @@ mod tests {
     fn numbers_are_written_in_their_unit() {
         for (unit, value, text) in [
             (Unit::Count, 28_232.0, "28,232"),
+            (Unit::Count, 6_038.25, "6,038"),
             (Unit::Count, 12.5, "12.5"),
             (Unit::Bytes, 2048.0, "2 KiB"),
             (Unit::Seconds, 28.232, "28.23 s"),

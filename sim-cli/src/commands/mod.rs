@@ -1,6 +1,7 @@
 //! The subcommands, a file each.
 
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod list;
 pub(crate) mod run;
 pub(crate) mod show;
