@@ -14,7 +14,7 @@ use crate::verdict::Unit;
 /// Name and version of the format; the number rises when a field changes its meaning or goes.
 pub const FORMAT: &str = "timewait-compare/1";
 
-/// What one run came to: the numbers of [`ROWS`] in their order, and the limit that refused first.
+/// What one run came to: the numbers of the table's rows in their order, and the limit that refused first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Facts {
     /// The seed.

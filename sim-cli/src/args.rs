@@ -144,7 +144,8 @@ METRIC is an expectation of the scenario language, which holds or does not, or o
 number: `share(\"failed\")`, `peak(\"client.time_wait\")`, `rate(\"web.connected\", over(\"60s\", \"120s\"))`, \
 `latency(\"connect\", quantile(\"99%\"))`, `counter(\"server\", \"TcpOutRsts\")`, `at(\"client.memory\", \"30s\")`.
 
-With --out each run is kept as it finishes, and the same command goes on where it was stopped. The table goes to \
+With --out each run is kept as it finishes, and the same command goes on where it was stopped. Many machines can do \
+a part each (--part 1/8 --out part1), and one takes in what they kept (--take part1/runs.jsonl ..). The table goes to \
 standard output and is the same at any number of jobs.
 
 Examples:
@@ -177,6 +178,12 @@ pub(crate) struct SweepArgs {
     /// Keep finished runs in this directory, and write points.csv, sweep.json and the picture into it
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Do only the K-th of N parts of the runs and keep them in --out, as one of many machines
+    #[arg(long, value_name = "K/N", value_parser = part, requires = "out")]
+    pub(crate) part: Option<(usize, usize)>,
+    /// Take in the runs that a part elsewhere kept (its runs.jsonl); may come several times
+    #[arg(long, value_name = "FILE", requires = "out")]
+    pub(crate) take: Vec<PathBuf>,
     /// Print every run as a line of JSON, without running any
     #[arg(long)]
     pub(crate) plan: bool,
@@ -254,4 +261,10 @@ pub(crate) struct CompareArgs {
 /// `--seed N`.
 fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
+}
+
+/// `--part K/N`.
+fn part(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    parts.filter(|(part, of)| (1..=*of).contains(part)).ok_or_else(|| "a part is K/N, as in `1/8`".to_owned())
 }

@@ -41,10 +41,7 @@ impl Keeper {
         let heading = record::heading();
         let begun = bytes.len() <= heading.len() && heading.as_bytes().starts_with(&bytes);
         if !begun && !bytes.starts_with(heading.as_bytes()) {
-            return Err(Failure::Files(format!(
-                "`{}` was not written by a sweep of this version: remove it, or take another directory",
-                path.display()
-            )));
+            return Err(foreign(&path));
         }
         if begun {
             bytes = heading.into_bytes();
@@ -56,31 +53,24 @@ impl Keeper {
             file.set_len(whole as u64).map_err(|e| failed(&e))?;
             file.seek(SeekFrom::End(0)).map_err(|e| failed(&e))?;
         }
-        let mut keeper = Keeper { path, kept: BTreeMap::new(), file: Mutex::new(file) };
-        keeper.take_in(&String::from_utf8_lossy(&bytes));
-        Ok(keeper)
+        let kept = parsed(&path, &String::from_utf8_lossy(&bytes));
+        Ok(Keeper { path, kept, file: Mutex::new(file) })
     }
 
-    fn take_in(&mut self, text: &str) {
-        let mut damaged = Vec::new();
-        for (number, line) in text.lines().enumerate().skip(1) {
-            match record::parse(line) {
-                Some((key, reading)) => {
-                    self.kept.insert(key, reading);
-                }
-                None => damaged.push((number + 1).to_string()),
+    /// Takes in runs that were kept elsewhere.
+    pub(crate) fn take(&mut self, others: BTreeMap<Key, Reading>) -> Result<(), Failure> {
+        for (key, reading) in others {
+            if !self.kept.contains_key(&key) {
+                self.keep(key, &reading)?;
+                self.kept.insert(key, reading);
             }
         }
-        if !damaged.is_empty() {
-            let (lines, are) = if damaged.len() == 1 { ("line", "is") } else { ("lines", "are") };
-            let path = self.path.display();
-            output::note(&format!("{path}: {lines} {} {are} damaged and not used", damaged.join(", ")));
-        }
+        Ok(())
     }
 
-    /// The reading of a run that is kept.
-    pub(crate) fn get(&self, key: Key) -> Option<&Reading> {
-        self.kept.get(&key)
+    /// All that is kept from before.
+    pub(crate) fn kept(&self) -> &BTreeMap<Key, Reading> {
+        &self.kept
     }
 
     /// Keeps one more, at once and in one write.
@@ -103,4 +93,43 @@ impl Keeper {
         let replaced = fs::write(&beside, text).and_then(|()| fs::rename(&beside, &self.path));
         replaced.map_err(|e| Failure::file("write", &self.path, &e))
     }
+}
+
+/// Reads the runs that another directory keeps.
+pub(crate) fn read(path: &Path) -> Result<BTreeMap<Key, Reading>, Failure> {
+    let bytes = fs::read(path).map_err(|e| Failure::file("read", path, &e))?;
+    if !bytes.starts_with(record::heading().as_bytes()) {
+        return Err(foreign(path));
+    }
+    Ok(parsed(path, &String::from_utf8_lossy(&bytes)))
+}
+
+/// The runs of a text. Lines that are damaged are told and left out.
+fn parsed(path: &Path, text: &str) -> BTreeMap<Key, Reading> {
+    let mut kept = BTreeMap::new();
+    let mut damaged = Vec::new();
+    for (number, line) in text.lines().enumerate().skip(1) {
+        match record::parse(line) {
+            Some((key, reading)) => {
+                kept.insert(key, reading);
+            }
+            None => damaged.push((number + 1).to_string()),
+        }
+    }
+    if !damaged.is_empty() {
+        let (lines, are) = if damaged.len() == 1 { ("line", "is") } else { ("lines", "are") };
+        output::note(&format!(
+            "{}: {lines} {} {are} damaged and not used",
+            path.display(),
+            damaged.join(", ")
+        ));
+    }
+    kept
+}
+
+fn foreign(path: &Path) -> Failure {
+    Failure::Files(format!(
+        "`{}` was not written by a sweep of this version: remove it, or take another directory",
+        path.display()
+    ))
 }

@@ -234,3 +234,41 @@ fn two_at_once_on_one_directory_do_not_harm_each_other() {
     drop(held);
     assert_eq!(timewait(&["sweep", &file, "--vary", RATES, "--out", &out]).code, 0);
 }
+
+#[test]
+fn parts_computed_elsewhere_are_taken_in_and_checked() {
+    let place = Place::new();
+    let file = few_ports(&place);
+    let sweep =
+        |more: &[&str]| timewait(&[&["sweep", &file, "--vary", RATES, "--seeds", "1..3"], more].concat());
+    let whole = sweep(&["--out", &place.name("whole")]);
+    let mut taken = Vec::new();
+    for part in ["1", "2", "3"] {
+        let ran = sweep(&["--part", &format!("{part}/3"), "--out", &place.name(part)]);
+        assert_eq!((ran.code, ran.out.as_str()), (0, ""));
+        assert!(ran.err.contains(&format!("part {part} of 3: 4 of 4 runs are kept")), "{}", ran.err);
+        assert_eq!(names(&place.path(part)), ["runs.jsonl"]);
+        taken.push(place.name(&format!("{part}/runs.jsonl")));
+    }
+    let take: Vec<&str> = taken.iter().flat_map(|t| ["--take", t]).collect();
+    let together = sweep(&[&take[..], &["--out", &place.name("together")]].concat());
+    assert_eq!((together.code, &together.out), (0, &whole.out), "{}", together.err);
+    for name in names(&place.path("whole")) {
+        let read = |dir: &str| fs::read(place.path(dir).join(&name)).unwrap();
+        assert!(read("together") == read("whole"), "{name}");
+    }
+    // A part that another program computed.
+    fs::write(&taken[1], forged(&fs::read_to_string(&taken[1]).unwrap())).unwrap();
+    let mixed = sweep(&[&take[..], &["--out", &place.name("mixed")]].concat());
+    assert_eq!((mixed.code, mixed.out.as_str()), (3, ""));
+    assert!(mixed.err.contains("2/runs.jsonl` keeps was computed by another program"), "{}", mixed.err);
+    for (args, said) in [
+        (&["--part", "4/3", "--out", "x"][..], "a part is K/N"),
+        (&["--part", "1/3"], "--out"),
+        (&["--take", "x"], "--out"),
+    ] {
+        let ran = sweep(args);
+        assert_eq!(ran.code, 2, "{args:?}");
+        assert!(ran.err.contains(said), "{args:?}: {}", ran.err);
+    }
+}

@@ -1,13 +1,15 @@
 //! `timewait sweep`.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use experiments::campaign::{Campaign, Constraint, Point, checks, combinations, is_whole};
 use experiments::record::{Key, Reading};
 use experiments::sweep::{Seeds, Swept, Task, sweep as sweep_all, tasks};
-use experiments::{Axis, Run, Setting, Target};
+use experiments::{Axis, Run, Setting, Target, in_order};
 use reports::plot;
 use reports::sweeps::{self, Sweep};
 use reports::verdict::{Unit, number};
@@ -17,7 +19,7 @@ use sim_core::scenario::Scenario;
 use crate::args::SweepArgs;
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
-use crate::keeper::Keeper;
+use crate::keeper::{self, Keeper, NAME};
 use crate::load::{self, asked_scenario, quoted};
 use crate::output::{self, Batch};
 use crate::progress::Progress;
@@ -36,11 +38,11 @@ pub(crate) fn sweep(args: &SweepArgs) -> Result<Exit, Failure> {
         return plan(&campaign, &seeds);
     }
     let names = ["points.csv", "sweep.svg", "sweep.png", "sweep.json"];
-    let keeper = args.out.as_deref().map(Keeper::open).transpose()?;
-    let batch = args.out.as_deref().map(|dir| Batch::new(dir, &names)).transpose()?;
-    if let Some(keeper) = &keeper {
-        same_program(&campaign, &seeds, keeper)?;
+    let keeper = args.out.as_deref().map(|dir| keeper(args, dir, &campaign, &seeds)).transpose()?;
+    if let (Some(part), Some(keeper)) = (args.part, &keeper) {
+        return compute_part(&campaign, &seeds, usize::from(args.jobs), keeper, part);
     }
+    let batch = args.out.as_deref().map(|dir| Batch::new(dir, &names)).transpose()?;
     let swept = compute(&campaign, &seeds, usize::from(args.jobs), keeper.as_ref())?;
     let title =
         if loaded.scenario.title.is_empty() { &args.scenario.scenario } else { &loaded.scenario.title };
@@ -160,19 +162,91 @@ fn plan(campaign: &Campaign, seeds: &Seeds) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+/// What is kept in the directory, and what is taken in from elsewhere.
+fn keeper(args: &SweepArgs, dir: &Path, campaign: &Campaign, seeds: &Seeds) -> Result<Keeper, Failure> {
+    let mut keeper = Keeper::open(dir)?;
+    same_program(campaign, seeds, keeper.kept(), &dir.join(NAME))?;
+    for path in &args.take {
+        let others = keeper::read(path)?;
+        same_program(campaign, seeds, &others, path)?;
+        keeper.take(others)?;
+    }
+    Ok(keeper)
+}
+
 /// Runs one of the kept runs again: results of another program must not be mixed with those of this one.
-fn same_program(campaign: &Campaign, seeds: &Seeds, keeper: &Keeper) -> Result<(), Failure> {
-    let kept = tasks(campaign, seeds).into_iter().filter_map(|task| {
-        let reading = keeper.get(campaign.key(&campaign.points[task.point], task.seed))?;
+fn same_program(
+    campaign: &Campaign,
+    seeds: &Seeds,
+    kept: &BTreeMap<Key, Reading>,
+    path: &Path,
+) -> Result<(), Failure> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let known = tasks(campaign, seeds).into_iter().filter_map(|task| {
+        let reading = kept.get(&campaign.key(&campaign.points[task.point], task.seed))?;
         Some((task, reading))
     });
-    let Some((task, reading)) = kept.min_by_key(|(_, reading)| reading.events) else { return Ok(()) };
+    let Some((task, reading)) = known.min_by_key(|(_, reading)| reading.events) else { return Ok(()) };
     match measured(&campaign.run(&campaign.points[task.point], task.seed), &campaign.measures) {
-        Some(again) if again != *reading => Err(Failure::Files(
-            "what is kept in the directory was computed by another program: remove it, or take another directory".to_owned(),
-        )),
+        Some(again) if again != *reading => Err(Failure::Files(format!(
+            "what `{}` keeps was computed by another program: remove it, or take another directory",
+            path.display()
+        ))),
         _ => Ok(()),
     }
+}
+
+/// Does one part of the runs and keeps them, for a sweep elsewhere to take in.
+fn compute_part(
+    campaign: &Campaign,
+    seeds: &Seeds,
+    jobs: usize,
+    keeper: &Keeper,
+    (part, of): (usize, usize),
+) -> Result<Exit, Failure> {
+    if matches!(seeds, Seeds::Until(_)) {
+        let why = "--part: how many seeds `until` draws is known only when all parts are together";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let mine: Vec<Task> = tasks(campaign, seeds).into_iter().skip(part - 1).step_by(of).collect();
+    let mut progress = Progress::new(std::io::stderr().is_terminal());
+    let mut found = Vec::new();
+    let obtain = |task: &Task| obtained(campaign, *task, Some(keeper));
+    let ended = in_order(&mine, jobs, obtain, |result| match result {
+        None => ControlFlow::Break(Ok(())),
+        Some(Err(failure)) => ControlFlow::Break(Err(failure)),
+        Some(Ok(one)) => {
+            found.push(one);
+            progress.show(found.len(), mine.len());
+            ControlFlow::Continue(())
+        }
+    });
+    drop(progress);
+    let stopped = ended.is_some();
+    ended.unwrap_or(Ok(()))?;
+    output::note(&format!("part {part} of {of}: {} of {} runs are kept", found.len(), mine.len()));
+    if stopped {
+        return Ok(Exit::Interrupted);
+    }
+    keeper.tidy(&found.iter().map(|(key, reading)| (*key, reading)).collect::<Vec<_>>())?;
+    Ok(Exit::Ok)
+}
+
+/// A run's key and reading, as it is kept or computed and kept; nothing if Ctrl-C came before the end.
+fn obtained(
+    campaign: &Campaign,
+    task: Task,
+    keeper: Option<&Keeper>,
+) -> Option<Result<(Key, Reading), Failure>> {
+    let run = campaign.run(&campaign.points[task.point], task.seed);
+    let key = Key::of(&run);
+    if let Some(kept) = keeper.and_then(|keeper| keeper.kept().get(&key)) {
+        return Some(Ok((key, kept.clone())));
+    }
+    let reading = measured(&run, &campaign.measures)?;
+    Some(keeper.map_or(Ok(()), |keeper| keeper.keep(key, &reading)).map(|()| (key, reading)))
 }
 
 /// Every run, from the kept ones or computed, with progress.
@@ -183,25 +257,17 @@ fn compute(
     keeper: Option<&Keeper>,
 ) -> Result<Swept, Failure> {
     let failure = Mutex::new(None);
-    let obtain = |point: &Point, task: Task| -> Option<Reading> {
-        let run = campaign.run(point, task.seed);
-        let key = Key::of(&run);
-        if let Some(kept) = keeper.and_then(|keeper| keeper.get(key)) {
-            return Some(kept.clone());
-        }
-        let reading = measured(&run, &campaign.measures)?;
-        match keeper.map_or(Ok(()), |keeper| keeper.keep(key, &reading)) {
-            Ok(()) => Some(reading),
-            Err(why) => {
-                *failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(why);
-                None
-            }
+    let obtain = |_: &Point, task: Task| match obtained(campaign, task, keeper)? {
+        Ok((_, reading)) => Some(reading),
+        Err(why) => {
+            *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+            None
         }
     };
     let mut progress = Progress::new(std::io::stderr().is_terminal());
     let swept = sweep_all(campaign, seeds, jobs, obtain, |done, of| progress.show(done, of));
     drop(progress);
-    match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(why) => Err(why),
         None => Ok(swept),
     }
