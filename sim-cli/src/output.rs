@@ -88,6 +88,10 @@ impl Batch {
                 _ => {}
             }
         }
+        // A file that this set does not have must not be left from another one.
+        for claim in self.claims.iter().filter(|c| !c.written) {
+            let _ = fs::remove_file(&claim.place);
+        }
         for claim in written() {
             fs::rename(&claim.beside, &claim.place).map_err(|e| Failure::file("write", &claim.place, &e))?;
         }
@@ -194,9 +198,22 @@ mod tests {
         let dir = place.path().join("out");
         drop(Batch::new(&dir, &["a"]).unwrap());
         assert!(!dir.exists());
-        let mut batch = Batch::new(&dir, &["a", "never written"]).unwrap();
+        let mut batch = Batch::new(&dir, &["a", "b"]).unwrap();
+        batch.write("a", b"text").unwrap();
+        batch.write("b", b"text").unwrap();
+        batch.publish().unwrap();
+        assert_eq!(names(&dir), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_a_set_does_not_have_is_not_left_from_another() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().to_owned();
+        fs::write(dir.join("b"), "of another set").unwrap();
+        fs::write(dir.join("c"), "not ours").unwrap();
+        let mut batch = Batch::new(&dir, &["a", "b"]).unwrap();
         batch.write("a", b"text").unwrap();
         batch.publish().unwrap();
-        assert_eq!(names(&dir), ["a"]);
+        assert_eq!(names(&dir), ["a", "c"]);
     }
 }

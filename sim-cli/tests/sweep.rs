@@ -81,6 +81,22 @@ fn files_are_the_same_at_any_number_of_jobs_and_have_a_picture() {
 }
 
 #[test]
+fn two_axes_make_a_map_and_three_no_picture() {
+    let place = Place::new();
+    let file = few_ports(&place);
+    let out = place.name("out");
+    let two = ["sweep", &file, "--vary", RATES, "--vary", "links[0].loss=0%,5%", "--out", &out];
+    assert_eq!(timewait(&two).code, 0);
+    let svg = fs::read_to_string(place.path("out/sweep.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+    for text in [">links[0].loss<", ">upwards: traffic.web.rate<", ">share(connected)<", ">1.5/s<", ">5%<"] {
+        assert!(svg.contains(text), "{text}");
+    }
+    assert_eq!(timewait(&[&two[..], &["--vary", "links[0].delay=1ms,9ms"]].concat()).code, 0);
+    assert_eq!(names(&place.path("out")), ["points.csv", "runs.jsonl", "sweep.json"]);
+}
+
+#[test]
 fn constraints_designs_and_plans_choose_the_points() {
     let place = Place::new();
     let file = few_ports(&place);
