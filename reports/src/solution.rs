@@ -32,8 +32,16 @@ pub struct Solved<'a> {
     pub tuples: Option<Tuples>,
 }
 
-/// The whole answer.
+/// The whole answer. Of a search that was stopped it speaks of the seeds that came to their end, or of the first.
 pub fn answer(solved: &Solved<'_>) -> String {
+    let mut ended: Vec<_> = solved.solutions.iter().filter(|(_, s)| s.complete).cloned().collect();
+    if ended.is_empty() {
+        ended.extend(solved.solutions.first().cloned());
+    }
+    whole(&Solved { solutions: &ended, ..*solved })
+}
+
+fn whole(solved: &Solved<'_>) -> String {
     let mut lines = vec![solved.title.to_owned(), String::new()];
     lines.push(sentence(solved));
     lines.extend(beyond(solved));
@@ -213,5 +221,59 @@ fn arithmetic(solved: &Solved<'_>) -> Vec<String> {
             rate(tuples.rate()),
             rate(tuples.rate_with_loss(0.001, erlang_b))
         )],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn solution(holds: u64, complete: bool) -> Solution {
+        let edge = Some(Edge::Largest { holds, fails: if complete { holds + 1 } else { holds + 50 } });
+        Solution { edge, tried: [(0, true), (900, false)].into_iter().collect(), complete }
+    }
+
+    fn said(solutions: &[(u64, Solution)]) -> String {
+        let run = experiments::Run::bundled(*scenarios::bundled("ports-run-out").expect("it is bundled"));
+        let scenario = run.load().expect("it loads").scenario;
+        let range = Range::parse("100/s..1000/s").expect("a range");
+        let solved = Solved {
+            title: "title",
+            asked: "asked",
+            name: "rate",
+            range: &range,
+            solutions,
+            scenario: &scenario,
+            beyond: &[],
+            bound_first: None,
+            tuples: None,
+        };
+        answer(&solved).lines().skip(2).take_while(|l| !l.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn one_seed_has_an_edge_and_several_an_interval() {
+        assert_eq!(
+            said(&[(1, solution(370, true))]),
+            "rate: 470/s is the largest at which all hold; 471/s fails."
+        );
+        let several = said(&[(1, solution(370, true)), (2, solution(374, true)), (3, solution(372, true))]);
+        assert!(
+            several.starts_with("rate: 470/s is the largest at which all hold with every seed.\n"),
+            "{several}"
+        );
+        assert!(several.ends_with("is 472/s ± 4.969/s (95% interval), from 470/s to 474/s."), "{several}");
+    }
+
+    #[test]
+    fn a_search_that_was_stopped_says_what_it_knows() {
+        let first = said(&[(1, solution(370, false)), (2, solution(0, false))]);
+        assert_eq!(
+            first,
+            "rate: 470/s is the largest at which all hold; 520/s fails, as far as was searched."
+        );
+        let ended = said(&[(1, solution(370, false)), (2, solution(374, true))]);
+        assert_eq!(ended, "rate: 474/s is the largest at which all hold; 475/s fails.");
+        assert_eq!(said(&[]), "Stopped before anything was found.");
     }
 }

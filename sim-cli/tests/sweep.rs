@@ -194,6 +194,31 @@ fn killed_ten_times_it_ends_with_the_same_bytes() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn ctrl_c_prints_what_there_is_and_keeps_it() {
+    let place = Place::new();
+    let file = few_ports(&place);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_timewait"));
+    // Long enough not to end by itself.
+    let args =
+        long(&file, &place.name("out")).into_iter().map(|a| a.replace("duration=200s", "duration=2000s"));
+    let mut child = command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while lines(&place, "out") < 12 {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
+        std::thread::yield_now();
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(130), "{err}");
+    assert!(out.contains("\n  40/s ") && !out.contains("\n  60/s "), "{out}");
+    assert!(err.contains("the same command goes on from here"), "{err}");
+    assert_eq!(names(&place.path("out")), ["runs.jsonl"]);
+    assert!(lines(&place, "out") >= 12);
+}
+
 #[test]
 fn damaged_and_foreign_results_are_noticed_and_not_used() {
     let place = Place::new();
