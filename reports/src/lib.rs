@@ -4,9 +4,12 @@
 //! Everything made here is a pure function of the two, so the same run gives the same bytes on every machine.
 
 pub mod answer;
+pub mod comparison;
 pub mod files;
 pub mod plot;
 mod run;
+pub mod solution;
+pub mod sweeps;
 pub mod verdict;
 pub mod words;
 

@@ -9,7 +9,8 @@ Exit codes:
   0  done; with check, every expectation holds
   1  check: an expectation failed
   2  the command line or a scenario is wrong
-  3  a file could not be read or written";
+  3  a file could not be read or written
+  130  Ctrl-C ended it early; what there was by then is printed";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,19 +42,25 @@ pub(crate) enum Command {
     List,
     /// Print a scenario with every default visible
     Show(ShowArgs),
+    /// Run a scenario at many points: how does the outcome depend on a setting?
+    Sweep(SweepArgs),
+    /// Find the largest or smallest value at which all expectations hold
+    Solve(SolveArgs),
+    /// Run variants of a scenario side by side
+    Compare(CompareArgs),
 }
 
 /// A scenario and changes to it.
 #[derive(Debug, Args)]
 pub(crate) struct ScenarioArgs {
-    /// A file, or the name of a bundled scenario
+    /// A file, the name of a bundled scenario, or `-` for standard input
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenario: String,
     /// Change a value: `duration=30s`, `links[0].loss=1%`, `hosts.client.addresses=["10.0.0.1"]`
     #[arg(long = "set", value_name = "PATH=VALUE")]
     pub(crate) set: Vec<String>,
     /// Use another seed; the same seed gives the same run
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
     /// Take the settings of a host from the output of `sysctl -a`
     #[arg(long, value_name = "HOST=FILE")]
@@ -124,4 +131,140 @@ pub(crate) struct ShowArgs {
     /// What to show.
     #[command(flatten)]
     pub(crate) scenario: ScenarioArgs,
+}
+
+/// `timewait sweep`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+PATH is any path that --set takes, or `traffic.NAME.rate` for the rate within the arrivals. VALUES are a list \
+(`1%,2%,5%`) or a range: `LOW..HIGH step S`, `LOW..HIGH times F`, `LOW..HIGH points N`; a range that is a part of \
+the value stands in braces (`32768 {33000..60999 step 1000}`). Several --vary give all combinations.
+
+METRIC is an expectation of the scenario language, which holds or does not, or one without its band, which is a \
+number: `share(\"failed\")`, `peak(\"client.time_wait\")`, `rate(\"web.connected\", over(\"60s\", \"120s\"))`, \
+`latency(\"connect\", quantile(\"99%\"))`, `counter(\"server\", \"TcpOutRsts\")`, `at(\"client.memory\", \"30s\")`.
+
+With --out each run is kept as it finishes, and the same command goes on where it was stopped. Many machines can do \
+a part each (--part 1/8 --out part1), and one takes in what they kept (--take part1/runs.jsonl ..). The table goes to \
+standard output and is the same at any number of jobs.
+
+Examples:
+  timewait sweep ports-run-out --vary 'traffic.web.rate=100/s..2000/s step 100'
+  timewait sweep poisson-470 --vary 'traffic.web.rate=440/s..500/s step 10' --seeds 1..10 --out sweep/
+  timewait sweep my.ron --vary 'hosts.client.stack=linux(\"4.9\"),linux(\"6.18\")' \\
+      --vary 'links[0].loss=0%,1%,5%' --measure 'rate(\"connected\")'")]
+pub(crate) struct SweepArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+    /// What varies, and over which values
+    #[arg(long, value_name = "PATH=VALUES", required_unless_present = "design")]
+    pub(crate) vary: Vec<String>,
+    /// Only points that meet a condition between axes and values: `A <= B`
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub(crate) only: Vec<String>,
+    /// Take the points from a CSV file: its first line names the paths, every other is a point
+    #[arg(long, value_name = "FILE", conflicts_with = "vary")]
+    pub(crate) design: Option<PathBuf>,
+    /// Run each point with these seeds: `1..20`, `1,5,9`, or as many as it takes: `until 2%`
+    #[arg(long, value_name = "SEEDS", conflicts_with = "seed")]
+    pub(crate) seeds: Option<String>,
+    /// What to measure; may come several times
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) measure: Vec<String>,
+    /// Run so many points at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// Keep finished runs in this directory, and write points.csv, sweep.json and the picture into it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Do only the K-th of N parts of the runs and keep them in --out, as one of many machines
+    #[arg(long, value_name = "K/N", value_parser = part, requires = "out")]
+    pub(crate) part: Option<(usize, usize)>,
+    /// Take in the runs that a part elsewhere kept (its runs.jsonl); may come several times
+    #[arg(long, value_name = "FILE", requires = "out")]
+    pub(crate) take: Vec<PathBuf>,
+    /// Print every run as a line of JSON, without running any
+    #[arg(long)]
+    pub(crate) plan: bool,
+}
+
+/// `timewait solve`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+PATH is any path that --set takes, or `traffic.NAME.rate` for the rate within the arrivals; a range that is a part \
+of the value stands in braces (`32768 {33000..60999}`). The answer is as fine as the range is written: \
+`100/s..2000/s` is searched in whole connections a second, `100.0/s..2000/s` in tenths.
+
+With several seeds each is searched by itself, and the answer says how far they lie apart. If fewer is better \
+(it fails at LOW and holds at HIGH), the smallest value is found.
+
+Examples:
+  timewait solve ports-run-out --vary 'traffic.web.rate=100/s..2000/s' --until 'never(\"web.failed\")'
+  timewait solve poisson-470 --vary 'traffic.web.rate=400/s..600/s' --seeds 1..5 \\
+      --until 'share(\"failed\", at_most(\"1%\"), over(\"120s\", \"1200s\"))'
+  timewait solve conntrack-full --vary 'hosts.router.conntrack.max=1000..300000' \\
+      --until 'counter(\"router\", \"CtDrop\", equals(0))'")]
+pub(crate) struct SolveArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+    /// What varies, and between which values
+    #[arg(long, value_name = "PATH=LOW..HIGH")]
+    pub(crate) vary: String,
+    /// What shall hold, instead of the scenario's own expectations; may come several times
+    #[arg(long, value_name = "EXPECTATION")]
+    pub(crate) until: Vec<String>,
+    /// Search with each of these seeds: `1..20`, `1,5,9`
+    #[arg(long, value_name = "SEEDS", conflicts_with = "seed")]
+    pub(crate) seeds: Option<String>,
+    /// Run so much at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+}
+
+/// `timewait compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+One table: the first scenario as it is, with each --with, and the other scenarios. In parentheses stands how far a \
+variant is from the first (`pt`: points of per cent). Equal seeds give all variants the same luck, so differences are \
+taken by pairs; with several seeds they have 95% intervals. --set and --seed apply to all.
+
+Examples:
+  timewait compare ports-run-out --with 'wide: hosts.client.sysctl.\"net.ipv4.ip_local_port_range\"=\"1024 65535\"' \\
+      --with 'reuse: hosts.client.sysctl.\"net.ipv4.tcp_tw_reuse\"=1'
+  timewait compare before.ron after.ron --seeds 1..10 --out compared/")]
+pub(crate) struct CompareArgs {
+    /// Files, names of bundled scenarios, or `-` for standard input
+    #[arg(value_name = "SCENARIO", required = true)]
+    pub(crate) scenarios: Vec<String>,
+    /// Changes to the first scenario, and what to call them
+    #[arg(long, value_name = "NAME: PATH=VALUE; ..")]
+    pub(crate) with: Vec<String>,
+    /// Change a value in all of them
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Use another seed in all of them
+    #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
+    pub(crate) seed: Option<u64>,
+    /// Run each with these seeds: `1..20`, `1,5,9`
+    #[arg(long, value_name = "SEEDS", conflicts_with = "seed")]
+    pub(crate) seeds: Option<String>,
+    /// Run so many at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// Write answer.txt, compare.json and a picture of all on one scale into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `--seed N`.
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
+}
+
+/// `--part K/N`.
+fn part(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    parts.filter(|(part, of)| (1..=*of).contains(part)).ok_or_else(|| "a part is K/N, as in `1/8`".to_owned())
 }

@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// A file could not be read or written.
     Files = 3,
+    /// Ctrl-C ended it early. (128 + SIGINT, as shells have it.)
+    Interrupted = 130,
 }
 
 /// Why a command could not do its work.

@@ -1,9 +1,11 @@
 //! From what stands on the command line to a checked scenario.
 
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
+use experiments::Run;
 use reports::words;
-use scenarios::{Bundled, Directory, DumpNotes, Extras, Files, Loaded, Patch, Source};
+use scenarios::{Bundled, Directory, DumpNotes, Files, Loaded, Patch, Report, Source};
 
 use crate::args::ScenarioArgs;
 use crate::exit::Failure;
@@ -16,12 +18,21 @@ pub(crate) struct Found {
     files: Box<dyn Files + Send + Sync>,
 }
 
-/// Finds a scenario by path or by bundled name. A bundled name wins over a directory, a file over a bundled name.
+/// Finds a scenario by path or by bundled name; `-` is standard input. A bundled name wins over a directory, a file over
+/// a bundled name.
 pub(crate) fn find(given: &str) -> Result<Found, Failure> {
+    if given == "-" {
+        return standard_input();
+    }
     let path = Path::new(given);
     if !path.is_file() {
         if let Some(bundled) = scenarios::bundled(given) {
             return Ok(of_library(*bundled));
+        }
+        if path.is_dir() {
+            return Err(Failure::Usage(format!(
+                "`{given}` is a directory; one scenario is wanted\n  `timewait check {given}` takes all that are below it"
+            )));
         }
         if !looks_like_path(given) {
             return Err(Failure::Usage(unknown(given)));
@@ -35,6 +46,17 @@ pub(crate) fn find(given: &str) -> Result<Found, Failure> {
 pub(crate) fn of_library(bundled: Bundled) -> Found {
     let source = Source::new(format!("{}.ron", bundled.name), bundled.text);
     Found { name: bundled.name.to_owned(), source, files: Box::new(bundled) }
+}
+
+/// The scenario that is piped in; the files that it names are looked for in the current directory.
+fn standard_input() -> Result<Found, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(|e| Failure::Files(format!("cannot read standard input: {e}")))?;
+    let source = Source::from_bytes("standard input", bytes).map_err(Failure::Files)?;
+    Ok(Found { name: "-".to_owned(), source, files: Box::new(Directory(PathBuf::new())) })
 }
 
 fn looks_like_path(given: &str) -> bool {
@@ -58,32 +80,37 @@ fn unknown(given: &str) -> String {
 }
 
 impl Found {
-    /// Reads and checks the scenario as it is.
-    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
-        self.load_with(&[], &[])
+    /// Where the files that the scenario names are looked for.
+    pub(crate) fn files(&self) -> &dyn Files {
+        self.files.as_ref()
     }
 
-    fn load_with(&self, patches: &[Patch], sysctl: &[(String, Source)]) -> Result<Loaded, Failure> {
-        let extras = Extras { files: self.files.as_ref(), patches, sysctl };
-        scenarios::load(&self.source, &extras).map_err(|report| Failure::Scenario(report.to_string()))
+    /// Reads and checks the scenario as it is.
+    pub(crate) fn load(&self) -> Result<Loaded, Report> {
+        Run::new(self.source.clone()).gather(self.files.as_ref())
     }
 }
 
-/// Finds, changes and checks the scenario of a command; says on standard error what should be said about it.
+/// Finds and changes the scenario of a command, and checks it; says on standard error what should be said about it.
 pub(crate) fn load(args: &ScenarioArgs) -> Result<Loaded, Failure> {
+    gather(args).map(|(_, loaded, _)| loaded)
+}
+
+/// The run that a command asks for with everything that it depends on, what it loads to, and where its files are.
+pub(crate) fn gather(args: &ScenarioArgs) -> Result<(Run, Loaded, Found), Failure> {
     let found = find(&args.scenario)?;
     let patches = args.set.iter().map(|text| Patch::parse(text)).collect::<Result<Vec<_>, _>>();
-    let mut patches = patches.map_err(|e| Failure::Usage(format!("--set: {e}")))?;
-    patches.extend(args.seed.map(|seed| Patch::new("seed", seed.to_string())));
+    let patches = patches.map_err(|e| Failure::Usage(format!("--set: {e}")))?;
     let sysctl = args.sysctl.iter().map(|text| dump(text)).collect::<Result<Vec<_>, _>>()?;
-    let loaded = found.load_with(&patches, &sysctl)?;
+    let mut run = Run { patches, seed: args.seed, sysctl, ..Run::new(found.source.clone()) };
+    let loaded = run.gather(found.files.as_ref()).map_err(|report| Failure::Scenario(report.to_string()))?;
     if !loaded.warnings.is_empty() {
         output::note(&loaded.warnings.to_string());
     }
     for notes in &loaded.dumps {
         output::note(&said_of_dump(notes, args.unmodelled));
     }
-    Ok(loaded)
+    Ok((run, loaded, found))
 }
 
 /// `HOST=FILE`.
@@ -109,4 +136,22 @@ fn said_of_dump(notes: &DumpNotes, list: bool) -> String {
     };
     let unknown: Vec<_> = notes.unknown.iter().map(|(name, why)| format!("\n  {name}: {why}")).collect();
     format!("{taken}{unmodelled}{}", unknown.concat())
+}
+
+/// The words of a command with its scenario and the changes to it, as a shell takes them.
+pub(crate) fn asked_scenario(command: &str, args: &ScenarioArgs) -> Vec<String> {
+    let mut words = vec!["timewait".to_owned(), command.to_owned(), quoted(&args.scenario)];
+    words.extend(args.set.iter().flat_map(|set| ["--set".to_owned(), quoted(set)]));
+    words.extend(args.seed.iter().flat_map(|seed| ["--seed".to_owned(), seed.to_string()]));
+    words.extend(args.sysctl.iter().flat_map(|dump| ["--sysctl".to_owned(), quoted(dump)]));
+    words
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=,:%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }

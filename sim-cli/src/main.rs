@@ -4,19 +4,21 @@ mod args;
 mod clock;
 mod commands;
 mod exit;
+mod interrupt;
+mod keeper;
 mod load;
 mod output;
+mod progress;
 mod simulate;
+mod usage;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use args::{Cli, Command};
 use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
-    let exit = match dispatch(&Cli::parse()) {
+    let exit = match dispatch(&usage::parse()) {
         Ok(exit) => exit,
         Err(Failure::ClosedPipe) => Exit::Ok,
         Err(failure) => {
@@ -34,5 +36,8 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Check(args) => commands::check::check(args),
         Command::List => commands::list::list(),
         Command::Show(args) => commands::show::show(args),
+        Command::Compare(args) => commands::compare::compare(args),
+        Command::Solve(args) => commands::solve::solve(args),
+        Command::Sweep(args) => commands::sweep::sweep(args),
     }
 }

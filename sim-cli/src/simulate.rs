@@ -3,23 +3,23 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use experiments::{Progress, execute};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reports::words;
-use sim_core::engine::Simulation;
 use sim_core::record::Summary;
 use sim_core::scenario::Scenario;
-use sim_core::time::Time;
 
 use crate::clock::Stopwatch;
+use crate::interrupt;
 
-/// Events between two looks at the clock: some hundredths of a second.
-const SLICE: u64 = 50_000;
 /// Whoever waits less than this does not need to be told.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A finished run and what it took.
 pub(crate) struct Finished {
     pub(crate) summary: Summary,
+    /// Whether Ctrl-C ended it early.
+    pub(crate) stopped: bool,
     pub(crate) took: Duration,
 }
 
@@ -36,31 +36,30 @@ impl Finished {
     }
 }
 
-/// Runs a scenario to its end without a word.
-pub(crate) fn quietly(scenario: &Scenario) -> Summary {
-    let mut simulation = Simulation::new(scenario);
-    while simulation.advance(SLICE) {}
-    simulation.into_summary()
+/// Runs a scenario to its end or until Ctrl-C, without a word; nothing if it was stopped.
+pub(crate) fn quietly(scenario: &Scenario) -> Option<Summary> {
+    let (summary, stopped) = execute(scenario, |_| interrupt::flow());
+    (!stopped).then_some(summary)
 }
 
-/// Runs a scenario to its end; if that takes long and standard error is a terminal, shows how far it is.
+/// Runs a scenario to its end or until Ctrl-C; if that takes long and standard error is a terminal, shows how far it is.
 pub(crate) fn with_progress(scenario: &Scenario) -> Finished {
     let watch = Stopwatch::start();
-    let mut simulation = Simulation::new(scenario);
     let mut bar = None;
     let visible = std::io::stderr().is_terminal();
-    while simulation.advance(SLICE) {
+    let (summary, stopped) = execute(scenario, |progress| {
         let elapsed = watch.elapsed();
         if visible && elapsed >= PATIENCE {
             let bar = bar.get_or_insert_with(|| new_bar(scenario));
-            bar.set_position(simulation.now().0);
-            bar.set_message(message(simulation.now(), simulation.events(), scenario, elapsed));
+            bar.set_position(progress.now.0);
+            bar.set_message(message(progress, elapsed));
         }
-    }
+        interrupt::flow()
+    });
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    Finished { summary: simulation.into_summary(), took: watch.elapsed() }
+    Finished { summary, stopped, took: watch.elapsed() }
 }
 
 fn new_bar(scenario: &Scenario) -> ProgressBar {
@@ -71,15 +70,26 @@ fn new_bar(scenario: &Scenario) -> ProgressBar {
 }
 
 /// `45.2 s of 150 s, 12.3 simulated s/s, 3.1 M events/s, 9 s left`.
-fn message(now: Time, events: u64, scenario: &Scenario, elapsed: Duration) -> String {
-    let (done, total) = (now.0 as f64 / 1e9, scenario.duration.0 as f64 / 1e9);
+fn message(progress: Progress, elapsed: Duration) -> String {
+    let (done, total) = (progress.now.0 as f64 / 1e9, progress.of.0 as f64 / 1e9);
     let seconds = elapsed.as_secs_f64();
     let left = if done > 0.0 { (total - done) * seconds / done } else { 0.0 };
     format!(
-        "{done:.1} s of {} s, {}, {left:.0} s left",
+        "{done:.1} s of {} s, {}, {} left",
         words::decimal(total, 3),
-        rates(done / seconds, events as f64 / seconds)
+        rates(done / seconds, progress.events as f64 / seconds),
+        wait(left)
     )
+}
+
+/// A time to wait as people say it: `9 s`, `39 min`, `2 h 5 min`.
+pub(crate) fn wait(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match seconds {
+        s if s < 99.5 => format!("{s:.0} s"),
+        _ if minutes < 120 => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
 }
 
 fn rates(simulated_per_second: f64, events_per_second: f64) -> String {

@@ -1,53 +1,11 @@
 //! The command line as scripts and people see it.
 
+mod place;
+
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-
-/// What a command came to.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn timewait(args: &[&str]) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_timewait"));
-    // Help is wrapped to the terminal; here there is none.
-    command.args(args).env_remove("COLUMNS").stdin(Stdio::null());
-    let output = command.output().expect("it starts");
-    Ran {
-        code: output.status.code().expect("it ends by itself"),
-        out: String::from_utf8(output.stdout).expect("text"),
-        err: String::from_utf8(output.stderr).expect("text"),
-    }
-}
-
-/// A directory for one test.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().expect("a place for files"))
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn name(&self, name: &str) -> String {
-        self.path(name).display().to_string()
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let dir = self.path(name);
-        fs::create_dir_all(dir.parent().expect("below the place")).expect("it can be made");
-        fs::write(self.path(name), text).expect("it can be written");
-        self.name(name)
-    }
-}
+use place::{Place, names, timewait};
 
 #[test]
 fn help_is_an_interface() {
@@ -85,11 +43,90 @@ fn an_unknown_name_is_two_and_says_what_to_do() {
 
 #[test]
 fn a_missing_file_is_three() {
-    for args in [&["run", "missing.ron"][..], &["show", "no/such/dir"], &["check", "missing.ron"]] {
+    for args in [&["run", "missing.ron"][..], &["show", "no/such/dir"]] {
         let ran = timewait(args);
         assert_eq!((ran.code, ran.out.as_str()), (3, ""));
         assert!(ran.err.starts_with("error: cannot read `"), "{}", ran.err);
     }
+}
+
+#[test]
+fn one_unreadable_file_does_not_end_the_check() {
+    let place = Place::new();
+    place.write("all/good.ron", &small(HOLDS));
+    fs::write(place.path("all/bytes.ron"), [0xff, 0xfe, 0x00]).unwrap();
+    let missing = place.name("missing.ron");
+    let ran = timewait(&["check", &place.name("all"), &missing, "--junit", &place.name("report.xml")]);
+    assert_eq!((ran.code, ran.err.as_str()), (3, ""));
+    insta::assert_snapshot!(ran.out.replace(&place.name(""), ""));
+    let report = fs::read_to_string(place.path("report.xml")).unwrap();
+    assert!(report.contains("tests=\"3\" failures=\"0\" errors=\"2\""), "{report}");
+}
+
+#[test]
+fn a_directory_is_not_one_scenario() {
+    let ran = timewait(&["run", "."]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert_eq!(
+        ran.err,
+        "error: `.` is a directory; one scenario is wanted\n  `timewait check .` takes all that are below it\n"
+    );
+}
+
+#[test]
+fn a_scenario_can_be_piped_in() {
+    let place = Place::new();
+    let file = place.write("small.ron", &small(HOLDS));
+    let piped = Command::new(env!("CARGO_BIN_EXE_timewait"))
+        .args(["run", "-"])
+        .stdin(fs::File::open(&file).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(piped.stdout).unwrap(), timewait(&["run", &file]).out);
+}
+
+#[test]
+fn a_scenario_without_a_title_is_known_by_its_name() {
+    let place = Place::new();
+    let file = place.write("small.ron", &small(HOLDS).replace("title: \"Ten connections\",", ""));
+    let ran = timewait(&["run", &file]);
+    assert_eq!(ran.out.lines().next(), Some(file.as_str()));
+}
+
+#[test]
+fn slips_on_the_command_line_get_advice_that_helps() {
+    let seed = timewait(&["run", "ports-run-out", "--seed", "-1"]);
+    assert!(seed.err.contains("a seed is a whole number from 0 to 18446744073709551615"), "{}", seed.err);
+    let flag = timewait(&["run", "ports-run-out", "--jsn"]);
+    assert!(flag.err.contains("unexpected argument '--jsn'") && !flag.err.contains("-- --"), "{}", flag.err);
+    let command = timewait(&["rnu", "ports-run-out"]);
+    assert!(command.err.contains("'run'"), "{}", command.err);
+    assert_eq!((seed.code, flag.code, command.code), (2, 2, 2));
+    assert!(!timewait(&["fly"]).err.contains("tip:"));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_prints_what_there_is() {
+    let place = Place::new();
+    let long = small(HOLDS).replace("duration: \"1s\"", "duration: \"10d\"").replace("100ms", "1h");
+    let file = place.write("long.ron", &long.replace("10/s", "1000/s"));
+    let mut run = Command::new(env!("CARGO_BIN_EXE_timewait"));
+    run.args(["run", &file, "--out", &place.name("out")]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = run.spawn().unwrap();
+    // The places of its files are claimed before it begins to simulate, and after it has begun to listen to signals.
+    while fs::read_dir(place.path("out")).map_or(0, Iterator::count) == 0 {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
+        std::thread::yield_now();
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(out.starts_with("Ten connections\n") && out.contains("Nothing ran out."), "{out}");
+    assert!(err.contains(" of 864000 s: this is what there is; the expectations are not judged"), "{err}");
+    assert!(!place.path("out").exists(), "an empty directory is left");
 }
 
 #[test]
@@ -170,11 +207,16 @@ fn a_place_that_cannot_be_written_is_three_and_stays_clean() {
     assert!(below_a_file.err.contains("cannot make the directory"), "{}", below_a_file.err);
     // A directory where a file should go.
     place.write("out/result.json/file", "in the way");
+    place.write("out/answer.txt", "of another run");
     let in_the_way = timewait(&["run", &file, "--out", &place.name("out")]);
     assert_eq!((in_the_way.code, in_the_way.out.as_str()), (3, ""));
-    assert!(names(&place.path("out")).iter().all(|n| !n.starts_with('.')));
-    let junit = timewait(&["check", &file, "--junit", &place.name("small.ron/report.xml")]);
-    assert_eq!(junit.code, 3);
+    assert_eq!(names(&place.path("out")), ["answer.txt", "result.json"]);
+    assert_eq!(fs::read_to_string(place.path("out/answer.txt")).unwrap(), "of another run");
+    // Said before the work, not after it.
+    for bad in ["small.ron/report.xml", "out"] {
+        let junit = timewait(&["check", &file, "--junit", &place.name(bad)]);
+        assert_eq!((junit.code, junit.out.as_str()), (3, ""), "{}", junit.err);
+    }
 }
 
 #[test]
@@ -288,12 +330,4 @@ fn small(expect: &str) -> String {
 )
 "#
     )
-}
-
-/// Names in a directory, sorted.
-fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).expect("a directory").map(|e| e.expect("an entry").file_name());
-    let mut names: Vec<_> = entries.map(|n| n.to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
 }

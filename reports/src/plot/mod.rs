@@ -11,13 +11,16 @@ mod legend;
 mod marks;
 mod occupancy;
 mod outcomes;
+mod overlay;
 mod palette;
 mod panel;
 mod picture;
 mod populations;
 mod render;
+mod scan;
 
 use crate::run::Run;
+use crate::sweeps::Sweep;
 use panel::Panel;
 
 /// What a picture shows.
@@ -56,6 +59,17 @@ pub fn svg(run: Run<'_>, view: View) -> String {
 /// The view as a PNG file, two pixels to a unit.
 pub fn png(run: Run<'_>, view: View) -> Vec<u8> {
     render::png(&figure::figure(run, &panels(run, view)))
+}
+
+/// The picture of a sweep over one axis or two, as SVG and PNG; none over more.
+pub fn sweep(sweep: &Sweep<'_>) -> Option<(String, Vec<u8>)> {
+    scan::scan(sweep).map(|picture| (render::svg(&picture), render::png(&picture)))
+}
+
+/// Several runs with their names on one scale, as SVG and PNG.
+pub fn overlay(title: &str, runs: &[(&str, Run<'_>)]) -> (String, Vec<u8>) {
+    let picture = overlay::overlay(title, runs);
+    (render::svg(&picture), render::png(&picture))
 }
 
 fn panels(run: Run<'_>, view: View) -> Vec<Panel> {

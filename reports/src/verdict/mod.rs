@@ -3,12 +3,14 @@
 mod erlang;
 mod evaluate;
 mod measure;
+mod number;
 
 use sim_core::scenario::Expectation;
 
 use crate::run::Run;
 
 pub use erlang::erlang_b;
+pub use number::{Unit, number};
 
 /// One expectation and how it fared.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! `timewait check`.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 
+use experiments::in_order;
 use reports::Run;
 use reports::files::{Case, junit};
 use reports::verdict::{Verdict, verdicts};
@@ -13,34 +13,59 @@ use reports::words::counted;
 use crate::args::CheckArgs;
 use crate::exit::{Exit, Failure};
 use crate::load::{self, Found};
-use crate::{output, simulate};
+use crate::output::{self, Single};
+use crate::{interrupt, simulate};
+
+/// A scenario to judge, or why it cannot even be read.
+type Target = Result<Found, Unreadable>;
+
+/// A file that was to be judged and cannot be read. The others are judged all the same.
+struct Unreadable {
+    name: String,
+    why: String,
+}
 
 /// Runs scenarios and judges them; prints a line for each expectation as soon as all before it are judged.
 pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
+    interrupt::listen();
     let targets = targets(&args.scenarios)?;
+    // A place that cannot be written is said before the work, not after it.
+    let report = args.junit.as_deref().map(Single::new).transpose()?;
     let mut cases = Vec::with_capacity(targets.len());
-    judge_all(&targets, usize::from(args.jobs), |case| {
+    let ended = in_order(&targets, usize::from(args.jobs), judge, |judged| {
+        let Some(case) = judged else { return ControlFlow::Break(Ok(())) };
         let text = lines(&case, args.quiet);
         cases.push(case);
-        output::out(&text)
-    })?;
-    if let Some(path) = &args.junit {
-        output::file(path, junit(&cases).as_bytes())?;
-    }
+        match output::out(&text) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(failure) => ControlFlow::Break(Err(failure)),
+        }
+    });
+    ended.unwrap_or(Ok(()))?;
     output::out(&summary(&cases))?;
-    Ok(verdict_of(&cases))
+    if cases.len() < targets.len() {
+        let unwritten = if args.junit.is_some() { "; no report was written" } else { "" };
+        let (judged, all) = (cases.len(), targets.len());
+        output::note(&format!("stopped: {judged} of {all} scenarios were judged{unwritten}"));
+        return Ok(Exit::Interrupted);
+    }
+    if let Some(report) = report {
+        report.publish(junit(&cases).as_bytes())?;
+    }
+    let unreadable = targets.iter().any(Result::is_err);
+    Ok(if unreadable { Exit::Files } else { verdict_of(&cases) })
 }
 
 /// What the arguments stand for, in their order; a directory's files in the order of their paths.
-fn targets(given: &[String]) -> Result<Vec<Found>, Failure> {
+fn targets(given: &[String]) -> Result<Vec<Target>, Failure> {
     if given.is_empty() {
-        return Ok(scenarios::library().iter().copied().map(load::of_library).collect());
+        return Ok(scenarios::library().iter().copied().map(load::of_library).map(Ok).collect());
     }
     let mut targets = Vec::new();
     for name in given {
         let path = Path::new(name);
         if !path.is_dir() || scenarios::bundled(name).is_some() {
-            targets.push(load::find(name)?);
+            targets.push(target(name)?);
             continue;
         }
         let mut files = Vec::new();
@@ -50,10 +75,18 @@ fn targets(given: &[String]) -> Result<Vec<Found>, Failure> {
         }
         files.sort();
         for file in files {
-            targets.push(load::find(&file.display().to_string())?);
+            targets.push(target(&file.display().to_string())?);
         }
     }
     Ok(targets)
+}
+
+/// A name that stands for nothing is a slip on the command line; a file that cannot be read is one case of many.
+fn target(name: &str) -> Result<Target, Failure> {
+    match load::find(name) {
+        Err(Failure::Files(why)) => Ok(Err(Unreadable { name: name.to_owned(), why })),
+        found => found.map(Ok),
+    }
 }
 
 fn ron_files(dir: &Path, out: &mut Vec<PathBuf>) -> Result<(), Failure> {
@@ -69,51 +102,26 @@ fn ron_files(dir: &Path, out: &mut Vec<PathBuf>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Judges scenarios on some threads and hands the cases over in order. Ends early if nobody takes them.
-fn judge_all(
-    targets: &[Found],
-    jobs: usize,
-    mut each: impl FnMut(Case) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let next = AtomicUsize::new(0);
-    let (sender, receiver) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.min(targets.len()) {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(target) = targets.get(i) else { return };
-                    if sender.send((i, judge(target))).is_err() {
-                        return;
-                    }
-                }
-            });
+/// Runs one scenario and judges it; nothing if Ctrl-C came before its end.
+fn judge(target: &Target) -> Option<Case> {
+    if interrupt::wanted() {
+        return None;
+    }
+    let found = match target {
+        Ok(found) => found,
+        Err(Unreadable { name, why }) => {
+            let (name, file) = (name.clone(), name.clone());
+            return Some(Case { name, file, outcome: Err(why.clone()) });
         }
-        drop(sender);
-        // Whichever is ready first waits for those before it: the output does not depend on the threads.
-        let mut ready: Vec<Option<Case>> = targets.iter().map(|_| None).collect();
-        let mut shown = 0;
-        for (i, case) in receiver {
-            ready[i] = Some(case);
-            while let Some(case) = ready.get_mut(shown).and_then(Option::take) {
-                shown += 1;
-                if let Err(failure) = each(case) {
-                    next.store(targets.len(), Ordering::Relaxed);
-                    return Err(failure);
-                }
-            }
+    };
+    let outcome = match found.load() {
+        Err(report) => Err(report.to_string()),
+        Ok(loaded) => {
+            let summary = simulate::quietly(&loaded.scenario)?;
+            Ok(verdicts(Run::new(&loaded.scenario, &summary)))
         }
-        Ok(())
-    })
-}
-
-fn judge(target: &Found) -> Case {
-    let outcome = target.load().map_err(|f| f.to_string()).map(|loaded| {
-        let summary = simulate::quietly(&loaded.scenario);
-        verdicts(Run::new(&loaded.scenario, &summary))
-    });
-    Case { name: target.name.clone(), file: target.source.name.clone(), outcome }
+    };
+    Some(Case { name: found.name.clone(), file: found.source.name.clone(), outcome })
 }
 
 /// A line for each expectation; more for what failed.

@@ -1,6 +1,9 @@
 //! The subcommands, a file each.
 
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod list;
 pub(crate) mod run;
 pub(crate) mod show;
+pub(crate) mod solve;
+pub(crate) mod sweep;

@@ -4,20 +4,32 @@ use std::path::Path;
 
 use reports::plot::{self, View};
 use reports::verdict::{Verdict, verdicts};
+use reports::words::at;
 use reports::{Run, answer, files};
+use sim_core::time::Time;
 
 use crate::args::RunArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Batch};
-use crate::{load, simulate};
+use crate::{interrupt, load, simulate};
 
 /// Runs a scenario, prints the answer and writes the files.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let loaded = load::load(&args.scenario)?;
+    interrupt::listen();
+    let mut scenario = load::load(&args.scenario)?.scenario;
+    if scenario.title.is_empty() {
+        // A file without a title is known by its name.
+        scenario.title.clone_from(&args.scenario.scenario);
+    }
     // Said before minutes of work, not after them.
-    let batch = args.out.as_deref().map(Batch::new).transpose()?;
-    let finished = simulate::with_progress(&loaded.scenario);
-    let run = Run::new(&loaded.scenario, &finished.summary);
+    let names = file_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let batch = args.out.as_deref().map(|dir| Batch::new(dir, &names)).transpose()?;
+    let finished = simulate::with_progress(&scenario);
+    let run = Run::new(&scenario, &finished.summary);
+    if finished.stopped {
+        return interrupted(args, run);
+    }
     let verdicts = verdicts(run);
     let answer = format!("{}{}", answer::answer(run), expectations(&verdicts));
     if let (Some(batch), Some(dir)) = (batch, &args.out) {
@@ -31,6 +43,17 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     output::out(&if args.quiet { format!("{}\n", answer::headline(run)) } else { answer })?;
     Ok(Exit::Ok)
+}
+
+/// The answer so far. Nothing is written and no expectation is judged, for they speak of the whole run.
+fn interrupted(args: &RunArgs, run: Run<'_>) -> Result<Exit, Failure> {
+    let answer = if args.quiet { format!("{}\n", answer::headline(run)) } else { answer::answer(run) };
+    output::out(&answer)?;
+    let unjudged = if run.scenario.expect.is_empty() { "" } else { "; the expectations are not judged" };
+    let unwritten = if args.out.is_some() { "; no file was written" } else { "" };
+    let (ended, whole) = (at(run.summary.ended), at(Time(run.scenario.duration.0)));
+    output::note(&format!("stopped at {ended} of {whole}: this is what there is{unjudged}{unwritten}"));
+    Ok(Exit::Interrupted)
 }
 
 fn shown(dir: &Path) -> String {
@@ -49,14 +72,24 @@ fn expectations(verdicts: &[Verdict]) -> String {
     format!("\nExpectations: {held} of {} hold\n{}", verdicts.len(), failed.collect::<String>())
 }
 
+const TEXTS: [&str; 3] = ["answer.txt", "series.csv", "scenario.ron"];
+/// Written last: where it is, all others are of the same run.
+const MARK: &str = "result.json";
+
+/// Every file that is written.
+fn file_names() -> Vec<String> {
+    let pictures = View::ALL.iter().flat_map(|v| [format!("{}.svg", v.name()), format!("{}.png", v.name())]);
+    TEXTS.map(str::to_owned).into_iter().chain(pictures).chain([MARK.to_owned()]).collect()
+}
+
 fn write_files(mut batch: Batch, run: Run<'_>, verdicts: &[Verdict], answer: &str) -> Result<(), Failure> {
     batch.write("answer.txt", answer.as_bytes())?;
-    batch.write("result.json", files::result_json(run, verdicts).as_bytes())?;
     batch.write("series.csv", files::series_csv(run).as_bytes())?;
     batch.write("scenario.ron", scenarios::show(run.scenario).as_bytes())?;
     for view in View::ALL {
         batch.write(&format!("{}.svg", view.name()), plot::svg(run, view).as_bytes())?;
         batch.write(&format!("{}.png", view.name()), &plot::png(run, view))?;
     }
+    batch.write(MARK, files::result_json(run, verdicts).as_bytes())?;
     batch.publish()
 }

@@ -1,59 +1,47 @@
 //! The bundled scenarios, run: what they claim holds, fails when the setting it hangs on is changed, and is the same
 //! every time.
 
-use std::sync::mpsc;
-use std::thread;
+use std::ops::ControlFlow;
+use std::sync::LazyLock;
 
-use reports::Run;
+use experiments::{Outcome, Run, in_order};
 use reports::verdict::verdicts;
-use scenarios::{Bundled, Extras, Patch, bundled, library, load};
+use scenarios::{Bundled, Patch, bundled, library};
 use sim_core::engine::World;
-use sim_core::engine::queue::{Heap, Lanes, Queue};
-use sim_core::record::Summary;
-use sim_core::scenario::Scenario;
-
-fn scenario(bundled: &Bundled, patches: &[Patch]) -> Scenario {
-    let extras = Extras { files: bundled, patches, ..Extras::default() };
-    load(&bundled.source(), &extras).unwrap_or_else(|report| panic!("{report}")).scenario
-}
-
-fn run<Q: Queue>(scenario: &Scenario) -> Summary {
-    World::<Q, ()>::with_sink(scenario, ()).run()
-}
-
-/// The expectations of a scenario that do not hold.
-fn failures(scenario: &Scenario) -> Vec<String> {
-    let summary = run::<Lanes>(scenario);
-    let failed = verdicts(Run::new(scenario, &summary)).into_iter().filter(|v| !v.passed);
-    failed.map(|v| format!("line {}: {}: expected {}, got {}", v.line, v.text, v.expected, v.got)).collect()
-}
+use sim_core::engine::queue::Heap;
 
 /// Does `work` for each item on two threads; the results come in the order of the items.
 fn on_two_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let (sender, receiver) = mpsc::channel();
-    thread::scope(|scope| {
-        for turn in 0..2 {
-            let (sender, work) = (sender.clone(), &work);
-            scope.spawn(move || {
-                for (i, item) in items.iter().enumerate().skip(turn).step_by(2) {
-                    sender.send((i, work(item))).expect("the receiver waits");
-                }
-            });
-        }
-        drop(sender);
-        let mut results: Vec<(usize, R)> = receiver.iter().collect();
-        results.sort_by_key(|(i, _)| *i);
-        results.into_iter().map(|(_, result)| result).collect()
-    })
+    let mut results = Vec::with_capacity(items.len());
+    let end: Option<()> = in_order(items, 2, work, |result| {
+        results.push(result);
+        ControlFlow::Continue(())
+    });
+    assert_eq!(end, None);
+    results
+}
+
+fn run(bundled: &Bundled, patches: Vec<Patch>) -> Outcome {
+    let run = Run { patches, ..Run::bundled(*bundled) };
+    run.run().unwrap_or_else(|report| panic!("{report}"))
+}
+
+/// Every scenario of the library, run once; all tests here read these.
+static RUNS: LazyLock<Vec<(&Bundled, Outcome)>> =
+    LazyLock::new(|| library().iter().zip(on_two_threads(library(), |b| run(b, Vec::new()))).collect());
+
+/// The expectations of a scenario that do not hold.
+fn failures(outcome: &Outcome) -> Vec<String> {
+    let read = reports::Run::new(&outcome.scenario, &outcome.summary);
+    let failed = verdicts(read).into_iter().filter(|v| !v.passed);
+    failed.map(|v| format!("line {}: {}: expected {}, got {}", v.line, v.text, v.expected, v.got)).collect()
 }
 
 #[test]
 fn every_expectation_holds() {
-    let results = on_two_threads(library(), |bundled| failures(&scenario(bundled, &[])));
-    let failed: Vec<String> = library()
+    let failed: Vec<String> = RUNS
         .iter()
-        .zip(results)
-        .flat_map(|(bundled, failed)| failed.into_iter().map(move |f| format!("{}: {f}", bundled.name)))
+        .flat_map(|(bundled, run)| failures(run).into_iter().map(|f| format!("{}: {f}", bundled.name)))
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
@@ -88,7 +76,7 @@ fn every_scenario_fails_when_its_key_setting_changes() {
     let held = on_two_threads(CHANGES, |(name, change)| {
         let bundled = bundled(name).unwrap_or_else(|| panic!("no scenario {name}"));
         let patch = Patch::parse(change).unwrap_or_else(|why| panic!("{change}: {why}"));
-        failures(&scenario(bundled, &[patch])).is_empty()
+        failures(&run(bundled, vec![patch])).is_empty()
     });
     let untouched: Vec<_> = CHANGES.iter().zip(held).filter(|(_, held)| *held).map(|(c, _)| c).collect();
     assert!(untouched.is_empty(), "these changes go unnoticed: {untouched:#?}");
@@ -99,13 +87,11 @@ const LONG: &[&str] = &["poisson-470", "poisson-500", "msl-by-system"];
 
 #[test]
 fn runs_repeat_to_the_bit_on_either_queue() {
-    let short: Vec<&Bundled> = library().iter().filter(|b| !LONG.contains(&b.name)).collect();
-    let digests = on_two_threads(&short, |bundled| {
-        let scenario = scenario(bundled, &[]);
-        let first = run::<Lanes>(&scenario);
-        assert_eq!(first, run::<Lanes>(&scenario), "{}: twice on lanes", bundled.name);
-        assert_eq!(first, run::<Heap>(&scenario), "{}: on lanes and on the heap", bundled.name);
-        format!("{} {}", first.digest, bundled.name)
+    let short: Vec<_> = RUNS.iter().filter(|(bundled, _)| !LONG.contains(&bundled.name)).collect();
+    let digests = on_two_threads(&short, |(bundled, run)| {
+        let heap = World::<Heap, ()>::with_sink(&run.scenario, ()).run();
+        assert_eq!(run.summary, heap, "{}: on lanes and on the heap", bundled.name);
+        format!("{} {}", heap.digest, bundled.name)
     });
     // The same on every machine, and in every version until behaviour changes; then CHANGELOG.md says why.
     insta::assert_snapshot!("digests", digests.join("\n"));

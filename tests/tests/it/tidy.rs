@@ -83,10 +83,24 @@ fn the_core_is_integer_silent_and_alone() {
 #[test]
 fn libraries_do_not_print() {
     let banned = [("println", "only the command prints"), ("eprintln", "only the command prints")];
-    for folder in ["scenarios/src", "reports/src"] {
+    for folder in ["scenarios/src", "experiments/src", "reports/src"] {
         let found = offenders(folder, &banned);
         assert!(found.is_empty(), "{}", found.join("\n"));
     }
+}
+
+/// A run is a value that is computed anywhere: also where there are no files, no clock and no terminal.
+#[test]
+fn experiments_need_no_operating_system() {
+    let banned = [
+        ("fs", "whoever asks reads and writes the files"),
+        ("var", "what a run depends on stands in the run"),
+        ("Instant", "whoever waits has the clock"),
+        ("SystemTime", "whoever waits has the clock"),
+        ("process", "whoever asks decides where it runs"),
+    ];
+    let found = offenders("experiments/src", &banned);
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 /// The layers of the core, from `sim-core/src/lib.rs`: groups of `pub mod` lines separated by blank lines.
@@ -139,7 +153,7 @@ fn the_state_of_an_endpoint_has_one_writer() {
 #[test]
 fn files_fit_in_one_sitting() {
     const MOST_LINES: usize = 800;
-    let folders = ["sim-core/src", "scenarios/src", "reports/src", "sim-cli/src", "tests"];
+    let folders = ["sim-core/src", "scenarios/src", "experiments/src", "reports/src", "sim-cli/src", "tests"];
     let long: Vec<String> = folders
         .iter()
         .flat_map(|folder| sources(folder))
@@ -154,7 +168,9 @@ fn files_fit_in_one_sitting() {
 #[test]
 fn nothing_is_left_unfinished_or_ignored() {
     let banned = [("todo", "finish it"), ("unimplemented", "finish it"), ("dbg", "remove it")];
-    for folder in ["sim-core/src", "scenarios/src", "reports/src", "sim-cli/src", "tests/src"] {
+    for folder in
+        ["sim-core/src", "scenarios/src", "experiments/src", "reports/src", "sim-cli/src", "tests/src"]
+    {
         let mut found = offenders(folder, &banned);
         for (name, text) in sources(folder) {
             found.extend(

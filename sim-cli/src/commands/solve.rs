@@ -1,0 +1,161 @@
+//! `timewait solve`.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use experiments::formula::tuples;
+use experiments::solve::{Edge, Solution, search};
+use experiments::sweep::Seeds;
+use experiments::{Range, Run, Target, in_order, range};
+use reports::solution::{Solved, answer};
+use reports::verdict::verdicts;
+use scenarios::{Loaded, Patch};
+
+use crate::args::SolveArgs;
+use crate::exit::{Exit, Failure};
+use crate::interrupt;
+use crate::load::{self, asked_scenario, quoted};
+use crate::output;
+use crate::progress::Progress;
+
+/// What is asked: a scenario, what of it varies, and its expectations.
+struct Question {
+    base: Run,
+    target: Target,
+    range: Range,
+    until: Option<Patch>,
+}
+
+impl Question {
+    /// The run at a value of the range.
+    fn run(&self, step: u64, seed: Option<u64>) -> Run {
+        let mut run = self.base.clone();
+        run.patches.push(self.target.patch(&self.range.value(step).to_string()));
+        run.patches.extend(self.until.clone());
+        run.seed = seed.or(run.seed);
+        run
+    }
+
+    /// Whether all expectations hold there; nothing if Ctrl-C came before the end.
+    fn holds(&self, step: u64, seed: Option<u64>) -> Option<bool> {
+        if interrupt::wanted() {
+            return None;
+        }
+        // Both ends have been loaded; a value between them that is refused counts as one that fails.
+        let Ok(outcome) = self.run(step, seed).watched(|_| interrupt::flow()) else { return Some(false) };
+        let read = reports::Run::new(&outcome.scenario, &outcome.summary);
+        (!outcome.stopped).then(|| verdicts(read).iter().all(|v| v.passed))
+    }
+}
+
+/// Finds the largest or smallest value at which all expectations hold.
+pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
+    interrupt::listen();
+    let (question, at_low) = question(args)?;
+    let seeds = seeds(args)?;
+    let solutions = search_all(&question, &seeds, usize::from(args.jobs));
+    let solutions: Vec<(u64, Solution)> =
+        solutions.into_iter().map(|(seed, s)| (seed.unwrap_or(at_low.scenario.seed), s)).collect();
+    let complete = solutions.len() == seeds.len() && solutions.iter().all(|(_, s)| s.complete);
+    let fails = solutions.first().and_then(|(_, s)| match s.edge {
+        Some(Edge::Largest { fails, .. } | Edge::Smallest { fails, .. }) => Some(fails),
+        _ => None,
+    });
+    let beyond = fails.filter(|_| complete).and_then(|step| question.run(step, seeds[0]).run().ok());
+    let beyond = beyond.as_ref().map(|o| reports::Run::new(&o.scenario, &o.summary));
+    let bound = beyond.and_then(|run| run.summary.bound_first().map(|l| run.limit_name(l.limit)));
+    let name = &question.target.name;
+    let source = name.strip_prefix("traffic.").and_then(|rest| rest.strip_suffix(".rate"));
+    output::out(&answer(&Solved {
+        title: &at_low.scenario.title,
+        asked: &asked(args),
+        name,
+        range: &question.range,
+        solutions: &solutions,
+        scenario: &at_low.scenario,
+        beyond: &beyond.map(verdicts).unwrap_or_default(),
+        bound_first: bound.as_deref(),
+        tuples: source.and_then(|source| tuples(&at_low.scenario, source)),
+    }))?;
+    if complete {
+        return Ok(Exit::Ok);
+    }
+    output::note("stopped: this is what was found by then");
+    Ok(Exit::Interrupted)
+}
+
+/// The question, and the scenario at the lower end of the range.
+fn question(args: &SolveArgs) -> Result<(Question, Loaded), Failure> {
+    let (base, loaded, found) = load::gather(&args.scenario)?;
+    let ranged = range(&args.vary, &loaded.scenario);
+    let (target, range) = ranged.map_err(|why| Failure::Usage(format!("--vary: {why}")))?;
+    let until =
+        (!args.until.is_empty()).then(|| Patch::new("expect", format!("[{}]", args.until.join(", "))));
+    let mut question = Question { base, target, range, until };
+    let mut ends = Vec::new();
+    for step in [0, question.range.steps()] {
+        let mut run = question.run(step, None);
+        let loaded = run.gather(found.files()).map_err(|report| {
+            let (name, value) = (&question.target.name, question.range.value(step));
+            Failure::Scenario(format!("at {name}={value}:\n{report}"))
+        })?;
+        question.base.files.0.extend(run.files.0);
+        ends.push(loaded);
+    }
+    let at_low = ends.swap_remove(0);
+    if at_low.scenario.expect.is_empty() {
+        let said = "the scenario expects nothing; say what shall hold: --until 'never(\"failed\")'";
+        return Err(Failure::Usage(said.to_owned()));
+    }
+    Ok((question, at_low))
+}
+
+fn seeds(args: &SolveArgs) -> Result<Vec<Option<u64>>, Failure> {
+    let Some(text) = &args.seeds else { return Ok(vec![None]) };
+    match Seeds::parse(text).map_err(|why| Failure::Usage(format!("--seeds: {why}")))? {
+        Seeds::Own => Ok(vec![None]),
+        Seeds::Listed(seeds) => Ok(seeds.into_iter().map(Some).collect()),
+        Seeds::Until(_) => Err(Failure::Usage("--seeds: solve takes seeds as `1..20` or `1,5,9`".to_owned())),
+    }
+}
+
+/// The edge for each seed: several seeds at once, or several values of one.
+fn search_all(question: &Question, seeds: &[Option<u64>], jobs: usize) -> Vec<(Option<u64>, Solution)> {
+    let within = if seeds.len() == 1 { jobs } else { 1 };
+    let usual = seeds.len() * usual_tries(question.range.steps());
+    let progress = Mutex::new((0, Progress::new(std::io::stderr().is_terminal())));
+    let one = |&seed: &Option<u64>| {
+        let holds = |step: u64| {
+            let answer = question.holds(step, seed)?;
+            let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
+            progress.0 += 1;
+            let done = progress.0;
+            progress.1.show(done, usual.max(done));
+            Some(answer)
+        };
+        (seed, search(question.range.steps(), within, holds))
+    };
+    let mut found = Vec::new();
+    let _: Option<()> = in_order(seeds, jobs, one, |solution| {
+        found.push(solution);
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+/// So many values are usually tried: both ends, two for each third, and those that show whether the answer is monotone.
+fn usual_tries(steps: u64) -> usize {
+    let thirds = std::iter::successors(Some(steps), |s| (*s > 1).then_some(s.div_ceil(3)));
+    2 + 2 * (thirds.count() - 1) + 7
+}
+
+/// The command that asks this, without what changes no result.
+fn asked(args: &SolveArgs) -> String {
+    let mut words = asked_scenario("solve", &args.scenario);
+    words.extend(["--vary".to_owned(), quoted(&args.vary)]);
+    words.extend(args.until.iter().flat_map(|e| ["--until".to_owned(), quoted(e)]));
+    words.extend(args.seeds.iter().flat_map(|s| ["--seeds".to_owned(), quoted(s)]));
+    words.join(" ")
+}
