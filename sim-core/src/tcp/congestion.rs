@@ -3,7 +3,7 @@
 //! Lifecycles are what this simulator is about; so there is no CUBIC, pacing, RACK, F-RTO or undo here.
 
 use super::ack::AckEffect;
-use super::endpoint::{Congestion, Endpoint};
+use super::endpoint::{CaState, Endpoint};
 use super::{Out, Segment};
 use crate::counter::Counter;
 
@@ -28,9 +28,9 @@ impl Endpoint {
             self.add_duplicate(out);
         }
         match self.ca_state {
-            Congestion::Loss | Congestion::Recovery => self.go_on_recovering(effect),
-            Congestion::Open | Congestion::Disorder => {
-                self.ca_state = if self.sacked_out > 0 { Congestion::Disorder } else { Congestion::Open };
+            CaState::Loss | CaState::Recovery => self.go_on_recovering(effect),
+            CaState::Open | CaState::Disorder => {
+                self.ca_state = if self.sacked_out > 0 { CaState::Disorder } else { CaState::Open };
                 if effect.advanced {
                     self.grow_window(u32::from(effect.acked.packets), u32::from(effect.in_flight));
                 }
@@ -75,7 +75,7 @@ impl Endpoint {
     }
 
     fn enter_recovery(&mut self) {
-        self.ca_state = Congestion::Recovery;
+        self.ca_state = CaState::Recovery;
         self.high_seq = self.snd_nxt;
         self.retransmit_high = self.snd_una;
         self.ssthresh = (self.cwnd / 2).max(2);
@@ -88,10 +88,10 @@ impl Endpoint {
         for _ in 0..self.flight.lose_retransmissions() {
             out.count(Counter::TcpExtTCPLostRetransmit);
         }
-        if self.ca_state != Congestion::Loss || self.retransmits == 0 {
+        if self.ca_state != CaState::Loss || self.retransmits == 0 {
             self.ssthresh = (self.cwnd / 2).max(2);
         }
-        self.ca_state = Congestion::Loss;
+        self.ca_state = CaState::Loss;
         self.cwnd = 1;
         self.cwnd_cnt = 0;
         self.sacked_out = 0;
@@ -112,14 +112,14 @@ impl Endpoint {
         if self.retransmit_high.before(self.snd_una) {
             self.retransmit_high = self.snd_una;
         }
-        if self.ca_state == Congestion::Loss {
+        if self.ca_state == CaState::Loss {
             self.cwnd += u32::from(effect.acked.packets);
         }
         true
     }
 
     fn leave_recovery(&mut self) {
-        self.ca_state = Congestion::Open;
+        self.ca_state = CaState::Open;
         self.sacked_out = 0;
         self.lost_out = 0;
         self.retrans_stamp = 0;

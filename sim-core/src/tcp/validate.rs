@@ -146,12 +146,12 @@ impl Endpoint {
     /// A RST one below RCV.NXT counts after the peer's FIN, for it may have missed our ACK (`tcp_reset_check`).
     fn resets_after_fin(&self, seg: &Segment) -> bool {
         seg.seq + 1 == self.rcv_nxt
-            && matches!(self.state, State::CloseWait | State::LastAck | State::Closing)
+            && matches!(self.state(), State::CloseWait | State::LastAck | State::Closing)
     }
 
     /// The SYN,ACK of the other side of a simultaneous open.
     fn completes_simultaneous_open(&self, seg: &Segment) -> bool {
-        self.state == State::SynRecv
+        self.state() == State::SynRecv
             && !self.orphan
             && seg.flags.has(Flags::ACK)
             && seg.seq_len() == 1
@@ -160,7 +160,7 @@ impl Endpoint {
     }
 
     fn challenge_syn(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
-        if self.state == State::Established {
+        if self.state() == State::Established {
             out.count(Counter::TcpInErrs);
         }
         out.count(Counter::TcpExtTCPSYNChallenge);
