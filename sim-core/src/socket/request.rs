@@ -129,7 +129,7 @@ impl Request {
         seg: &Segment,
         out: &mut impl Out,
     ) -> Verdict {
-        let stamp = cx.seconds().saturating_sub(self.interval(cx).as_secs() as u32);
+        let stamp = cx.seconds().wrapping_sub(self.interval(cx).as_secs() as u32);
         let rst = seg.flags.has(Flags::RST);
         let stale = seg.ts.is_some_and(|ts| paws_rejects(cx, self.hs.ts_recent, stamp, ts.val, rst));
         let pure_syn = seg.flags.0 & (Flags::RST.0 | Flags::ACK.0 | Flags::SYN.0) == Flags::SYN.0;

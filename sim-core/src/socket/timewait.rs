@@ -9,9 +9,9 @@ use crate::seq::Seq;
 use crate::tcp::config::{ReuseDelay, TcpConfig, TimeWaitPolicy, TwReuse};
 use crate::tcp::{
     Cx, Flags, Inherited, Out, Segment, Shared, State, TimeWait, TimerKind, TsOption, Why, in_window,
-    limitable, oow_limited, paws_rejects, reply_with_reset,
+    limitable, oow_limited, paws_rejects, reply_with_reset, second_reached, whole_seconds,
 };
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 /// What a segment does to a mini-socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,7 +255,9 @@ impl TimeWait {
         let old_enough = match cfg.tw_reuse_delay {
             // Strictly later, in whole milliseconds.
             ReuseDelay::SinceEntry(delay) => now.as_millis() > self.entered.as_millis() + delay.as_millis(),
-            ReuseDelay::NextSecond => now.0 / Span::from_secs(1).0 + 1 > u64::from(self.ts_recent_stamp),
+            ReuseDelay::NextSecond => {
+                second_reached(whole_seconds(now), self.ts_recent_stamp.wrapping_add(1))
+            }
         };
         let free = port_fixed || (wanted && !self.fin_wait2 && old_enough);
         (free && self.ts_recent_stamp != 0).then(|| Inherited {

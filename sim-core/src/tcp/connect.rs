@@ -177,7 +177,7 @@ impl Endpoint {
         sock.rcv_wscale = first.scale;
         out.moved(State::Closed, State::SynSent);
         let syn = sock.syn_segment(cx);
-        sock.retrans_stamp = cx.millis().wrapping_add(1).max(1);
+        sock.retrans_stamp = cx.retrans_stamp();
         sock.snd_nxt = isn + 1;
         sock.write_seq = isn + 1;
         sock.flight.push(isn + 1, cx.micros(), false);

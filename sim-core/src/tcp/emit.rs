@@ -198,7 +198,7 @@ impl Endpoint {
         self.flight.head_resent(cx.micros(), true);
         self.push_retransmission(cx, from, end, out);
         if self.retrans_stamp == 0 {
-            self.retrans_stamp = cx.millis().wrapping_add(1).max(1);
+            self.retrans_stamp = cx.retrans_stamp();
         }
         end
     }

@@ -94,9 +94,10 @@ impl Endpoint {
     }
 
     fn queue_rules(&self) -> [Rule; 3] {
+        let closed = self.state() == State::Closed;
         [
             (self.cwnd > 0, "the congestion window is open"),
-            (self.sacked_out <= self.flight.packets(), "no more is delivered than was sent"),
+            (closed || self.sacked_out <= self.flight.packets(), "no more is delivered than was sent"),
             (
                 self.ofo.is_sorted_after(self.rcv_nxt),
                 "the out-of-order queue is sorted, disjoint and beyond RCV.NXT",

@@ -318,6 +318,7 @@ impl Endpoint {
 
     /// Arms the timer that serves keep-alive and FIN_WAIT2.
     pub(super) fn arm_keepalive(&mut self, cx: &Cx<'_>, delay: Span) {
+        let delay = cx.cfg.timers.at_least_a_tick(delay);
         cx.notes.arm(Alarm::KeepAlive, delay);
         self.keep_at = cx.cfg.timers.expiry(cx.now, delay);
     }

@@ -1,6 +1,6 @@
 //! RFC 9293 §3.10.7.4, first to fourth: timestamps, sequence number, RST, SYN (`tcp_validate_incoming`).
 
-use super::context::oow_limited;
+use super::context::{oow_limited, second_reached};
 use super::endpoint::Endpoint;
 use super::{Cx, Flags, Out, Segment, State, Why};
 use crate::counter::Counter;
@@ -14,13 +14,13 @@ const PAWS_MSL: u32 = 60;
 /// Whether a timestamp may be as old as `slack` below TS.Recent and still pass (`tcp_paws_check`).
 pub(crate) fn paws_passes(cx: &Cx<'_>, ts_recent: u32, stamp: u32, tsval: u32, slack: i32) -> bool {
     (ts_recent.wrapping_sub(tsval) as i32) <= slack
-        || cx.seconds() >= stamp.saturating_add(PAWS_WRAP)
+        || second_reached(cx.seconds(), stamp.wrapping_add(PAWS_WRAP))
         || ts_recent == 0
 }
 
 /// Whether PAWS rejects a segment for a connection that is not fully there (`tcp_paws_reject`).
 pub(crate) fn paws_rejects(cx: &Cx<'_>, ts_recent: u32, stamp: u32, tsval: u32, rst: bool) -> bool {
-    let excused = rst && cx.seconds() >= stamp.saturating_add(PAWS_MSL);
+    let excused = rst && second_reached(cx.seconds(), stamp.wrapping_add(PAWS_MSL));
     !excused && !paws_passes(cx, ts_recent, stamp, tsval, 0)
 }
 

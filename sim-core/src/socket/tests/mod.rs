@@ -2,6 +2,7 @@
 
 mod closing;
 mod data;
+mod extremes;
 mod fuzz;
 mod lifecycle;
 mod opening;
