@@ -35,9 +35,10 @@ fn stale(pair: &Pair, sender: usize, older_by: u32) -> Segment {
 fn a_connection_lives_through_the_wrap_of_its_clocks() {
     let wheel =
         |hz| TcpConfig { timers: TimerModel::Wheel { hz, phase: Span::ZERO }, ..TcpConfig::default() };
-    // The moment at which the clock of whole seconds, or that of ticks, would be 0.
+    // The moment at which the clock of whole seconds, or that of ticks, would be 0; and a little before.
     let never = u64::from(u32::MAX);
     for (cfg, zero) in [
+        (exact(), Time((never - 10) * SECOND)),
         (exact(), Time(never * SECOND)),
         (exact(), Time(never * 4_000_000)),
         (wheel(250), Time(never * 4_000_000)),
