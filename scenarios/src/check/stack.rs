@@ -167,7 +167,9 @@ pub(crate) static TCP: &[Field] = &[
     number!(max_syn_backlog = "net.ipv4.tcp_max_syn_backlog", 0..=u64::from(u32::MAX), u32),
     number!(somaxconn = "net.core.somaxconn", 0..=u64::from(u32::MAX), u32),
     switch!(abort_on_overflow = "net.ipv4.tcp_abort_on_overflow"),
-    switch!(counters_6_18),
+    switch!(old_ack_unanswered),
+    switch!(checks_right_edge),
+    switch!(paws_counters),
 ];
 
 /// Names of [`TCP`], for the check of unknown fields.
@@ -209,7 +211,9 @@ pub(crate) const TCP_NAMES: &[&str] = &[
     "max_syn_backlog",
     "somaxconn",
     "abort_on_overflow",
-    "counters_6_18",
+    "old_ack_unanswered",
+    "checks_right_edge",
+    "paws_counters",
 ];
 
 /// Every parameter of the ephemeral ports.

@@ -210,7 +210,7 @@ impl Request {
         out.refused(if stale || bad_echo { Why::Paws } else { Why::Sequence });
         if stale {
             out.count(Counter::TcpExtPAWSEstab);
-        } else if bad_echo && cx.cfg.counters_6_18 {
+        } else if bad_echo && cx.cfg.paws_counters {
             out.count(Counter::TcpExtTSEcrRejected);
         }
     }

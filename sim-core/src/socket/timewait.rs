@@ -139,7 +139,7 @@ impl TimeWait {
         }
         if stale {
             out.refused(Why::Paws);
-            out.count(if cx.cfg.counters_6_18 {
+            out.count(if cx.cfg.paws_counters {
                 Counter::TcpExtPAWSTimewait
             } else {
                 Counter::TcpExtPAWSEstab

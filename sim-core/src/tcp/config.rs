@@ -249,8 +249,14 @@ pub struct TcpConfig {
     pub somaxconn: u32,
     /// `tcp_abort_on_overflow`.
     pub abort_on_overflow: bool,
-    /// Whether 6.18's new counters and tests exist (PAWSTimewait, PAWSOldAck, BeyondWindow).
-    pub counters_6_18: bool,
+    /// An old ACK that PAWS refuses is not answered and counts as `PAWSOldAck`. It carries no data and lies below
+    /// RCV.NXT, so it was merely overtaken (Linux 6.14 and later, `tcp_disordered_ack_check`).
+    pub old_ack_unanswered: bool,
+    /// The data of a segment must end in the window; one that reaches beyond it counts as `BeyondWindow` (Linux 6.18,
+    /// `tcp_sequence`). Before, only the beginning counted.
+    pub checks_right_edge: bool,
+    /// `PAWSTimewait` and `TSEcrRejected` exist. Before, the first was part of `PAWSEstab`, and the second not counted.
+    pub paws_counters: bool,
 }
 
 impl Default for TcpConfig {
@@ -292,7 +298,9 @@ impl Default for TcpConfig {
             max_syn_backlog: 2048,
             somaxconn: 4096,
             abort_on_overflow: false,
-            counters_6_18: true,
+            old_ack_unanswered: true,
+            checks_right_edge: true,
+            paws_counters: true,
         }
     }
 }

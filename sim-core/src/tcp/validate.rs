@@ -56,7 +56,7 @@ impl Endpoint {
             out.refused(Why::Paws);
             if syn {
                 self.challenge_syn(cx, out);
-            } else if cx.cfg.counters_6_18 && self.is_old_pure_ack(seg) {
+            } else if cx.cfg.old_ack_unanswered && self.is_old_pure_ack(seg) {
                 // Common when ACKs were reordered, so no longer answered (Linux 6.14 and later).
                 out.count(Counter::TcpExtPAWSOldAck);
             } else {
@@ -118,7 +118,7 @@ impl Endpoint {
         if seg.end().before(self.rcv_wup) {
             return Position::Old;
         }
-        if !cx.cfg.counters_6_18 {
+        if !cx.cfg.checks_right_edge {
             return if seg.seq.after(right) { Position::Beyond } else { Position::Acceptable };
         }
         let end_of_data = seg.seq + seg.len + u32::from(seg.flags.has(Flags::SYN));
@@ -136,7 +136,7 @@ impl Endpoint {
         } else if seg.flags.has(Flags::SYN) {
             self.challenge_syn(cx, out);
         } else {
-            if position == Position::Beyond && cx.cfg.counters_6_18 {
+            if position == Position::Beyond && cx.cfg.checks_right_edge {
                 out.count(Counter::TcpExtBeyondWindow);
             }
             self.duplicate_ack_limited(cx, seg, Counter::TcpExtTCPACKSkippedSeq, out);
