@@ -1,7 +1,7 @@
 //! The beginning of a connection: connect(), SYN_SENT (RFC 9293 §3.10.7.3), and the child of a request.
 
 use super::congestion::INITIAL_WINDOW;
-use super::delack::DEFAULT_MSS;
+use super::delack::{AckState, DEFAULT_MSS};
 use super::endpoint::{CaState, Endpoint, Pending};
 use super::flight::Flight;
 use super::reassembly::OutOfOrder;
@@ -115,7 +115,7 @@ const BLANK: Endpoint = Endpoint {
     reordering: 3,
     snd_wscale: 0,
     rcv_wscale: 0,
-    ack_pending: 0,
+    ack_pending: AckState::NONE,
     quick: 0,
     pingpong: 0,
     refused: 0,

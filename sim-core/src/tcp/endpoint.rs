@@ -1,5 +1,6 @@
 //! One connection as a value: its variables, and the verbs of its face.
 
+use super::delack::AckState;
 use super::flight::Flight;
 use super::reassembly::OutOfOrder;
 use super::state::CurrentState;
@@ -113,7 +114,7 @@ pub struct Endpoint {
     pub(super) reordering: u8,
     pub(super) snd_wscale: u8,
     pub(super) rcv_wscale: u8,
-    pub(super) ack_pending: u8,
+    pub(super) ack_pending: AckState,
     pub(super) quick: u8,
     pub(super) pingpong: u8,
     pub(super) refused: u8,

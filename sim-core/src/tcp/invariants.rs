@@ -1,6 +1,6 @@
 //! What must hold of an endpoint after every step, whatever has been done to it.
 
-use super::delack::TIMER;
+use super::delack::AckState;
 use super::endpoint::{Endpoint, Pending};
 use super::{State, TimerKind};
 use crate::time::Time;
@@ -81,7 +81,7 @@ impl Endpoint {
                 "the transmit timer has a purpose if and only if it runs",
             ),
             (
-                (self.ack_pending & TIMER != 0) == (self.delack_at != Time::NEVER),
+                self.ack_pending.has(AckState::TIMER) == (self.delack_at != Time::NEVER),
                 "the delayed-ACK timer runs if and only if it is marked",
             ),
             (closed || in_flight == retransmits, "what is in flight has a timer, and nothing else has"),

@@ -1,5 +1,6 @@
 //! What happens when time has passed (tcp_timer.c). One transmit timer serves three purposes, as in the kernel.
 
+use super::delack::AckState;
 use super::endpoint::{CaState, Endpoint, LINGER2_NEVER, Pending};
 use super::{Alarm, Cx, Out, State, TimeWait, TimerKind};
 use crate::counter::Counter;
@@ -54,7 +55,7 @@ impl Endpoint {
         self.xmit_at = Time::NEVER;
         self.delack_at = Time::NEVER;
         self.keep_at = Time::NEVER;
-        self.ack_pending = 0;
+        self.ack_pending = AckState::NONE;
     }
 
     /// Starts the retransmission timer for what is in flight, or stops it (`tcp_rearm_rto`). Where a probe ran, its
