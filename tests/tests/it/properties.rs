@@ -12,7 +12,7 @@ use tests::model::chance::{Shape, Step, Subject};
 use tests::model::wire::{Fate, Plan, Wire};
 
 /// A configuration with a fixed seed, unless the environment names another one.
-fn config(cases: u32) -> Config {
+pub(crate) fn config(cases: u32) -> Config {
     let default = Config::default();
     let seed = match default.rng_seed {
         RngSeed::Random => RngSeed::Fixed(9293),
