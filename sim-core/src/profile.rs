@@ -93,7 +93,9 @@ fn linux() -> Defaults {
 fn linux_before_6_18() -> Defaults {
     let mut d = linux();
     d.tcp.tw_reuse_delay = ReuseDelay::NextSecond;
-    d.tcp.counters_6_18 = false;
+    d.tcp.old_ack_unanswered = false;
+    d.tcp.checks_right_edge = false;
+    d.tcp.paws_counters = false;
     // tcp_rmem[2] grew to 32 MiB in 6.16.
     d.tcp.rcv_buf_max = 6_291_456;
     d

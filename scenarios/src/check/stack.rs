@@ -217,7 +217,12 @@ pub(crate) static TCP: &[Parameter] = &[
         "net.ipv4.tcp_abort_on_overflow",
         tcp_switch!(abort_on_overflow, "a full accept queue answers with RST"),
     ),
-    own(tcp_switch!(counters_6_18, "whether the counters and checks that are new in 6.18 exist")),
+    own(tcp_switch!(
+        old_ack_unanswered,
+        "an old ACK that PAWS refuses is not answered, and counts as `PAWSOldAck`"
+    )),
+    own(tcp_switch!(checks_right_edge, "the data of a segment must end in the window, else `BeyondWindow`")),
+    own(tcp_switch!(paws_counters, "whether the counters `PAWSTimewait` and `TSEcrRejected` exist")),
 ];
 
 /// Every parameter of the ephemeral ports.

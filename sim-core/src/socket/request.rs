@@ -158,7 +158,7 @@ impl Request {
         seg: &Segment,
         out: &mut impl Out,
     ) -> Verdict {
-        let stamp = cx.seconds().saturating_sub(self.interval(cx).as_secs() as u32);
+        let stamp = cx.seconds().wrapping_sub(self.interval(cx).as_secs() as u32);
         let rst = seg.flags.has(Flags::RST);
         let stale = seg.ts.is_some_and(|ts| paws_rejects(cx, self.hs.ts_recent, stamp, ts.val, rst));
         let pure_syn = seg.flags.0 & (Flags::RST.0 | Flags::ACK.0 | Flags::SYN.0) == Flags::SYN.0;
@@ -239,7 +239,7 @@ impl Request {
         out.refused(if stale || bad_echo { Why::Paws } else { Why::Sequence });
         if stale {
             out.count(Counter::TcpExtPAWSEstab);
-        } else if bad_echo && cx.cfg.counters_6_18 {
+        } else if bad_echo && cx.cfg.paws_counters {
             out.count(Counter::TcpExtTSEcrRejected);
         }
     }

@@ -114,9 +114,12 @@ impl Seat {
             && (self.shared.mini_sockets, self.shared.orphans) == (0, 0)
     }
 
-    /// listen(); a second one begins with empty queues.
+    /// listen(); a second one changes the backlog and leaves the queues as they are (`inet_listen`).
     pub fn listen(&mut self, backlog: u32, somaxconn: u32) {
-        self.listener = Some(Listener::new(backlog, somaxconn));
+        match &mut self.listener {
+            Some(listener) => listener.set_backlog(backlog, somaxconn),
+            None => self.listener = Some(Listener::new(backlog, somaxconn)),
+        }
     }
 
     /// Closes the listener, and with it what was never accepted (`inet_csk_listen_stop`). A request stays until its

@@ -9,7 +9,7 @@ use crate::seq::Seq;
 use crate::tcp::config::{ReuseDelay, TcpConfig, TimeWaitPolicy, TwReuse};
 use crate::tcp::{
     Cx, Flags, Inherited, Out, Segment, Shared, State, TimeWait, TimerKind, TsOption, Why, in_window,
-    limitable, oow_limited, paws_rejects, reply_with_reset,
+    limitable, oow_limited, paws_rejects, reply_with_reset, second_reached, whole_seconds,
 };
 use crate::time::{Span, Time};
 
@@ -139,7 +139,7 @@ impl TimeWait {
         }
         if stale {
             out.refused(Why::Paws);
-            out.count(if cx.cfg.counters_6_18 {
+            out.count(if cx.cfg.paws_counters {
                 Counter::TcpExtPAWSTimewait
             } else {
                 Counter::TcpExtPAWSEstab
@@ -255,7 +255,9 @@ impl TimeWait {
         let old_enough = match cfg.tw_reuse_delay {
             // Strictly later, in whole milliseconds.
             ReuseDelay::SinceEntry(delay) => now.as_millis() > self.entered.as_millis() + delay.as_millis(),
-            ReuseDelay::NextSecond => now.0 / Span::from_secs(1).0 + 1 > u64::from(self.ts_recent_stamp),
+            ReuseDelay::NextSecond => {
+                second_reached(whole_seconds(now), self.ts_recent_stamp.wrapping_add(1))
+            }
         };
         let free = port_fixed || (wanted && !self.fin_wait2 && old_enough);
         (free && self.ts_recent_stamp != 0).then(|| Inherited {

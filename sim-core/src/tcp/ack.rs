@@ -1,6 +1,6 @@
 //! RFC 9293 §3.10.7.4, fifth: the ACK field (`tcp_ack`).
 
-use super::endpoint::{Congestion, Endpoint, Pending};
+use super::endpoint::{CaState, Endpoint, Pending};
 use super::flight::Acked;
 use super::{Cx, Flags, Notice, Out, Segment, Why};
 use crate::counter::Counter;
@@ -184,6 +184,6 @@ impl Endpoint {
 
     /// Whether recovery is going on.
     pub(super) const fn recovering(&self) -> bool {
-        matches!(self.ca_state, Congestion::Recovery | Congestion::Loss)
+        matches!(self.ca_state, CaState::Recovery | CaState::Loss)
     }
 }

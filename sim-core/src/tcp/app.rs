@@ -13,8 +13,8 @@ const LINGER2_MAX: Span = Span::from_secs(120);
 impl Endpoint {
     /// send() on a non-blocking descriptor (`tcp_sendmsg_locked`).
     pub(super) fn send(&mut self, cx: &mut Cx<'_>, len: u32, out: &mut impl Out) -> Result<u32, Errno> {
-        let connected = matches!(self.state, State::Established | State::CloseWait);
-        let connecting = matches!(self.state, State::SynSent | State::SynRecv);
+        let connected = matches!(self.state(), State::Established | State::CloseWait);
+        let connecting = matches!(self.state(), State::SynSent | State::SynRecv);
         if !connected && connecting && self.error.is_none() {
             return Err(Errno::Eagain);
         }
@@ -37,10 +37,10 @@ impl Endpoint {
     /// recv() on a non-blocking descriptor (`tcp_recvmsg_locked`).
     pub(super) fn recv(&mut self, cx: &mut Cx<'_>, len: u32, out: &mut impl Out) -> Result<u32, Errno> {
         let unread = self.rcv_nxt.diff(self.copied_seq) as u32;
-        let fin_unread = unread > 0 && self.done;
+        let fin_unread = unread > 0 && self.fin_received;
         let data = unread - u32::from(fin_unread);
         let copied = data.min(len);
-        if self.state != State::SynSent && (copied > 0 || fin_unread) {
+        if self.state() != State::SynSent && (copied > 0 || fin_unread) {
             self.copied_seq += copied;
             if fin_unread && copied < len {
                 self.copied_seq += 1;
@@ -49,13 +49,13 @@ impl Endpoint {
             self.acknowledge_after_read(cx, copied, out);
             return Ok(copied);
         }
-        if self.done {
+        if self.fin_received {
             Ok(0)
         } else if let Some(error) = self.error.take() {
             Err(error)
         } else if self.rcv_shutdown {
             Ok(0)
-        } else if self.state == State::Closed {
+        } else if self.state() == State::Closed {
             Err(Errno::Enotconn)
         } else {
             Err(Errno::Eagain)
@@ -78,7 +78,7 @@ impl Endpoint {
 
     /// shutdown(SHUT_WR) (`inet_shutdown`, `tcp_shutdown`).
     pub(super) fn shutdown_write(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> Result<u32, Errno> {
-        match self.state {
+        match self.state() {
             State::Closed => {
                 self.snd_shutdown = true;
                 return Err(Errno::Enotconn);
@@ -95,7 +95,7 @@ impl Endpoint {
 
     /// shutdown(SHUT_RD): nothing is sent; later data are still acknowledged.
     pub(super) fn shutdown_read(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> Result<u32, Errno> {
-        match self.state {
+        match self.state() {
             State::Closed => {
                 self.rcv_shutdown = true;
                 return Err(Errno::Enotconn);
@@ -108,7 +108,7 @@ impl Endpoint {
 
     /// Moves on because our side closes, and queues the FIN where that takes one (`tcp_close_state`).
     fn close_state(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
-        match self.state {
+        match self.state() {
             State::SynSent => self.move_to(State::Closed, out),
             State::SynRecv | State::Established => {
                 self.move_to(State::FinWait1, out);
@@ -127,7 +127,7 @@ impl Endpoint {
         let unread = self.readable() > 0;
         self.rcv_shutdown = true;
         self.snd_shutdown = true;
-        if self.state == State::Closed {
+        if self.state() == State::Closed {
             self.orphan = true;
             return None;
         }
@@ -146,8 +146,8 @@ impl Endpoint {
         self.orphan = true;
         cx.shared.orphans += 1;
         let successor =
-            if self.state == State::FinWait2 { self.orphaned_in_fin_wait2(cx, out) } else { None };
-        if self.state != State::Closed && cx.shared.orphans > cx.cfg.max_orphans {
+            if self.state() == State::FinWait2 { self.orphaned_in_fin_wait2(cx, out) } else { None };
+        if self.state() != State::Closed && cx.shared.orphans > cx.cfg.max_orphans {
             self.abort_with_reset(cx, out);
             out.count(Counter::TcpExtTCPAbortOnMemory);
         }
@@ -176,7 +176,7 @@ impl Endpoint {
 
     /// Ends the connection without ceremony (`tcp_disconnect`): RST where the peer thinks there is a connection.
     fn disconnect(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
-        let old = self.state;
+        let old = self.state();
         self.move_to(State::Closed, out);
         let needs_reset = matches!(
             old,
@@ -195,12 +195,12 @@ impl Endpoint {
         self.copied_seq = self.rcv_nxt;
         self.rcv_shutdown = false;
         self.snd_shutdown = false;
-        self.done = false;
+        self.fin_received = false;
     }
 
     /// The listener is closed under a child that was never accepted (`inet_csk_listen_stop`).
     pub(super) fn disconnect_unaccepted(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
-        if self.state != State::Closed {
+        if self.state() != State::Closed {
             self.disconnect(cx, out);
             cx.shared.orphans += 1;
         }

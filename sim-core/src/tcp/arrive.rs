@@ -14,7 +14,7 @@ type Flow = ControlFlow<Option<TimeWait>>;
 impl Endpoint {
     /// Answers the mini-socket that the segment makes of the endpoint, if it does.
     pub(super) fn process(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Option<TimeWait> {
-        match self.state {
+        match self.state() {
             State::Closed | State::TimeWait | State::Listen => reply_with_reset(seg, out),
             State::SynSent => self.process_syn_sent(cx, seg, out),
             _ => return self.process_synchronised(cx, seg, out),
@@ -42,7 +42,7 @@ impl Endpoint {
             return None;
         }
         let outcome = self.acknowledge(cx, seg, false, out);
-        if self.state == State::SynRecv && outcome != AckOutcome::Taken {
+        if self.state() == State::SynRecv && outcome != AckOutcome::Taken {
             out.refused(Why::Ack);
             reply_with_reset(seg, out);
             return None;
@@ -65,7 +65,7 @@ impl Endpoint {
     /// Header prediction: the segment is the next one, with nothing unusual about it (`tcp_rcv_established`).
     fn is_predicted(&self, seg: &Segment) -> bool {
         let plain = Flags(seg.flags.0 & !Flags::PSH.0) == Flags::ACK;
-        self.state == State::Established
+        self.state() == State::Established
             && plain
             && (seg.len == 0 || self.memory_at_hand(seg.len))
             && seg.seq == self.rcv_nxt
@@ -102,7 +102,7 @@ impl Endpoint {
     /// What the ACK means for the state: the second half of step five.
     fn after_ack(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Flow {
         let all_acked = self.snd_una == self.write_seq;
-        match self.state {
+        match self.state() {
             State::SynRecv => {
                 self.finish_simultaneous_open(cx, seg, out);
                 Continue(())
@@ -175,11 +175,11 @@ impl Endpoint {
 
     /// Step seven: text, where the state still takes any.
     fn process_text(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Flow {
-        let closing = matches!(self.state, State::CloseWait | State::Closing | State::LastAck);
+        let closing = matches!(self.state(), State::CloseWait | State::Closing | State::LastAck);
         if closing && !seg.seq.before(self.rcv_nxt) {
             return Continue(());
         }
-        if self.state != State::Established && self.rcv_shutdown && self.brings_new_data(seg) {
+        if self.state() != State::Established && self.rcv_shutdown && self.brings_new_data(seg) {
             // RFC 1122 §4.2.2.13: nobody will ever read these data.
             out.refused(Why::DataAfterClose);
             out.count(Counter::TcpExtTCPAbortOnData);
@@ -188,6 +188,6 @@ impl Endpoint {
             return Break(None);
         }
         let successor = self.take_text(cx, seg, out);
-        if self.state == State::Closed { Break(successor) } else { Continue(()) }
+        if self.state() == State::Closed { Break(successor) } else { Continue(()) }
     }
 }

@@ -93,6 +93,12 @@ pub enum TimerModel {
 const LEVEL_LAST: u64 = 63;
 const CLOCK_SHIFT: u32 = 3;
 
+/// A clock modulo 2³² that counts from 1 on and leaves out 0, which stands for "never".
+pub(crate) const fn count_from_one(whole: u64) -> u32 {
+    let count = (whole as u32).wrapping_add(1);
+    if count == 0 { 1 } else { count }
+}
+
 impl TimerModel {
     /// Length of one tick in nanoseconds. Where timers are exact, intervals are still compared at 250 Hz.
     const fn tick(self) -> u64 {
@@ -110,14 +116,14 @@ impl TimerModel {
             TimerModel::Wheel { .. } => nanos / self.tick(),
         }
     }
-    /// Ticks counted so far, from 1 on so that 0 can stand for "never", modulo 2³². The kernel compares many intervals
-    /// at this resolution (`tcp_jiffies32`).
+    /// Ticks counted so far, from 1 on and modulo 2³². The kernel compares many intervals at this resolution
+    /// (`tcp_jiffies32`). The tick that would be 0 counts as 1, because 0 stands for "never".
     pub const fn ticks(self, now: Time) -> u32 {
         let phase = match self {
             TimerModel::Exact => 0,
             TimerModel::Wheel { phase, .. } => phase.0,
         };
-        self.whole_ticks(now.0 + phase) as u32 + 1
+        count_from_one(self.whole_ticks(now.0.saturating_add(phase)))
     }
     /// A length of time in whole ticks, rounded up.
     const fn ticks_up(self, length: Span) -> u64 {
@@ -145,7 +151,15 @@ impl TimerModel {
         let delta = self.ticks_up(delay);
         (0..8).find(|level| delta < LEVEL_LAST << (CLOCK_SHIFT * level)).unwrap_or(8)
     }
-    /// When a timer armed at `now` for `delay` fires.
+    /// The shortest delay after which a timer that arms itself again can fire. The wheel moves on by a tick anyway; exact
+    /// timers would fire for ever at one moment.
+    pub const fn at_least_a_tick(self, delay: Span) -> Span {
+        match self {
+            TimerModel::Exact if delay.0 == 0 => Span(self.tick()),
+            _ => delay,
+        }
+    }
+    /// When a timer armed at `now` for `delay` fires. What lies beyond the end of time is [`Time::NEVER`].
     pub fn expiry(self, now: Time, delay: Span) -> Time {
         let TimerModel::Wheel { phase, .. } = self else { return now + delay };
         if delay == Span::MAX {
@@ -153,10 +167,10 @@ impl TimerModel {
         }
         // The kernel counts in whole jiffies from the last tick; a delay is rounded up to whole jiffies.
         let delta = self.ticks_up(delay);
-        let expires = self.whole_ticks(now.0 + phase.0) + delta;
+        let expires = self.whole_ticks(now.0.saturating_add(phase.0)) + delta;
         let shift = CLOCK_SHIFT * self.level(delay);
         let bucket = ((expires >> shift) + 1) << shift;
-        Time((bucket * self.tick()).saturating_sub(phase.0))
+        bucket.checked_mul(self.tick()).map_or(Time::NEVER, |at| Time(at.saturating_sub(phase.0)))
     }
 }
 
@@ -235,8 +249,14 @@ pub struct TcpConfig {
     pub somaxconn: u32,
     /// `tcp_abort_on_overflow`.
     pub abort_on_overflow: bool,
-    /// Whether 6.18's new counters and tests exist (PAWSTimewait, PAWSOldAck, BeyondWindow).
-    pub counters_6_18: bool,
+    /// An old ACK that PAWS refuses is not answered and counts as `PAWSOldAck`. It carries no data and lies below
+    /// RCV.NXT, so it was merely overtaken (Linux 6.14 and later, `tcp_disordered_ack_check`).
+    pub old_ack_unanswered: bool,
+    /// The data of a segment must end in the window; one that reaches beyond it counts as `BeyondWindow` (Linux 6.18,
+    /// `tcp_sequence`). Before, only the beginning counted.
+    pub checks_right_edge: bool,
+    /// `PAWSTimewait` and `TSEcrRejected` exist. Before, the first was part of `PAWSEstab`, and the second not counted.
+    pub paws_counters: bool,
 }
 
 impl Default for TcpConfig {
@@ -278,7 +298,9 @@ impl Default for TcpConfig {
             max_syn_backlog: 2048,
             somaxconn: 4096,
             abort_on_overflow: false,
-            counters_6_18: true,
+            old_ack_unanswered: true,
+            checks_right_edge: true,
+            paws_counters: true,
         }
     }
 }

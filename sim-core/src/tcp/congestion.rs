@@ -1,9 +1,11 @@
 //! Congestion control: slow start, avoidance, fast retransmit and NewReno recovery (RFC 5681, RFC 6582), simplified.
 //!
-//! Lifecycles are what this simulator is about; so there is no CUBIC, pacing, RACK, F-RTO or undo here.
+//! Modelled on `tcp_fastretrans_alert` and what it calls (net/ipv4/tcp_input.c), with `tcp_reno_cong_avoid`
+//! (net/ipv4/tcp_cong.c) for the window. The simulator is about lifecycles, so it leaves out CUBIC, pacing, RACK, F-RTO
+//! and undo.
 
 use super::ack::AckEffect;
-use super::endpoint::{Congestion, Endpoint};
+use super::endpoint::{CaState, Endpoint};
 use super::{Out, Segment};
 use crate::counter::Counter;
 
@@ -11,7 +13,8 @@ use crate::counter::Counter;
 pub(super) const INITIAL_WINDOW: u32 = 10;
 
 impl Endpoint {
-    /// Reacts to an ACK that met data in flight; answers whether lost segments are to be sent again.
+    /// Reacts to an ACK that met data in flight (`tcp_fastretrans_alert`, `tcp_cong_control`). Answers whether lost
+    /// segments are to be sent again.
     pub(super) fn control_congestion(
         &mut self,
         seg: &Segment,
@@ -28,9 +31,9 @@ impl Endpoint {
             self.add_duplicate(out);
         }
         match self.ca_state {
-            Congestion::Loss | Congestion::Recovery => self.go_on_recovering(effect),
-            Congestion::Open | Congestion::Disorder => {
-                self.ca_state = if self.sacked_out > 0 { Congestion::Disorder } else { Congestion::Open };
+            CaState::Loss | CaState::Recovery => self.go_on_recovering(effect),
+            CaState::Open | CaState::Disorder => {
+                self.ca_state = if self.sacked_out > 0 { CaState::Disorder } else { CaState::Open };
                 if effect.advanced {
                     self.grow_window(u32::from(effect.acked.packets), u32::from(effect.in_flight));
                 }
@@ -44,21 +47,25 @@ impl Endpoint {
         }
     }
 
-    /// One more duplicate ACK: one more segment has left the network (`tcp_add_reno_sack`).
+    /// One more duplicate ACK: one more segment has left the network (`tcp_add_reno_sack`). At least one segment, the
+    /// oldest, is not delivered (`tcp_limit_reno_sacked`). More duplicates than that were caused by reordering
+    /// (`tcp_check_reno_reordering`).
     fn add_duplicate(&mut self, out: &mut impl Out) {
         self.sacked_out += 1;
-        let most = self.flight.packets()
-            - self.lost_out.clamp(1, self.flight.packets().max(1)).min(self.flight.packets());
+        let packets = self.flight.packets();
+        let holes = self.lost_out.max(1).min(packets);
+        let most = packets - holes;
         if self.sacked_out > most {
             self.sacked_out = most;
             if !self.sack_ok {
-                self.reordering = self.flight.packets().clamp(3, 255) as u8;
+                self.reordering = packets.clamp(3, 255) as u8;
                 out.count(Counter::TcpExtTCPRenoReorder);
             }
         }
     }
 
-    /// RFC 5681 §3.1; nothing grows while the application, not the window, is the limit.
+    /// Slow start and congestion avoidance (RFC 5681 §3.1; `tcp_slow_start`, `tcp_cong_avoid_ai`). Nothing grows while the
+    /// application, not the window, is the limit (`tcp_is_cwnd_limited`).
     fn grow_window(&mut self, acked: u32, in_flight: u32) {
         if in_flight < self.cwnd && (self.cwnd >= self.ssthresh || in_flight * 2 < self.cwnd) {
             return;
@@ -74,8 +81,10 @@ impl Endpoint {
         }
     }
 
+    /// The third duplicate, or as many as `reordering` asks for (`tcp_enter_recovery`). The window is halved at once; the
+    /// kernel reduces it along with the ACKs (RFC 6937).
     fn enter_recovery(&mut self) {
-        self.ca_state = Congestion::Recovery;
+        self.ca_state = CaState::Recovery;
         self.high_seq = self.snd_nxt;
         self.retransmit_high = self.snd_una;
         self.ssthresh = (self.cwnd / 2).max(2);
@@ -88,10 +97,10 @@ impl Endpoint {
         for _ in 0..self.flight.lose_retransmissions() {
             out.count(Counter::TcpExtTCPLostRetransmit);
         }
-        if self.ca_state != Congestion::Loss || self.retransmits == 0 {
+        if self.ca_state != CaState::Loss || self.retransmits == 0 {
             self.ssthresh = (self.cwnd / 2).max(2);
         }
-        self.ca_state = Congestion::Loss;
+        self.ca_state = CaState::Loss;
         self.cwnd = 1;
         self.cwnd_cnt = 0;
         self.sacked_out = 0;
@@ -100,6 +109,8 @@ impl Endpoint {
         self.retransmit_high = self.snd_una;
     }
 
+    /// An ACK during recovery: the end of it, or a partial one (RFC 6582 §3.2, `tcp_process_loss`,
+    /// `tcp_try_undo_partial`). Answers whether lost segments are to be sent again.
     fn go_on_recovering(&mut self, effect: &AckEffect) -> bool {
         if !self.snd_una.before(self.high_seq) {
             self.cwnd = self.cwnd.max(self.ssthresh.min(INITIAL_WINDOW));
@@ -112,14 +123,15 @@ impl Endpoint {
         if self.retransmit_high.before(self.snd_una) {
             self.retransmit_high = self.snd_una;
         }
-        if self.ca_state == Congestion::Loss {
+        if self.ca_state == CaState::Loss {
             self.cwnd += u32::from(effect.acked.packets);
         }
         true
     }
 
+    /// Everything that was in flight when recovery began is acknowledged (`tcp_try_undo_recovery`, `tcp_end_cwnd_reduction`).
     fn leave_recovery(&mut self) {
-        self.ca_state = Congestion::Open;
+        self.ca_state = CaState::Open;
         self.sacked_out = 0;
         self.lost_out = 0;
         self.retrans_stamp = 0;

@@ -1,10 +1,11 @@
 //! The beginning of a connection: connect(), SYN_SENT (RFC 9293 §3.10.7.3), and the child of a request.
 
 use super::congestion::INITIAL_WINDOW;
-use super::delack::DEFAULT_MSS;
-use super::endpoint::{Congestion, Endpoint, Pending};
+use super::delack::{AckState, DEFAULT_MSS};
+use super::endpoint::{CaState, Endpoint, Pending};
 use super::flight::Flight;
 use super::reassembly::OutOfOrder;
+use super::state::CurrentState;
 use super::window::{TSTAMP_LEN, initial_window};
 use super::{ConnectParams, Cx, Flags, Notice, Out, Segment, State, Why, reply_with_reset};
 use crate::counter::Counter;
@@ -103,9 +104,9 @@ const BLANK: Endpoint = Endpoint {
     last_seg_size: 0,
     sacked_out: 0,
     lost_out: 0,
-    state: State::Closed,
+    state: CurrentState::SYN_SENT,
     pending: Pending::None,
-    ca_state: Congestion::Open,
+    ca_state: CaState::Open,
     error: None,
     retransmits: 0,
     backoff: 0,
@@ -114,7 +115,7 @@ const BLANK: Endpoint = Endpoint {
     reordering: 3,
     snd_wscale: 0,
     rcv_wscale: 0,
-    ack_pending: 0,
+    ack_pending: AckState::NONE,
     quick: 0,
     pingpong: 0,
     refused: 0,
@@ -125,7 +126,7 @@ const BLANK: Endpoint = Endpoint {
     fin_queued: false,
     rcv_shutdown: false,
     snd_shutdown: false,
-    done: false,
+    fin_received: false,
     orphan: false,
     nodelay: false,
     keepalive: false,
@@ -139,7 +140,7 @@ const BLANK: Endpoint = Endpoint {
 
 impl Endpoint {
     /// A socket whose first sequence number is `isn`.
-    fn blank(cx: &Cx<'_>, state: State, isn: Seq) -> Endpoint {
+    fn blank(cx: &Cx<'_>, state: CurrentState, isn: Seq) -> Endpoint {
         Endpoint {
             state,
             snd_una: isn,
@@ -161,7 +162,7 @@ impl Endpoint {
     /// connect(): sends a SYN (`tcp_connect`).
     pub fn connect(cx: &mut Cx<'_>, params: ConnectParams, out: &mut impl Out) -> Endpoint {
         let isn = params.inherited.map_or(params.secrets.isn, |i| i.isn);
-        let mut sock = Endpoint::blank(cx, State::SynSent, isn);
+        let mut sock = Endpoint::blank(cx, CurrentState::SYN_SENT, isn);
         sock.ts_offset = params.secrets.ts_offset;
         let mut mss = cx.cfg.mss;
         if let Some(inherited) = params.inherited {
@@ -176,7 +177,7 @@ impl Endpoint {
         sock.rcv_wscale = first.scale;
         out.moved(State::Closed, State::SynSent);
         let syn = sock.syn_segment(cx);
-        sock.retrans_stamp = cx.millis().wrapping_add(1).max(1);
+        sock.retrans_stamp = cx.retrans_stamp();
         sock.snd_nxt = isn + 1;
         sock.write_seq = isn + 1;
         sock.flight.push(isn + 1, cx.micros(), false);
@@ -318,7 +319,7 @@ impl Endpoint {
     pub(super) fn initialize_transfer(&mut self, cx: &Cx<'_>) {
         // RFC 5681 §3.1, relaxed: one lost SYN does not count against the first window.
         self.cwnd = if self.total_rto > 1 && self.undo_syn { 1 } else { INITIAL_WINDOW };
-        self.ca_state = Congestion::Open;
+        self.ca_state = CaState::Open;
         if self.srtt == 0 {
             // RFC 6298 §5.7: no sample from the handshake, so it was too slow for 1 s (`tcp_init_metrics`).
             self.rto = super::rtt::rounded_micros(cx.cfg, RTO_FALLBACK.as_micros());
@@ -329,7 +330,7 @@ impl Endpoint {
     /// The full socket that a completed handshake makes of a request (`tcp_create_openreq_child`). The segment that
     /// completed it is to be processed next.
     pub(crate) fn from_request(cx: &Cx<'_>, req: &Handshake, seg: &Segment, out: &mut impl Out) -> Endpoint {
-        let mut sock = Endpoint::blank(cx, State::SynRecv, req.isn + 1);
+        let mut sock = Endpoint::blank(cx, CurrentState::SYN_RECV, req.isn + 1);
         sock.rcv_nxt = req.rcv_isn + 1;
         sock.rcv_wup = sock.rcv_nxt;
         sock.copied_seq = sock.rcv_nxt;

@@ -1,5 +1,6 @@
 //! What surrounds an endpoint: the moment, the host's parameters, the state it shares with its neighbours.
 
+use super::config::count_from_one;
 use super::{Notes, TcpConfig};
 use crate::seq::Seq;
 use crate::time::{Span, Time};
@@ -75,14 +76,30 @@ impl Cx<'_> {
     pub(crate) fn millis(&self) -> u32 {
         self.now.as_millis() as u32
     }
+    /// The millisecond in which a first retransmission (or a SYN) leaves, plus one, for 0 stands for "none". Where that
+    /// would be 0, it is the millisecond before: an echo of it is still not older than the stamp.
+    pub(crate) fn retrans_stamp(&self) -> u32 {
+        let stamp = self.millis().wrapping_add(1);
+        if stamp == 0 { u32::MAX } else { stamp }
+    }
     /// The microsecond clock of round-trip times, modulo 2³².
     pub(crate) fn micros(&self) -> u32 {
         (self.now.0 / 1_000) as u32
     }
     /// Whole seconds, never 0: 0 stands for "no stamp".
     pub(crate) fn seconds(&self) -> u32 {
-        (self.now.0 / Span::from_secs(1).0) as u32 + 1
+        whole_seconds(self.now)
     }
+}
+
+/// The clock of [`Cx::seconds`] (`ktime_get_seconds`): from 1 on, modulo 2³².
+pub(crate) const fn whole_seconds(now: Time) -> u32 {
+    count_from_one(now.0 / Span::from_secs(1).0)
+}
+
+/// Whether a moment of that clock has come (`!time_before32`).
+pub(crate) const fn second_reached(now: u32, at: u32) -> bool {
+    now.wrapping_sub(at) as i32 >= 0
 }
 
 /// Limits replies to segments that could be part of an ACK loop: one in `tcp_invalid_ratelimit` for each socket
@@ -94,7 +111,7 @@ pub(crate) fn oow_limited(cx: &Cx<'_>, last: &mut u32) -> bool {
     if *last != 0 && (0..limit).contains(&elapsed) {
         return true;
     }
-    *last = now.max(1);
+    *last = now;
     false
 }
 

@@ -97,7 +97,7 @@ impl Endpoint {
             successor = self.take_fin(cx, out);
         }
         let mut readable = fresh;
-        if !self.ofo.is_empty() && self.state != State::Closed {
+        if !self.ofo.is_empty() && self.state() != State::Closed {
             let before = self.rcv_nxt;
             let (next, fin) = self.ofo.advance(before);
             readable += (next.diff(before) as u32).saturating_sub(u32::from(fin));
@@ -130,7 +130,7 @@ impl Endpoint {
 
     /// The application has shut down its reading side, the peer has not.
     fn rcv_shutdown_by_app(&self) -> bool {
-        self.rcv_shutdown && !self.done
+        self.rcv_shutdown && !self.fin_received
     }
 
     /// The peer's FIN is next in sequence (`tcp_fin`).
@@ -138,8 +138,8 @@ impl Endpoint {
         let mut successor = None;
         self.schedule_ack();
         self.rcv_shutdown = true;
-        self.done = true;
-        match self.state {
+        self.fin_received = true;
+        match self.state() {
             State::SynRecv | State::Established => {
                 self.move_to(State::CloseWait, out);
                 // The other side will not speak again, so wait for our side to: "pingpong".

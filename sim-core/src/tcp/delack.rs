@@ -1,20 +1,52 @@
 //! When to acknowledge: at once, after a while, or along with data (`tcp_event_data_recv`, `__tcp_ack_snd_check`).
+//!
+//! An ACK alone costs a packet, so the kernel tries to send few of them without slowing the sender down:
+//!
+//! - It waits a little (`ato`), because the next segment or an answer of the application may come and one ACK then does for
+//!   both. `ato` follows the gaps between arrivals. It lies between 40 ms and 200 ms (RFC 1122 §4.2.3.2 allows 500 ms).
+//! - It does not wait once more than a full segment is unacknowledged, so that every second segment is acknowledged
+//!   (RFC 5681 §4.2), or while data wait for a hole to be filled.
+//! - It does not wait for the first segments of a connection, after a long pause, or after a duplicate: the sender is then
+//!   in slow start, or in trouble, and needs each ACK. `quick` counts how many are still sent at once.
+//! - It waits again as soon as the application answers what it receives (`pingpong`), for then the ACK rides on the answer.
+//! - It acknowledges after a read if the read ends a pushed write or opens the window by far.
+//!
+//! What is a full segment is an estimate too (`rcv_mss`), taken from the segments that arrive.
 
 use super::endpoint::Endpoint;
 use super::{Alarm, Cx, Flags, Out, Segment};
 use crate::counter::Counter;
 use crate::time::{Span, Time};
 
-/// An ACK is owed (`ICSK_ACK_SCHED`).
-pub(super) const SCHEDULED: u8 = 1;
-/// The delayed-ACK timer runs (`ICSK_ACK_TIMER`).
-pub(super) const TIMER: u8 = 2;
-/// A small segment was received (`ICSK_ACK_PUSHED`).
-pub(super) const PUSHED: u8 = 4;
-/// And another (`ICSK_ACK_PUSHED2`).
-pub(super) const PUSHED2: u8 = 8;
-/// The protocol wants an ACK now (`ICSK_ACK_NOW`).
-pub(super) const NOW: u8 = 16;
+/// What is pending with acknowledgments (`icsk_ack.pending`), as a set of bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct AckState(u8);
+
+impl AckState {
+    /// Nothing.
+    pub(super) const NONE: AckState = AckState(0);
+    /// An ACK is owed (`ICSK_ACK_SCHED`).
+    pub(super) const SCHEDULED: AckState = AckState(1);
+    /// The delayed-ACK timer runs (`ICSK_ACK_TIMER`).
+    pub(super) const TIMER: AckState = AckState(2);
+    /// A small segment was received (`ICSK_ACK_PUSHED`).
+    pub(super) const PUSHED: AckState = AckState(4);
+    /// And another (`ICSK_ACK_PUSHED2`).
+    pub(super) const PUSHED2: AckState = AckState(8);
+    /// The protocol wants an ACK now (`ICSK_ACK_NOW`).
+    pub(super) const NOW: AckState = AckState(16);
+
+    /// Whether this bit is set.
+    pub(super) const fn has(self, bit: AckState) -> bool {
+        self.0 & bit.0 != 0
+    }
+    fn set(&mut self, bit: AckState) {
+        self.0 |= bit.0;
+    }
+    fn clear(&mut self, bit: AckState) {
+        self.0 &= !bit.0;
+    }
+}
 
 /// Smallest and first interval (`TCP_ATO_MIN`, `TCP_DELACK_MIN`).
 const ATO_MIN: Span = Span::from_millis(40);
@@ -30,11 +62,11 @@ pub(crate) const DEFAULT_MSS: u32 = 536;
 impl Endpoint {
     /// An ACK is owed.
     pub(super) fn schedule_ack(&mut self) {
-        self.ack_pending |= SCHEDULED;
+        self.ack_pending.set(AckState::SCHEDULED);
     }
     /// An ACK is owed, and not to be delayed.
     pub(super) fn ack_at_once(&mut self) {
-        self.ack_pending |= NOW;
+        self.ack_pending.set(AckState::NOW);
     }
     /// Both sides talk, so ACKs can ride on data.
     pub(super) const fn in_pingpong(&self) -> bool {
@@ -87,7 +119,7 @@ impl Endpoint {
         if seg.len >= u32::from(self.rcv_mss) {
             self.rcv_mss = seg.len.min(u32::from(self.advmss)) as u16;
             if seg.flags.has(Flags::PSH) && seg.len == u32::from(self.rcv_mss) {
-                self.ack_pending |= PUSHED;
+                self.ack_pending.set(AckState::PUSHED);
             }
             return;
         }
@@ -99,21 +131,21 @@ impl Endpoint {
                 return;
             }
         }
-        if self.ack_pending & PUSHED != 0 {
-            self.ack_pending |= PUSHED2;
+        if self.ack_pending.has(AckState::PUSHED) {
+            self.ack_pending.set(AckState::PUSHED2);
         }
-        self.ack_pending |= PUSHED;
+        self.ack_pending.set(AckState::PUSHED);
     }
 
     /// After a segment: the ACK that is owed, now or later (`tcp_ack_snd_check`).
     pub(super) fn acknowledge_if_due(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
-        if self.ack_pending & SCHEDULED == 0 {
+        if !self.ack_pending.has(AckState::SCHEDULED) {
             return;
         }
         let received = self.rcv_nxt.diff(self.rcv_wup);
         let two_segments = received > i32::from(self.rcv_mss) && self.select_window(cx) >= self.rcv_wnd;
         let quick = self.quick > 0 && !self.in_pingpong();
-        if two_segments || quick || self.ack_pending & NOW != 0 || !self.ofo.is_empty() {
+        if two_segments || quick || self.ack_pending.has(AckState::NOW) || !self.ofo.is_empty() {
             self.send_ack(cx, out);
         } else {
             self.delay_ack(cx, out);
@@ -127,7 +159,7 @@ impl Endpoint {
         let mut ato = self.ato;
         if ato > floor {
             let mut most = timers.to_ticks(Span::from_millis(500));
-            if self.in_pingpong() || self.ack_pending & PUSHED != 0 {
+            if self.in_pingpong() || self.ack_pending.has(AckState::PUSHED) {
                 most = timers.to_ticks(DELACK_MAX);
             }
             if self.srtt != 0 {
@@ -139,7 +171,7 @@ impl Endpoint {
         // tcp_delack_max: below the smallest RTO of the other side, presumed to be ours.
         let rto_bound = timers.to_ticks(cx.cfg.rto_min).max(2) - 1;
         ato = ato.min(timers.to_ticks(DELACK_MAX)).min(rto_bound);
-        if self.ack_pending & TIMER != 0 {
+        if self.ack_pending.has(AckState::TIMER) {
             cx.notes.ask_outside();
             let left = self.delack_at.since(cx.now);
             if left <= timers.from_ticks(ato >> 2) {
@@ -149,15 +181,16 @@ impl Endpoint {
         }
         cx.notes.arm(Alarm::DelayedAck, timers.from_ticks(ato));
         let at = timers.expiry(cx.now, timers.from_ticks(ato));
-        self.delack_at = if self.ack_pending & TIMER != 0 { self.delack_at.min(at) } else { at };
-        self.ack_pending |= SCHEDULED | TIMER;
+        self.delack_at = if self.ack_pending.has(AckState::TIMER) { self.delack_at.min(at) } else { at };
+        self.ack_pending.set(AckState::SCHEDULED);
+        self.ack_pending.set(AckState::TIMER);
     }
 
     /// The connection's first ACK is put off, for the application is about to speak.
     pub(super) fn delay_first_ack(&mut self, cx: &Cx<'_>) {
         self.schedule_ack();
         self.enter_quickack(cx);
-        self.ack_pending |= TIMER;
+        self.ack_pending.set(AckState::TIMER);
         cx.notes.arm(Alarm::DelayedAck, DELACK_MAX);
         self.delack_at = cx.cfg.timers.expiry(cx.now, DELACK_MAX);
     }
@@ -165,7 +198,7 @@ impl Endpoint {
     /// An ACK has left, alone or on a segment (`tcp_event_ack_sent`).
     pub(super) fn ack_sent(&mut self, cx: &Cx<'_>) {
         if self.quick > 0 {
-            let used = self.ack_pending & SCHEDULED;
+            let used = u8::from(self.ack_pending.has(AckState::SCHEDULED));
             if used >= self.quick {
                 self.quick = 0;
                 self.ato = cx.cfg.timers.to_ticks(ATO_MIN);
@@ -173,7 +206,7 @@ impl Endpoint {
                 self.quick -= used;
             }
         }
-        self.ack_pending = 0;
+        self.ack_pending = AckState::NONE;
         self.delack_at = Time::NEVER;
     }
 
@@ -189,8 +222,8 @@ impl Endpoint {
     /// The delayed-ACK timer fires (`tcp_delack_timer_handler`).
     pub(super) fn delack_fires(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         self.delack_at = Time::NEVER;
-        self.ack_pending &= !TIMER;
-        if self.ack_pending & SCHEDULED == 0 {
+        self.ack_pending.clear(AckState::TIMER);
+        if !self.ack_pending.has(AckState::SCHEDULED) {
             return;
         }
         if self.in_pingpong() {
@@ -205,9 +238,9 @@ impl Endpoint {
 
     /// The application has read: is an ACK due, or a window update (`__tcp_cleanup_rbuf`)?
     pub(super) fn acknowledge_after_read(&mut self, cx: &mut Cx<'_>, copied: u32, out: &mut impl Out) {
-        let pushed =
-            self.ack_pending & PUSHED2 != 0 || (self.ack_pending & PUSHED != 0 && !self.in_pingpong());
-        let mut due = self.ack_pending & SCHEDULED != 0
+        let pushed = self.ack_pending.has(AckState::PUSHED2)
+            || (self.ack_pending.has(AckState::PUSHED) && !self.in_pingpong());
+        let mut due = self.ack_pending.has(AckState::SCHEDULED)
             && (self.rcv_nxt.diff(self.rcv_wup) > i32::from(self.rcv_mss)
                 || (copied > 0 && pushed && self.rmem == 0));
         if copied > 0 && !due && !self.rcv_shutdown {

@@ -198,7 +198,7 @@ impl Endpoint {
         self.flight.head_resent(cx.micros(), true);
         self.push_retransmission(cx, from, end, out);
         if self.retrans_stamp == 0 {
-            self.retrans_stamp = cx.millis().wrapping_add(1).max(1);
+            self.retrans_stamp = cx.retrans_stamp();
         }
         end
     }
@@ -241,7 +241,7 @@ impl Endpoint {
                 self.push_retransmission(cx, from, end, out);
                 self.retransmit_high = end;
             }
-            if self.ca_state == super::endpoint::Congestion::Recovery {
+            if self.ca_state == super::endpoint::CaState::Recovery {
                 break;
             }
             out.count(Counter::TcpExtTCPSlowStartRetrans);
@@ -251,12 +251,12 @@ impl Endpoint {
 
     /// Whether the connection does not stand yet.
     pub(super) fn connecting(&self) -> bool {
-        matches!(self.state, super::State::SynSent | super::State::SynRecv)
+        matches!(self.state(), super::State::SynSent | super::State::SynRecv)
     }
 
     /// Our SYN, or SYN,ACK in a simultaneous open.
     pub(super) fn syn_segment(&mut self, cx: &Cx<'_>) -> Segment {
-        let syn_ack = self.state != super::State::SynSent;
+        let syn_ack = self.state() != super::State::SynSent;
         if syn_ack {
             self.ack_sent(cx);
         }

@@ -1,7 +1,9 @@
 //! One connection as a value: its variables, and the verbs of its face.
 
+use super::delack::AckState;
 use super::flight::Flight;
 use super::reassembly::OutOfOrder;
+use super::state::CurrentState;
 use super::{Cx, Fate, Input, Notice, Out, Segment, State, Step, TimeWait, Timestamps};
 use crate::counter::Counter;
 use crate::errno::Errno;
@@ -20,7 +22,7 @@ pub(super) enum Pending {
 
 /// Congestion state (`icsk_ca_state`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) enum Congestion {
+pub(super) enum CaState {
     #[default]
     Open,
     Disorder,
@@ -101,9 +103,9 @@ pub struct Endpoint {
     pub(super) sacked_out: u16,
     pub(super) lost_out: u16,
 
-    pub(super) state: State,
+    pub(super) state: CurrentState,
     pub(super) pending: Pending,
-    pub(super) ca_state: Congestion,
+    pub(super) ca_state: CaState,
     pub(super) error: Option<Errno>,
     pub(super) retransmits: u8,
     pub(super) backoff: u8,
@@ -112,7 +114,7 @@ pub struct Endpoint {
     pub(super) reordering: u8,
     pub(super) snd_wscale: u8,
     pub(super) rcv_wscale: u8,
-    pub(super) ack_pending: u8,
+    pub(super) ack_pending: AckState,
     pub(super) quick: u8,
     pub(super) pingpong: u8,
     pub(super) refused: u8,
@@ -124,7 +126,7 @@ pub struct Endpoint {
     pub(super) rcv_shutdown: bool,
     pub(super) snd_shutdown: bool,
     /// A FIN was taken in sequence (`SOCK_DONE`).
-    pub(super) done: bool,
+    pub(super) fin_received: bool,
     /// No descriptor refers to it (`SOCK_DEAD`).
     pub(super) orphan: bool,
     pub(super) nodelay: bool,
@@ -166,7 +168,7 @@ pub enum ArmedTimer {
 impl Endpoint {
     /// Takes one step.
     pub fn step(&mut self, cx: &mut Cx<'_>, input: Input, out: &mut impl Out) -> Step {
-        let before = self.state;
+        let before = self.state();
         let mut answer = Ok(0);
         let mut successor = None;
         match input {
@@ -194,14 +196,14 @@ impl Endpoint {
 
     /// A segment has arrived: [`Input::Segment`] without the copy.
     pub fn arrive(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Fate {
-        let before = self.state;
+        let before = self.state();
         let successor = self.process(cx, seg, out);
         self.fate(cx, before, successor)
     }
 
     /// What the step means for the driver's tables, and for the count of orphans.
     fn fate(&self, cx: &mut Cx<'_>, before: State, successor: Option<TimeWait>) -> Fate {
-        if self.state != State::Closed {
+        if self.state() != State::Closed {
             return Fate::Keep;
         }
         if before == State::Closed {
@@ -220,7 +222,7 @@ impl Endpoint {
     }
     /// The state.
     pub const fn state(&self) -> State {
-        self.state
+        self.state.get()
     }
     /// Whether a descriptor (or a listener's accept queue) still refers to it. A CLOSED endpoint without an owner may
     /// be dropped.
@@ -229,11 +231,11 @@ impl Endpoint {
     }
     /// Bytes that may be read (FIONREAD).
     pub fn readable(&self) -> u32 {
-        if matches!(self.state, State::SynSent | State::SynRecv) {
+        if matches!(self.state(), State::SynSent | State::SynRecv) {
             return 0;
         }
         let unread = self.rcv_nxt.diff(self.copied_seq) as u32;
-        unread - u32::from(unread > 0 && self.done)
+        unread - u32::from(unread > 0 && self.fin_received)
     }
     /// Bytes (and FIN) not yet acknowledged by the peer (SIOCOUTQ).
     pub fn unacknowledged(&self) -> u32 {
@@ -266,13 +268,13 @@ impl Endpoint {
 
     /// What poll() would report now.
     pub fn poll(&self) -> Poll {
-        let connected = !matches!(self.state, State::SynSent | State::SynRecv);
+        let connected = !matches!(self.state(), State::SynSent | State::SynRecv);
         let room = self.snd_shutdown || !self.want_space;
         Poll {
             input: self.rcv_shutdown || (connected && self.rcv_nxt != self.copied_seq),
             output: connected && room,
             read_hang_up: self.rcv_shutdown,
-            hang_up: self.state == State::Closed || (self.rcv_shutdown && self.snd_shutdown),
+            hang_up: self.state() == State::Closed || (self.rcv_shutdown && self.snd_shutdown),
             error: self.error.is_some(),
         }
     }
@@ -288,7 +290,7 @@ impl Endpoint {
 
     /// The connection moves to another state, and the record is told.
     pub(super) fn move_to(&mut self, to: State, out: &mut impl Out) {
-        let from = self.state;
+        let from = self.state();
         if from == to {
             return;
         }
@@ -299,9 +301,9 @@ impl Endpoint {
         self.set_state(to);
     }
 
-    /// The only place where the state is written (`tcp_set_state`).
+    /// Nothing is timed in CLOSED.
     fn set_state(&mut self, to: State) {
-        self.state = to;
+        self.state.set(to);
         if to == State::Closed {
             self.disarm();
         }
@@ -309,7 +311,7 @@ impl Endpoint {
 
     /// The connection is over (`tcp_done`).
     pub(super) fn done(&mut self, out: &mut impl Out) {
-        if matches!(self.state, State::SynSent | State::SynRecv) {
+        if matches!(self.state(), State::SynSent | State::SynRecv) {
             out.count(Counter::TcpAttemptFails);
         }
         self.move_to(State::Closed, out);
@@ -342,7 +344,7 @@ impl Endpoint {
 
     /// A RST was taken (`tcp_reset`); the errno depends on the state.
     pub(super) fn reset_received(&mut self, out: &mut impl Out) {
-        match self.state {
+        match self.state() {
             State::Closed => {}
             State::SynSent => self.fail(Errno::Econnrefused, out),
             State::CloseWait => self.fail(Errno::Epipe, out),

@@ -168,7 +168,7 @@ impl Flight {
     pub(super) fn shift(&mut self, seq: u32, micros: u32) {
         let len = usize::from(self.len);
         for sent in &mut self.sent[..len] {
-            sent.end = sent.end + seq;
+            sent.end += seq;
             sent.at = sent.at.wrapping_add(micros);
         }
         self.sent[len..].fill(Sent::default());

@@ -1,6 +1,6 @@
 //! What must hold of an endpoint after every step, whatever has been done to it.
 
-use super::delack::TIMER;
+use super::delack::AckState;
 use super::endpoint::{Endpoint, Pending};
 use super::{State, TimerKind};
 use crate::time::Time;
@@ -25,7 +25,7 @@ impl Endpoint {
     }
 
     fn sequence_rules(&self) -> [Rule; 5] {
-        let closed = self.state == State::Closed;
+        let closed = self.state() == State::Closed;
         [
             (!self.snd_una.after(self.snd_nxt), "SND.UNA is not beyond SND.NXT"),
             (!self.snd_nxt.after(self.write_seq), "SND.NXT is not beyond what was written"),
@@ -40,39 +40,39 @@ impl Endpoint {
 
     fn state_rules(&self) -> [Rule; 6] {
         use State::{CloseWait, Closed, Closing, Established, FinWait1, FinWait2, LastAck, SynSent};
-        let closed = self.state == Closed;
+        let closed = self.state() == Closed;
         let all_acked = self.snd_una == self.write_seq;
         [
             (
-                !matches!(self.state, State::Listen | State::TimeWait),
+                !matches!(self.state(), State::Listen | State::TimeWait),
                 "LISTEN and TIME_WAIT are other things than a full socket",
             ),
             (
-                closed || self.fin_queued == matches!(self.state, FinWait1 | FinWait2 | Closing | LastAck),
+                closed || self.fin_queued == matches!(self.state(), FinWait1 | FinWait2 | Closing | LastAck),
                 "our FIN is queued exactly in the states that say so",
             ),
             (
                 // Not SYN_RECV: the child of a request has its SYN acknowledged before it takes its first segment.
-                !matches!(self.state, FinWait1 | Closing | LastAck | SynSent) || !all_acked,
+                !matches!(self.state(), FinWait1 | Closing | LastAck | SynSent) || !all_acked,
                 "a state that waits for an ACK has something unacknowledged",
             ),
-            (self.state != FinWait2 || all_acked, "in FIN_WAIT2 everything is acknowledged"),
+            (self.state() != FinWait2 || all_acked, "in FIN_WAIT2 everything is acknowledged"),
             (
-                closed || self.done == matches!(self.state, CloseWait | Closing | LastAck),
+                closed || self.fin_received == matches!(self.state(), CloseWait | Closing | LastAck),
                 "the peer's FIN was taken exactly in the states that say so",
             ),
             (
-                !self.orphan || !matches!(self.state, Established | CloseWait),
+                !self.orphan || !matches!(self.state(), Established | CloseWait),
                 "no orphan stays in a state that only a call can end",
             ),
         ]
     }
 
     fn timer_rules(&self, now: Time) -> [Rule; 7] {
-        let closed = self.state == State::Closed;
+        let closed = self.state() == State::Closed;
         let in_flight = self.flight.packets() > 0;
         let retransmits = matches!(self.pending, Pending::Retransmit | Pending::LossProbe);
-        let orphan_waits = self.orphan && self.state == State::FinWait2;
+        let orphan_waits = self.orphan && self.state() == State::FinWait2;
         [
             (!closed || self.next_deadline().is_none(), "no timer runs in CLOSED"),
             (self.next_deadline().is_none_or(|at| at >= now), "no deadline lies in the past"),
@@ -81,7 +81,7 @@ impl Endpoint {
                 "the transmit timer has a purpose if and only if it runs",
             ),
             (
-                (self.ack_pending & TIMER != 0) == (self.delack_at != Time::NEVER),
+                self.ack_pending.has(AckState::TIMER) == (self.delack_at != Time::NEVER),
                 "the delayed-ACK timer runs if and only if it is marked",
             ),
             (closed || in_flight == retransmits, "what is in flight has a timer, and nothing else has"),
@@ -94,9 +94,10 @@ impl Endpoint {
     }
 
     fn queue_rules(&self) -> [Rule; 3] {
+        let closed = self.state() == State::Closed;
         [
             (self.cwnd > 0, "the congestion window is open"),
-            (self.sacked_out <= self.flight.packets(), "no more is delivered than was sent"),
+            (closed || self.sacked_out <= self.flight.packets(), "no more is delivered than was sent"),
             (
                 self.ofo.is_sorted_after(self.rcv_nxt),
                 "the out-of-order queue is sorted, disjoint and beyond RCV.NXT",

@@ -44,8 +44,8 @@ mod window;
 
 pub use config::{TcpConfig, Timestamps};
 pub use connect::Handshake;
-pub(crate) use context::oow_limited;
 pub use context::{ConnectParams, Cx, Inherited, Secrets, Shared};
+pub(crate) use context::{oow_limited, second_reached, whole_seconds};
 pub(crate) use delack::DEFAULT_MSS;
 pub(crate) use emit::reply_with_reset;
 pub use endpoint::{ArmedTimer, Endpoint, Poll};

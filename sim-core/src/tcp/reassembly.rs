@@ -40,8 +40,8 @@ impl OutOfOrder {
             return;
         }
         for held in &mut self.held {
-            held.start = held.start + by;
-            held.end = held.end + by;
+            held.start += by;
+            held.end += by;
         }
         self.newest = (self.newest.0 + by, self.newest.1 + by);
     }

@@ -1,6 +1,7 @@
 //! What happens when time has passed (tcp_timer.c). One transmit timer serves three purposes, as in the kernel.
 
-use super::endpoint::{Congestion, Endpoint, LINGER2_NEVER, Pending};
+use super::delack::AckState;
+use super::endpoint::{CaState, Endpoint, LINGER2_NEVER, Pending};
 use super::{Alarm, Cx, Out, State, TimeWait, TimerKind};
 use crate::counter::Counter;
 use crate::errno::Errno;
@@ -54,7 +55,7 @@ impl Endpoint {
         self.xmit_at = Time::NEVER;
         self.delack_at = Time::NEVER;
         self.keep_at = Time::NEVER;
-        self.ack_pending = 0;
+        self.ack_pending = AckState::NONE;
     }
 
     /// Starts the retransmission timer for what is in flight, or stops it (`tcp_rearm_rto`). Where a probe ran, its
@@ -85,7 +86,7 @@ impl Endpoint {
         let eligible = cx.cfg.tail_loss_probe
             && self.flight.packets() > 0
             && self.sack_ok
-            && self.ca_state == Congestion::Open;
+            && self.ca_state == CaState::Open;
         if !eligible {
             return false;
         }
@@ -168,7 +169,7 @@ impl Endpoint {
 
     /// Doubles the RTO, but not during the linear phase of SYNs, and arms the timer.
     fn back_off(&mut self, cx: &Cx<'_>) {
-        if self.state != State::SynSent || self.total_rto > cx.cfg.syn_linear_timeouts {
+        if self.state() != State::SynSent || self.total_rto > cx.cfg.syn_linear_timeouts {
             self.backoff = self.backoff.saturating_add(1);
             self.rto = self.rto.saturating_mul(2).min(cx.cfg.rto_max.as_micros() as u32);
         }
@@ -181,7 +182,7 @@ impl Endpoint {
         let cfg = cx.cfg;
         let (mut expired, limit) = if self.connecting() {
             self.undo_syn = true;
-            let linear = if self.state == State::SynSent { cfg.syn_linear_timeouts } else { 0 };
+            let linear = if self.state() == State::SynSent { cfg.syn_linear_timeouts } else { 0 };
             let most = u32::from(cfg.syn_retries) + u32::from(linear);
             (u32::from(self.retransmits) >= most, cfg.syn_retries)
         } else if self.orphan {
@@ -318,16 +319,17 @@ impl Endpoint {
 
     /// Arms the timer that serves keep-alive and FIN_WAIT2.
     pub(super) fn arm_keepalive(&mut self, cx: &Cx<'_>, delay: Span) {
+        let delay = cx.cfg.timers.at_least_a_tick(delay);
         cx.notes.arm(Alarm::KeepAlive, delay);
         self.keep_at = cx.cfg.timers.expiry(cx.now, delay);
     }
 
     /// `tcp_keepalive_timer`
     fn keepalive_fires(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> Option<TimeWait> {
-        if self.state == State::FinWait2 && self.orphan {
+        if self.state() == State::FinWait2 && self.orphan {
             return self.fin_wait2_expires(cx, out);
         }
-        if self.keepalive && !matches!(self.state, State::Closed | State::SynSent) {
+        if self.keepalive && !matches!(self.state(), State::Closed | State::SynSent) {
             self.probe_idle_peer(cx, out);
         }
         None
@@ -369,7 +371,7 @@ impl Endpoint {
 
     /// SO_KEEPALIVE
     pub(super) fn set_keepalive(&mut self, cx: &Cx<'_>, on: bool) {
-        let connected = !matches!(self.state, State::Closed | State::SynSent);
+        let connected = !matches!(self.state(), State::Closed | State::SynSent);
         if on && !self.keepalive && connected {
             self.arm_keepalive(cx, cx.cfg.keepalive.0);
         } else if !on {

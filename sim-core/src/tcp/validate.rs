@@ -1,6 +1,6 @@
 //! RFC 9293 §3.10.7.4, first to fourth: timestamps, sequence number, RST, SYN (`tcp_validate_incoming`).
 
-use super::context::oow_limited;
+use super::context::{oow_limited, second_reached};
 use super::endpoint::Endpoint;
 use super::{Cx, Flags, Out, Segment, State, Why};
 use crate::counter::Counter;
@@ -14,13 +14,13 @@ const PAWS_MSL: u32 = 60;
 /// Whether a timestamp may be as old as `slack` below TS.Recent and still pass (`tcp_paws_check`).
 pub(crate) fn paws_passes(cx: &Cx<'_>, ts_recent: u32, stamp: u32, tsval: u32, slack: i32) -> bool {
     (ts_recent.wrapping_sub(tsval) as i32) <= slack
-        || cx.seconds() >= stamp.saturating_add(PAWS_WRAP)
+        || second_reached(cx.seconds(), stamp.wrapping_add(PAWS_WRAP))
         || ts_recent == 0
 }
 
 /// Whether PAWS rejects a segment for a connection that is not fully there (`tcp_paws_reject`).
 pub(crate) fn paws_rejects(cx: &Cx<'_>, ts_recent: u32, stamp: u32, tsval: u32, rst: bool) -> bool {
-    let excused = rst && cx.seconds() >= stamp.saturating_add(PAWS_MSL);
+    let excused = rst && second_reached(cx.seconds(), stamp.wrapping_add(PAWS_MSL));
     !excused && !paws_passes(cx, ts_recent, stamp, tsval, 0)
 }
 
@@ -56,7 +56,7 @@ impl Endpoint {
             out.refused(Why::Paws);
             if syn {
                 self.challenge_syn(cx, out);
-            } else if cx.cfg.counters_6_18 && self.is_old_pure_ack(seg) {
+            } else if cx.cfg.old_ack_unanswered && self.is_old_pure_ack(seg) {
                 // Common when ACKs were reordered, so no longer answered (Linux 6.14 and later).
                 out.count(Counter::TcpExtPAWSOldAck);
             } else {
@@ -118,7 +118,7 @@ impl Endpoint {
         if seg.end().before(self.rcv_wup) {
             return Position::Old;
         }
-        if !cx.cfg.counters_6_18 {
+        if !cx.cfg.checks_right_edge {
             return if seg.seq.after(right) { Position::Beyond } else { Position::Acceptable };
         }
         let end_of_data = seg.seq + seg.len + u32::from(seg.flags.has(Flags::SYN));
@@ -136,7 +136,7 @@ impl Endpoint {
         } else if seg.flags.has(Flags::SYN) {
             self.challenge_syn(cx, out);
         } else {
-            if position == Position::Beyond && cx.cfg.counters_6_18 {
+            if position == Position::Beyond && cx.cfg.checks_right_edge {
                 out.count(Counter::TcpExtBeyondWindow);
             }
             self.duplicate_ack_limited(cx, seg, Counter::TcpExtTCPACKSkippedSeq, out);
@@ -146,12 +146,12 @@ impl Endpoint {
     /// A RST one below RCV.NXT counts after the peer's FIN, for it may have missed our ACK (`tcp_reset_check`).
     fn resets_after_fin(&self, seg: &Segment) -> bool {
         seg.seq + 1 == self.rcv_nxt
-            && matches!(self.state, State::CloseWait | State::LastAck | State::Closing)
+            && matches!(self.state(), State::CloseWait | State::LastAck | State::Closing)
     }
 
     /// The SYN,ACK of the other side of a simultaneous open.
     fn completes_simultaneous_open(&self, seg: &Segment) -> bool {
-        self.state == State::SynRecv
+        self.state() == State::SynRecv
             && !self.orphan
             && seg.flags.has(Flags::ACK)
             && seg.seq_len() == 1
@@ -160,7 +160,7 @@ impl Endpoint {
     }
 
     fn challenge_syn(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
-        if self.state == State::Established {
+        if self.state() == State::Established {
             out.count(Counter::TcpInErrs);
         }
         out.count(Counter::TcpExtTCPSYNChallenge);

@@ -1,4 +1,31 @@
 //! The receive window: what is offered first, and how it moves (`tcp_select_initial_window`, `__tcp_select_window`).
+//!
+//! The kernel wants to offer what the buffer can really hold, for data beyond it would be dropped. It never takes back
+//! what it has offered (RFC 9293 §3.8.6), and it avoids windows of a few bytes (RFC 9293 §3.8.6.2.2). Half of a buffer
+//! is reckoned as bookkeeping, so a byte of window takes two of buffer:
+//!
+//! ```text
+//! |<------------------------- rcv_buf ------------------------->|
+//! |<- rmem: data unread or out of order ->|<-- still free ----->|
+//!                                         |<- half: `free` ->|
+//! ```
+//!
+//! Three more bounds; once the connection stands, each is at most the one before it:
+//!
+//! ```text
+//! space_of(rcv_buf)   what an empty buffer holds
+//! window_clamp        most that is ever offered; while a connection begins, only the scale bounds it
+//! rcv_ssthresh        most that is offered now: it grows with each good-sized segment up to window_clamp, so that a peer
+//!                     of tiny segments, which cost more buffer than they bring data, never gets a large window
+//! ```
+//!
+//! The window is min(`free`, `rcv_ssthresh`), in units of the scale. In sequence space it hangs on the last ACK:
+//!
+//! ```text
+//! copied_seq          rcv_wup        rcv_nxt               rcv_wup + rcv_wnd
+//!     |---- unread ------|--- unread ---|-- receive_window() --|
+//!                        |<------------- rcv_wnd ------------->|
+//! ```
 
 use super::delack::DEFAULT_MSS;
 use super::endpoint::Endpoint;

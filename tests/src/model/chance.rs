@@ -18,7 +18,7 @@ pub struct Shape {
     pub flags: Flags,
     /// Distance of its number from the one expected.
     pub seq: i32,
-    /// Distance of its acknowledgment from all that was sent.
+    /// Distance of its acknowledgment from all that was sent; see also `sack`.
     pub ack: i32,
     /// Payload, bytes.
     pub len: u32,
@@ -26,6 +26,9 @@ pub struct Shape {
     pub win: u16,
     /// With a timestamp, older than now by so many milliseconds.
     pub ts_age: Option<u32>,
+    /// With a SACK block: how far its left edge lies beyond what is acknowledged, and its length. The acknowledgment
+    /// then counts from there too, for such a block says that something before it is missing.
+    pub sack: Option<(i32, u32)>,
 }
 
 /// One step of a list.
@@ -59,6 +62,8 @@ pub struct Subject {
     connections: u32,
     /// The number after all that it has sent.
     snd: Seq,
+    /// What of that is acknowledged.
+    una: Seq,
     /// The number it expects.
     rcv: Seq,
     /// The number after the peer's FIN, once there was one: a peer may repeat its stream, but ends it in one place.
@@ -86,6 +91,7 @@ impl Subject {
             watch: Watch::default(),
             connections: 0,
             snd: Seq(0),
+            una: Seq(0),
             rcv: PEER_ISN,
             fin: None,
             reach: None,
@@ -169,7 +175,7 @@ impl Subject {
         if let Slot::Full(endpoint) = self.side.slot()
             && endpoint.state() != State::SynSent
         {
-            (self.snd, self.rcv) = (endpoint.snd_nxt(), endpoint.rcv_nxt());
+            (self.snd, self.una, self.rcv) = (endpoint.snd_nxt(), endpoint.snd_una(), endpoint.rcv_nxt());
         }
         Ok(answer)
     }
@@ -207,11 +213,12 @@ impl Subject {
 
     fn segment(&self, shape: Shape) -> Segment {
         let shift = |base: Seq, by: i32| Seq(base.0.wrapping_add_signed(by));
+        let acknowledged = if shape.sack.is_some() { self.una } else { self.snd };
         let syn = shape.flags.has(Flags::SYN);
         let options = SynOptions { mss: 1460, wscale: Some(7), sack_ok: true };
         Segment {
             seq: shift(self.rcv, shape.seq),
-            ack: if shape.flags.has(Flags::ACK) { shift(self.snd, shape.ack) } else { Seq(0) },
+            ack: if shape.flags.has(Flags::ACK) { shift(acknowledged, shape.ack) } else { Seq(0) },
             len: shape.len,
             win: shape.win,
             flags: shape.flags,
@@ -219,6 +226,10 @@ impl Subject {
                 .ts_age
                 .map(|age| TsOption { val: (self.now.as_millis() as u32).wrapping_sub(age), ecr: 0 }),
             syn: if syn { options } else { SynOptions::default() },
+            sack: shape.sack.map(|(beyond, len)| {
+                let left = shift(self.una, beyond);
+                (left, left + len)
+            }),
             ..Segment::default()
         }
     }

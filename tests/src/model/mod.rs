@@ -9,6 +9,7 @@
 //! | `ladder` | a path of that search once more, with a clock, and as a drawing |
 //! | `lesson`, `document` | what it found, as a page of the documentation; pages that are generated |
 //! | `table`, `transitions`, `diagram` | each cause in each state, as a page and as a picture |
+//! | `twin` | one side that does what a host of a recorded run did, and must say the same |
 //! | `wire` | two sides over a network that loses, doubles and reorders |
 
 pub mod actions;
@@ -21,6 +22,7 @@ pub mod lesson;
 pub mod side;
 pub mod table;
 pub mod transitions;
+pub mod twin;
 pub mod watch;
 pub mod wire;
 pub mod world;

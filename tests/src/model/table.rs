@@ -62,7 +62,7 @@ pub struct Cell {
 }
 
 const fn seg(flags: Flags, seq: i32, ack: i32, len: u32) -> Shape {
-    Shape { flags, seq, ack, len, win: 60_000, ts_age: None }
+    Shape { flags, seq, ack, len, win: 60_000, ts_age: None, sack: None }
 }
 const fn arrives(flags: Flags, seq: i32, ack: i32, len: u32) -> Step {
     Step::Segment(seg(flags, seq, ack, len))

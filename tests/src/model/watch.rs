@@ -4,7 +4,7 @@ use super::side::{Stimulus, apply};
 use sim_core::errno::Errno;
 use sim_core::seq::Seq;
 use sim_core::socket::{Env, Seat, Slot};
-use sim_core::tcp::{Flags, Input, Outbox, Segment, State};
+use sim_core::tcp::{Fact, Flags, Input, Outbox, Segment, State};
 
 /// Follows one side from step to step, with a memory of what has arrived.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +54,7 @@ impl Watch {
             let tabled = matches!(side.slot(), Slot::Full(endpoint) if core::ptr::eq(endpoint, held));
             holds(tabled || held.state() == State::Closed, "a socket outside the tables is CLOSED")?;
         }
+        check_moves(out)?;
         let synchronised = was_full && !matches!(before, State::SynSent | State::SynRecv);
         check_sent(side, synchronised, stimulus, out)?;
         self.check_stream(side)?;
@@ -109,6 +110,12 @@ impl Watch {
         let counts = endpoint.has_owner() && endpoint.state() != State::SynRecv;
         holds(!counts || delivered == taken_in, "no byte is lost between RCV.NXT and recv()")
     }
+}
+
+/// Each move that is reported is legal, whatever made it: a full socket, a mini-socket or a request.
+fn check_moves(out: &Outbox) -> Result<(), String> {
+    let legal = |fact: &Fact| !matches!(fact, Fact::State { from, to } if !from.may_become(*to));
+    holds(out.facts.iter().all(legal), "a connection moves as RFC 9293 says")
 }
 
 fn check_sent(side: &Seat, synchronised: bool, stimulus: Stimulus, out: &Outbox) -> Result<(), String> {

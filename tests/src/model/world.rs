@@ -9,7 +9,7 @@ use sim_core::counter::Counter;
 use sim_core::errno::Errno;
 use sim_core::seq::Seq;
 use sim_core::socket::{Seat, Slot};
-use sim_core::tcp::{Flags, Input, Notice, Outbox, Segment, State, TcpConfig, TimerKind};
+use sim_core::tcp::{Flags, Input, Notice, Outbox, Segment, State, SynOptions, TcpConfig, TimerKind};
 use sim_core::time::{Span, Time};
 use std::collections::VecDeque;
 
@@ -69,9 +69,20 @@ pub struct Sent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ordered(pub Segment);
 
+/// What a segment is compared by, in an order: numbers and flags, then options.
+type Key = ((u32, u32, u32, u16, u8, bool), Options);
+/// Timestamps; MSS, scale and SACK of a SYN; SACK blocks.
+type Options = (Option<(u32, u32)>, (u16, Option<u8>, bool), [Option<(u32, u32)>; 2]);
+
 impl Ordered {
-    fn key(&self) -> (u32, u32, u32, u16, u8) {
-        (self.0.seq.0, self.0.ack.0, self.0.len, self.0.win, self.0.flags.0)
+    /// Every field: segments that differ have different places.
+    fn key(&self) -> Key {
+        let Segment { seq, ack, len, win, flags, ts, syn, sack, sack2, rtx } = self.0;
+        let SynOptions { mss, wscale, sack_ok } = syn;
+        let block = |(left, right): (Seq, Seq)| (left.0, right.0);
+        let options =
+            (ts.map(|ts| (ts.val, ts.ecr)), (mss, wscale, sack_ok), [sack.map(block), sack2.map(block)]);
+        ((seq.0, ack.0, len, win, flags.0, rtx), options)
     }
 }
 impl PartialOrd for Ordered {
@@ -339,5 +350,37 @@ pub fn timeless() -> TcpConfig {
         synack_retries: 3,
         rfc1337: true,
         ..TcpConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sim_core::tcp::TsOption;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn segments_that_differ_have_different_places() {
+        let plain = Segment::default();
+        let block = Some((Seq(1), Seq(2)));
+        let different = [
+            plain,
+            Segment { seq: Seq(1), ..plain },
+            Segment { ack: Seq(1), ..plain },
+            Segment { len: 1, ..plain },
+            Segment { win: 1, ..plain },
+            Segment { flags: Flags::ACK, ..plain },
+            Segment { ts: Some(TsOption { val: 0, ecr: 0 }), ..plain },
+            Segment { ts: Some(TsOption { val: 1, ecr: 0 }), ..plain },
+            Segment { ts: Some(TsOption { val: 0, ecr: 1 }), ..plain },
+            Segment { syn: SynOptions { mss: 1, ..plain.syn }, ..plain },
+            Segment { syn: SynOptions { wscale: Some(0), ..plain.syn }, ..plain },
+            Segment { syn: SynOptions { sack_ok: true, ..plain.syn }, ..plain },
+            Segment { sack: block, ..plain },
+            Segment { sack2: block, ..plain },
+            Segment { rtx: true, ..plain },
+        ];
+        let set: BTreeSet<Ordered> = different.into_iter().map(Ordered).collect();
+        assert_eq!(set.len(), different.len());
     }
 }

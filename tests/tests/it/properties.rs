@@ -86,13 +86,20 @@ fn flags() -> impl Strategy<Value = Flags> {
     ]
 }
 
+/// Sometimes a SACK block; mostly for something that is in flight.
+fn sack() -> impl Strategy<Value = Option<(i32, u32)>> {
+    let block = prop_oneof![4 => (0..=8_000_i32, 1..=1_460_u32), 1 => (any::<i32>(), 1..=100_000_u32)];
+    prop_oneof![3 => Just(None), 1 => block.prop_map(Some)]
+}
+
 fn shape() -> impl Strategy<Value = Shape> {
     let len = prop_oneof![4 => Just(0_u32), 4 => 1..=1460_u32, 1 => 1461..=20_000_u32];
     let win = prop_oneof![4 => Just(500_u16), 1 => Just(0), 1 => any::<u16>()];
     let ts_age = prop_oneof![3 => Just(None), 3 => Just(Some(0)), 1 => (0..10_000_u32).prop_map(Some)];
-    (flags(), distance(), distance(), len, win, ts_age).prop_map(|(flags, seq, ack, len, win, ts_age)| {
+    let shape = (flags(), distance(), distance(), len, win, ts_age, sack());
+    shape.prop_map(|(flags, seq, ack, len, win, ts_age, sack)| {
         let len = if flags.has(Flags::SYN) { 0 } else { len };
-        Shape { flags, seq, ack, len, win, ts_age }
+        Shape { flags, seq, ack, len, win, ts_age, sack }
     })
 }
 

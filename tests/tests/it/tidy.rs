@@ -139,17 +139,6 @@ fn no_layer_imports_upward() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// Every move of state goes through one function, which makes the record of it.
-#[test]
-fn the_state_of_an_endpoint_has_one_writer() {
-    let mut writers = Vec::new();
-    for (name, text) in sources("sim-core/src/tcp") {
-        let writes = text.lines().filter(|l| code(l).contains(".state = "));
-        writers.extend(writes.map(|l| format!("{name}: {}", l.trim())));
-    }
-    assert_eq!(writers.len(), 1, "{}", writers.join("\n"));
-}
-
 #[test]
 fn files_fit_in_one_sitting() {
     const MOST_LINES: usize = 800;

@@ -228,3 +228,55 @@ fn without_timestamps_no_tuple_is_taken() {
     let Slot::TimeWait(tw) = pair.sides[CLIENT].seat.slot() else { panic!("a mini-socket") };
     assert!(tw.reusable_by_connect(&exact(), tw.deadline(), true, true).is_none());
 }
+
+#[test]
+fn an_older_linux_takes_a_waiting_tuple_from_the_next_second_on() {
+    let cfg = TcpConfig { tw_reuse: TwReuse::On, tw_reuse_delay: ReuseDelay::NextSecond, ..exact() };
+    let pair = waiting(&cfg);
+    // The peer's last timestamp came in this second.
+    let second = pair.now.0 / 1_000_000_000;
+    let connect = |at: Time| {
+        let (mut seat, mut out) = (pair.sides[CLIENT].seat.clone(), Outbox::default());
+        let at = Env { now: at, cfg: &cfg, secrets: Secrets::default() };
+        seat.connect(at, false, &mut out).map(|()| out.segments[0].flags)
+    };
+    assert_eq!(connect(pair.now), Err(Errno::Eaddrnotavail));
+    assert_eq!(connect(Time((second + 1) * 1_000_000_000 - 1)), Err(Errno::Eaddrnotavail));
+    assert_eq!(connect(Time((second + 1) * 1_000_000_000)), Ok(Flags::SYN));
+}
+
+/// A FIN that comes with the ACK of ours, but whose number lies below RCV.NXT, is not taken. The kernel expects to process
+/// it at once and keeps the full socket, which then stays for the whole of tcp_fin_timeout. No mini-socket follows it.
+#[test]
+fn an_orphan_whose_peer_ended_in_the_wrong_place_is_reset_in_the_end() {
+    let mut pair = established(&TcpConfig { timestamps: Timestamps::Off, ..exact() });
+    pair.lose = |side, _| side == SERVER;
+    pair.call(SERVER, Input::Send { len: 1 }).unwrap();
+    pair.lose = |_, _| false;
+    pair.run(Span::from_secs(1));
+    assert_eq!(pair.call(CLIENT, Input::Recv { len: 10 }), Ok(1));
+    pair.lose = |_, _| true;
+    pair.call(CLIENT, Input::Close).unwrap();
+    let fin = pair.log.last().unwrap().2;
+    assert_eq!(fin.flags, Flags::FIN_ACK);
+    let misplaced = Segment {
+        seq: fin.ack - 1,
+        ack: fin.seq + 1,
+        flags: Flags::FIN_ACK,
+        win: 1_000,
+        ..Segment::default()
+    };
+    let now = pair.now;
+    pair.sides[CLIENT].deliver(now, &misplaced);
+    assert_eq!(pair.sides[CLIENT].state(), State::FinWait2);
+    assert_eq!(pair.sides[CLIENT].seat.shared.orphans, 1, "as a full socket");
+    let answer = core::mem::take(&mut pair.sides[CLIENT].out.segments);
+    assert_eq!(answer.iter().map(|seg| seg.flags).collect::<Vec<_>>(), [Flags::ACK]);
+    pair.run(Span::from_millis(59_999));
+    assert_eq!(pair.sides[CLIENT].state(), State::FinWait2);
+    pair.log.clear();
+    pair.run(Span::from_millis(2));
+    assert_eq!(pair.sides[CLIENT].state(), State::Closed);
+    assert_eq!(pair.log.iter().map(|l| l.2.flags).collect::<Vec<_>>(), [Flags::RST_ACK]);
+    assert_eq!(pair.sides[CLIENT].seat.shared, Shared::default());
+}

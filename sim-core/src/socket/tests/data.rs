@@ -19,6 +19,10 @@ fn data(pair: &Pair, side: usize) -> Vec<(u64, u32)> {
     sent.map(|l| (l.0.since(begin).as_millis(), l.2.len)).collect()
 }
 
+fn counted(pair: &Pair, side: usize, counter: Counter) -> usize {
+    pair.sides[side].out.counters.iter().filter(|c| **c == counter).count()
+}
+
 #[test]
 fn nagle_holds_the_second_small_write_until_the_first_is_acknowledged() {
     let mut pair = established();
@@ -150,4 +154,41 @@ fn a_flight_that_lost_its_end_is_sent_again_after_one_timeout() {
     let timeouts =
         pair.sides[CLIENT].out.counters.iter().filter(|c| **c == Counter::TcpExtTCPTimeouts).count();
     assert_eq!(timeouts, 1);
+}
+
+#[test]
+fn a_loss_probe_carries_new_data_where_the_window_allows() {
+    for (written, probe) in
+        [(14_480 + 5_000, (Seq(1_001 + 14_480), false)), (14_480, (Seq(1_001 + 13_032), true))]
+    {
+        let mut pair = established();
+        pair.lose = |_, _| true;
+        pair.call(CLIENT, Input::Send { len: written }).unwrap();
+        assert_eq!(data(&pair, CLIENT).len(), 10, "as many as the congestion window allows");
+        pair.run(Span::from_millis(100));
+        assert_eq!(counted(&pair, CLIENT, Counter::TcpExtTCPLossProbes), 1);
+        let last = pair.log.last().unwrap().2;
+        assert_eq!((last.seq, last.rtx), probe, "new data if there are any, else the last segment");
+        assert_eq!(last.len, 1_448);
+    }
+}
+
+#[test]
+fn probes_of_a_closed_window_come_at_doubling_intervals_up_to_the_largest_rto() {
+    let mut pair = established();
+    while pair.call(CLIENT, Input::Send { len: 1 << 20 }).is_ok() {
+        pair.run(Span::from_secs(1));
+    }
+    pair.run(Span::from_secs(1_500));
+    // Each probe is answered, so that there is no end to it: what is sent is an empty segment below the window.
+    let una = pair.log.iter().rfind(|l| l.1 == SERVER).unwrap().2.ack;
+    let probes = pair.log.iter().filter(|l| l.1 == CLIENT && l.2.seq == una - 1 && l.2.len == 0);
+    let moments: Vec<u64> = probes.map(|l| l.0.as_millis()).collect();
+    let gaps: Vec<u64> = moments.windows(2).map(|w| w[1] - w[0]).collect();
+    // A gap is the delay of the timer and, where the answer arms it anew, a round trip.
+    for pair in gaps.windows(2) {
+        let expected = (2 * pair[0]).min(120_000);
+        assert!(pair[1].abs_diff(expected) <= 20, "{gaps:?}");
+    }
+    assert!(gaps.iter().filter(|gap| **gap >= 120_000).count() > 5, "{gaps:?}");
 }

@@ -1,18 +1,20 @@
 //! Conversations between two hosts, with times. States are reached through inputs only.
 
 mod closing;
+mod cookies;
 mod data;
+mod extremes;
 mod fuzz;
 mod lifecycle;
 mod opening;
 mod sizes;
 
-use super::{Env, Request, Seat, Slot};
+use super::{Env, Listener, MiniFate, Next, Request, Seat, Slot, SocketMut, receive};
 use crate::errno::Errno;
 use crate::seq::Seq;
 use crate::tcp::{
-    Endpoint, Flags, Input, Linger2, Notice, Outbox, Secrets, Segment, Shared, State, SynOptions, TcpConfig,
-    TimeWait, Timestamps, TsOption,
+    Cx, Endpoint, Flags, Input, Linger2, Notice, Outbox, Secrets, Segment, Shared, State, SynOptions,
+    TcpConfig, TimeWait, Timestamps, TsOption,
 };
 use crate::time::{Span, Time};
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::counter::Counter;
-use crate::tcp::config::{Syncookies, TimerModel};
+use crate::tcp::config::TimerModel;
 
 fn exact() -> TcpConfig {
     TcpConfig { timers: TimerModel::Exact, ..TcpConfig::default() }
@@ -109,15 +109,76 @@ fn a_full_accept_queue_drops_syns() {
 }
 
 #[test]
-fn a_cookie_stands_for_a_connection() {
-    let mut pair = Pair::new(&TcpConfig { syncookies: Syncookies::Always, ..exact() });
-    pair.connect();
-    pair.run(Span::from_millis(50));
-    assert_eq!(pair.states(), (State::Established, State::Established));
-    assert_eq!(pair.sides[SERVER].seat.listener().unwrap().syn_queue_len(), 0, "nothing was stored");
-    pair.call(CLIENT, Input::Send { len: 5_000 }).unwrap();
-    pair.run(Span::from_millis(50));
-    assert_eq!(pair.call(SERVER, Input::Recv { len: 9_000 }), Ok(5_000));
+fn a_full_accept_queue_ignores_the_last_ack() {
+    let cfg = exact();
+    let (mut seat, mut out) = (Seat::default(), Outbox::default());
+    let secrets = Secrets { isn: Seq(7), ..Secrets::default() };
+    let at = |ms: u64| Env { now: Time((1_000 + ms) * 1_000_000), cfg: &cfg, secrets };
+    let seg =
+        |seq, ack, flags| Segment { seq: Seq(seq), ack: Seq(ack), flags, win: 1_000, ..Segment::default() };
+    // One child waits for accept(); its RST has taken it out of the table, so the tuple is free for a second handshake.
+    seat.listen(1, 4096);
+    for (seq, ack, flags) in [(100, 0, Flags::SYN), (101, 8, Flags::ACK), (101, 0, Flags::RST)] {
+        seat.deliver(at(0), &seg(seq, ack, flags), &mut out);
+    }
+    seat.deliver(at(0), &seg(200, 0, Flags::SYN), &mut out);
+    assert_eq!(seat.state(), State::SynRecv);
+    // Another listen() leaves room for one child only.
+    seat.listen(0, 4096);
+    out.clear();
+    seat.deliver(at(10), &seg(201, 8, Flags::ACK), &mut out);
+    assert_eq!(seat.state(), State::SynRecv, "as if the ACK had been lost");
+    assert!(out.segments.is_empty());
+    assert_eq!(
+        out.counters,
+        [Counter::TcpInSegs, Counter::TcpExtListenOverflows, Counter::TcpExtListenDrops]
+    );
+    // The SYN,ACK is sent again, and the ACK that answers it finds room once accept() was called.
+    seat.fire(at(1_000), &mut out);
+    assert_eq!(out.segments.iter().map(|seg| seg.flags).collect::<Vec<_>>(), [Flags::SYN_ACK]);
+    assert_eq!(seat.accept(), Ok(()));
+    seat.deliver(at(1_010), &seg(201, 8, Flags::ACK), &mut out);
+    assert_eq!(seat.state(), State::Established);
+}
+
+/// How often one listener sends each SYN,ACK when so many peers call at once and are silent then.
+fn syn_acks_of_silent_peers(peers: u32, backlog: u32) -> Vec<usize> {
+    let cfg = exact();
+    let (mut shared, mut out) = (Shared::default(), Outbox::default());
+    let mut listener = Listener::new(backlog, 4096);
+    let mut now = Time(1_000_000_000);
+    let syn = Segment { seq: Seq(100), flags: Flags::SYN, win: 1_000, ..Segment::default() };
+    let mut requests: Vec<(Request, usize)> = Vec::new();
+    for _ in 0..peers {
+        let mut cx = Cx::new(now, &cfg, &mut shared);
+        let next = receive(&mut cx, SocketMut::None, Some(&mut listener), &syn, Secrets::default, &mut out);
+        let Next::Request(request) = next else { panic!("{next:?}") };
+        requests.push((request, 1));
+    }
+    let mut counts = Vec::new();
+    while let Some(due) = requests.iter().map(|r| r.0.deadline()).min() {
+        now = due;
+        requests.retain_mut(|(request, sent)| {
+            out.clear();
+            let fate = request.on_timer(&mut Cx::new(now, &cfg, &mut shared), Some(&mut listener), &mut out);
+            *sent += out.segments.len();
+            if fate == MiniFate::Gone {
+                counts.push(*sent);
+            }
+            fate == MiniFate::Keep
+        });
+    }
+    assert_eq!(listener.syn_queue_len(), 0);
+    counts
+}
+
+#[test]
+fn a_syn_queue_that_is_half_full_has_less_patience_with_old_requests() {
+    // tcp_synack_retries is 5. Up to half of the backlog all requests get them all.
+    assert_eq!(syn_acks_of_silent_peers(8, 16), [6; 8]);
+    // Beyond it an old one is given up after two, which makes room: one at a time, until half is free.
+    assert_eq!(syn_acks_of_silent_peers(9, 16), [3, 6, 6, 6, 6, 6, 6, 6, 6]);
+    assert_eq!(syn_acks_of_silent_peers(11, 16), [3, 3, 3, 6, 6, 6, 6, 6, 6, 6, 6]);
 }
 
 #[test]

@@ -264,7 +264,9 @@ const WITHOUT: &[(&str, &str, &str)] = &[
     ),
     ("conntrack", "tcp_be_liberal", "needs segments out of window: see `oracle_conntrack`"),
     ("conntrack", "tcp_ignore_invalid_rst", "needs a RST out of window: see `oracle_conntrack`"),
-    ("tcp", "counters_6_18", "needs segments that only 6.18 counts: see `oracle_endpoint`"),
+    ("tcp", "old_ack_unanswered", "needs segments that only 6.18 treats so: see `oracle_endpoint`"),
+    ("tcp", "checks_right_edge", "needs segments that only 6.18 treats so: see `oracle_endpoint`"),
+    ("tcp", "paws_counters", "needs segments that only 6.18 treats so: see `oracle_endpoint`"),
 ];
 
 fn run(setup: &str, change: &str) -> Summary {
