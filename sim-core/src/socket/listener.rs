@@ -77,8 +77,8 @@ impl Listener {
         self.young = self.young.saturating_sub(1);
     }
 
-    /// Retries of a SYN,ACK: fewer when the queue is half full, and the fewer the fewer requests in it are young
-    /// (`reqsk_timer_handler`).
+    /// Retries of a SYN,ACK. When the queue is half full, old requests get fewer, at least 2: one less each time that the
+    /// young ones, doubled again and again, still do not outnumber the whole queue (`reqsk_timer_handler`).
     pub(super) fn retries_under_pressure(&self, most: u8) -> u8 {
         let mut retries = most;
         if self.syn_queue * 2 > self.backlog.max(8) {

@@ -1,4 +1,5 @@
-//! What a tuple can lead to, and from a segment to the socket it is for: what `tcp_v4_rcv` (net/ipv4/tcp_ipv4.c) does after the lookup.
+//! The sockets that a tuple can lead to, and how a segment is given to the one it is for: what `tcp_v4_rcv`
+//! (net/ipv4/tcp_ipv4.c) does after the lookup.
 //!
 //! The driver owns the tables. It looks up the tuple, hands in what it found by reference and carries out the [`Next`]
 //! that comes back.

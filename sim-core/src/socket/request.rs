@@ -211,7 +211,7 @@ impl Request {
         self.last_tsval.wrapping_sub(self.first_tsval) >= ecr.wrapping_sub(self.first_tsval)
     }
 
-    /// The peer repeats its SYN: so does our SYN,ACK, and its timer starts again.
+    /// The peer repeats its SYN. Our SYN,ACK is sent again too, and its timer starts again.
     fn syn_repeated(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) {
         if limitable(seg) && oow_limited(cx, &mut self.last_limited) {
             out.count(Counter::TcpExtTCPACKSkippedSynRecv);

@@ -1,6 +1,6 @@
 //! The smallest driver: one host with one tuple, one listener at most, and an application with one descriptor.
 //!
-//! It is what the tables of a host are for a single tuple, and a value as the endpoint is. So the replayer of recordings,
+//! It does for one tuple what the tables of a host do for many, and it is a value, as the endpoint is. So the replayer of recordings,
 //! the model checker and the tests share one set of rules about who takes whose place.
 
 use std::collections::VecDeque;

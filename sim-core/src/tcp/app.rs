@@ -174,7 +174,7 @@ impl Endpoint {
         self.send_reset(cx, out);
     }
 
-    /// Ends the connection without ceremony (`tcp_disconnect`): RST where the peer thinks there is a connection.
+    /// Ends the connection at once (`tcp_disconnect`), with a RST in the states in which the peer has a connection too.
     fn disconnect(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         let old = self.state();
         self.move_to(State::Closed, out);

@@ -159,7 +159,7 @@ impl Endpoint {
         if life > cx.cfg.time_wait {
             self.arm_keepalive(cx, life - cx.cfg.time_wait);
         } else if seg.flags.has(Flags::FIN) {
-            // The FIN is about to be processed; should it be lost there, the full socket still ends some time.
+            // The FIN is about to be processed. If it is not taken after all, this timer ends the full socket.
             self.arm_keepalive(cx, life);
         } else {
             return Break(self.enter_time_wait(cx, Some(life), out));

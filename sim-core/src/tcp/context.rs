@@ -7,8 +7,8 @@ use crate::time::{Span, Time};
 
 /// State that all sockets of one host (one network namespace) share.
 ///
-/// The functions of this crate keep the counts: a mini-socket counts itself when it is born and uncounts itself
-/// when a function answers that it is gone; so does an orphan. A driver only ever resets the whole.
+/// The functions of this crate keep the counts. A mini-socket is counted when it is made, and no longer counted when a
+/// function answers that it is gone. The same holds for an orphan. A driver only ever resets the whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Shared {
     /// Mini-sockets in TIME_WAIT or FIN_WAIT2 (`tw` in /proc/net/sockstat).
@@ -24,7 +24,7 @@ pub struct Shared {
 impl Shared {
     /// Takes one challenge ACK from the host's budget of this second (`tcp_challenge_ack_limit`).
     ///
-    /// The kernel draws each second's budget around the limit; there is no luck in here, so it is the limit itself.
+    /// The kernel draws each second's budget around the limit. The protocol draws nothing, so here it is the limit itself.
     fn take_challenge(&mut self, now: Time, cfg: &TcpConfig) -> bool {
         if cfg.challenge_ack_limit == u32::MAX {
             return true;
@@ -76,8 +76,8 @@ impl Cx<'_> {
     pub(crate) fn millis(&self) -> u32 {
         self.now.as_millis() as u32
     }
-    /// The millisecond in which a first retransmission (or a SYN) leaves, plus one, for 0 stands for "none". Where that
-    /// would be 0, it is the millisecond before: an echo of it is still not older than the stamp.
+    /// The millisecond in which a first retransmission (or a SYN) leaves, plus one, because 0 stands for "none". Where the
+    /// sum is 0, the stamp says one millisecond less: an echo of that segment is still not older than its stamp.
     pub(crate) fn retrans_stamp(&self) -> u32 {
         let stamp = self.millis().wrapping_add(1);
         if stamp == 0 { u32::MAX } else { stamp }
@@ -115,7 +115,7 @@ pub(crate) fn oow_limited(cx: &Cx<'_>, last: &mut u32) -> bool {
     false
 }
 
-/// What a keyed hash of the 4-tuple yields; the driver makes it, for there is no generator in here.
+/// What a keyed hash of the 4-tuple yields. The driver makes it, because the protocol has no generator and no key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Secrets {
     /// Initial sequence number (RFC 6528).

@@ -25,7 +25,7 @@ impl Endpoint {
         charge(len) <= spare || self.flight.packets() > 0
     }
 
-    /// Takes the segment's text and FIN. Answers the mini-socket that is left behind, if the connection ends thereby.
+    /// Takes the segment's text and FIN. If that ends the connection, answers the mini-socket that is left behind.
     pub(super) fn take_text(
         &mut self,
         cx: &mut Cx<'_>,
@@ -142,7 +142,7 @@ impl Endpoint {
         match self.state() {
             State::SynRecv | State::Established => {
                 self.move_to(State::CloseWait, out);
-                // The other side will not speak again, so wait for our side to: "pingpong".
+                // The peer sends no more data, so our ACKs can wait for data of our own ("pingpong").
                 self.pingpong = 1;
             }
             State::FinWait1 => {

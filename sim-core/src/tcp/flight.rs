@@ -1,7 +1,8 @@
 //! What has been sent and not acknowledged: the ends of segments, and when they were sent.
 //!
-//! Stands for the kernel's retransmit queue. The first few segments are kept exactly, for which bytes were sent
-//! together decides what a probe or a retransmission carries; beyond that the last entry stands for several segments.
+//! Stands for the kernel's retransmit queue. The first few segments are kept exactly, because a
+//! probe or a retransmission carries the bytes that were sent together. Beyond them, the last entry stands for several
+//! segments.
 
 use crate::seq::Seq;
 

@@ -60,7 +60,7 @@ pub enum Fate {
     Keep,
     /// It leaves the tables. The tuple is free; the endpoint lives on, CLOSED, as long as its descriptor is open
     /// ([`super::Endpoint::has_owner`]). Also the answer to the close() of an endpoint that had left them before: then it
-    /// is only to be dropped, for the tuple may be another's by now.
+    /// is only to be dropped, because the tuple may lead to another socket by now.
     Gone,
     /// This mini-socket takes its place in the tables. The endpoint lives on as with [`Fate::Gone`].
     TimeWait(TimeWait),

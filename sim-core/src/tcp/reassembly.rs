@@ -13,8 +13,8 @@ struct Held {
 
 /// Segments held out of order. Unallocated as long as nothing ever was out of order.
 ///
-/// They stay apart, as the kernel's buffers do (`tcp_data_queue_ofo`): each keeps its own FIN, for a peer may
-/// contradict itself on where its stream ends. None lies wholly within another.
+/// They stay apart, as the kernel's buffers do (`tcp_data_queue_ofo`): each keeps its own FIN, because a peer may
+/// say more than once, and differently, where its stream ends. None lies wholly within another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct OutOfOrder {
     /// Ascending, by start and by end.

@@ -2,7 +2,7 @@
 
 use crate::seq::Seq;
 
-/// The six classic flags as independent bits, for odd mixes are what a state machine must be tried with.
+/// The six classic flags as independent bits: a state machine must be tried with every mix of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flags(pub u8);
 

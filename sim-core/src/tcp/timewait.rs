@@ -8,7 +8,7 @@ use crate::counter::Counter;
 use crate::seq::Seq;
 use crate::time::{Span, Time};
 
-/// A connection of which only the numbers are left.
+/// What is kept of a connection in a mini-socket: its numbers, and no queues (`struct tcp_timewait_sock`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TimeWait {
     pub(crate) deadline: Time,

@@ -112,7 +112,7 @@ impl Endpoint {
         seg.flags.has(Flags::ACK) && seg.seq_len() == 0 && seg.seq.before(self.rcv_nxt)
     }
 
-    /// Where the segment lies; since 6.18 its end counts too.
+    /// Where the segment lies. Before 6.18, only its beginning counted (see `checks_right_edge`).
     fn position(&self, cx: &Cx<'_>, seg: &Segment) -> Position {
         let right = self.rcv_nxt + self.receive_window();
         if seg.end().before(self.rcv_wup) {
@@ -143,7 +143,8 @@ impl Endpoint {
         }
     }
 
-    /// A RST one below RCV.NXT counts after the peer's FIN, for it may have missed our ACK (`tcp_reset_check`).
+    /// After the peer's FIN, a RST one below RCV.NXT counts too: the peer may have missed our ACK of its FIN
+    /// (`tcp_reset_check`).
     fn resets_after_fin(&self, seg: &Segment) -> bool {
         seg.seq + 1 == self.rcv_nxt
             && matches!(self.state(), State::CloseWait | State::LastAck | State::Closing)
