@@ -90,7 +90,7 @@ fn a_scenario_without_a_title_is_known_by_its_name() {
     let place = Place::new();
     let file = place.write("small.ron", &small(HOLDS).replace("title: \"Ten connections\",", ""));
     let ran = timewait(&["run", &file]);
-    assert_eq!(ran.out.lines().next(), Some(file.as_str()));
+    assert_eq!(ran.out.lines().next(), Some("small"));
 }
 
 #[test]

@@ -16,11 +16,7 @@ use crate::{interrupt, load, simulate};
 /// Runs a scenario, prints the answer and writes the files.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     interrupt::listen();
-    let mut scenario = load::load(&args.scenario)?.scenario;
-    if scenario.title.is_empty() {
-        // A file without a title is known by its name.
-        scenario.title.clone_from(&args.scenario.scenario);
-    }
+    let scenario = load::load(&args.scenario)?.scenario;
     // Said before minutes of work, not after them.
     let names = file_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

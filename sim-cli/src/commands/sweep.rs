@@ -44,8 +44,7 @@ pub(crate) fn sweep(args: &SweepArgs) -> Result<Exit, Failure> {
     }
     let batch = args.out.as_deref().map(|dir| Batch::new(dir, &names)).transpose()?;
     let swept = compute(&campaign, &seeds, usize::from(args.jobs), keeper.as_ref())?;
-    let title =
-        if loaded.scenario.title.is_empty() { &args.scenario.scenario } else { &loaded.scenario.title };
+    let title = &loaded.scenario.title;
     let result = Sweep {
         name: &args.scenario.scenario,
         asked: &asked(args),

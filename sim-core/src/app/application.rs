@@ -7,7 +7,7 @@ use super::effects::{Booked, Effect};
 use super::end::Desk;
 use crate::errno::{Call, Errno};
 use crate::scenario::{CloseHow, OtherSide, Side};
-use crate::tcp::{Input, Notice};
+use crate::tcp::{AlarmChange, Input, Notice};
 use crate::time::Span;
 
 /// What an application's timer is for.
@@ -129,7 +129,7 @@ impl Application {
         self.stop_timer(desk);
         match purpose {
             Purpose::GiveUp => {
-                self.fail(desk, Call::Connect, Errno::Timeout);
+                book(desk, Booked::Failed(Call::Connect, Errno::Timeout));
                 self.close(desk, Input::Close);
                 self.status = Status::Failed;
             }
@@ -142,12 +142,12 @@ impl Application {
 
     fn set_timer(&mut self, desk: &mut Desk<'_, '_>, after: Span, purpose: Purpose) {
         self.timer = Some(purpose);
-        desk.fx.app_timer = Some(Some(after));
+        desk.fx.app_timer = AlarmChange::Armed(after);
     }
 
     fn stop_timer(&mut self, desk: &mut Desk<'_, '_>) {
         if self.timer.take().is_some() {
-            desk.fx.app_timer = Some(None);
+            desk.fx.app_timer = AlarmChange::Stopped;
         }
     }
 
@@ -283,16 +283,12 @@ impl Application {
     /// The connection has failed: the error is booked, the descriptor closed.
     fn broken(&mut self, desk: &mut Desk<'_, '_>, call: Call, errno: Errno) {
         if self.side == Side::Client {
-            self.fail(desk, call, errno);
+            book(desk, Booked::Failed(call, errno));
         }
         self.close(desk, Input::Close);
         if !self.connected {
             self.status = Status::Failed;
         }
-    }
-
-    fn fail(&mut self, desk: &mut Desk<'_, '_>, call: Call, errno: Errno) {
-        book(desk, Booked::Failed(call, errno));
     }
 
     /// Whether it still has its descriptor.

@@ -2,8 +2,7 @@
 
 use crate::counter::Counter;
 use crate::errno::{Call, Errno};
-use crate::tcp::{Notice, Out, Segment, State, TimeWait, TimerKind, Why};
-use crate::time::Span;
+use crate::tcp::{AlarmChange, Notice, Out, Segment, State, TimeWait, TimerKind, Why};
 
 /// Something finite that had no room for this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,8 +63,8 @@ pub struct Effects {
     pub list: Vec<Effect>,
     /// Kernel counters that moved.
     pub counters: Vec<Counter>,
-    /// The application's timer: `None` leaves it as it is, `Some(None)` stops it, else it is due after this time.
-    pub app_timer: Option<Option<Span>>,
+    /// The application's timer.
+    pub app_timer: AlarmChange,
     /// What the application is to be told, oldest first; the first `told` it knows already.
     notices: Vec<Notice>,
     told: usize,
@@ -78,7 +77,7 @@ impl Effects {
     pub fn clear(&mut self) {
         self.list.clear();
         self.counters.clear();
-        self.app_timer = None;
+        self.app_timer = AlarmChange::Kept;
         self.notices.clear();
         self.told = 0;
         self.step_began = 0;

@@ -13,8 +13,8 @@ use crate::host::{Conn, Hint, Host, NewMini, Packet, Place, Timed};
 use crate::ids::{HostId, Key};
 use crate::net::Path;
 use crate::socket::{self, Next, SocketMut};
-use crate::tcp::{Cx, Secrets, Segment, State, TimeWait};
-use crate::time::{Span, Time};
+use crate::tcp::{AlarmChange, Cx, Secrets, Segment, State, TimeWait};
+use crate::time::Time;
 
 /// What a connection's effects need to know of it.
 #[derive(Clone, Copy, Debug)]
@@ -52,10 +52,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// A packet has reached the host it is for, which has yet to find out who it is for.
     pub(super) fn deliver(&mut self, host: HostId, packet: &Packet) {
         let tuple = packet.tuple.reversed();
-        let place = match self.hosts[host.index()].look_up(tuple) {
-            Ok(key) => return self.deliver_to(host, key, packet),
-            Err(place) => place,
-        };
+        let here = &self.hosts[host.index()];
+        let place = here.look_up(tuple);
+        if let Some(Place::Full(slot)) = place {
+            return self.deliver_to(host, here.tables.conns.key(slot), packet);
+        }
         let path = self.net.path(host, tuple.remote.addr);
         if let Some(Place::Request(slot)) = place
             && self.complete_handshake(host, slot, packet, path)
@@ -300,20 +301,22 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// What is left to do after a step: timers, the application's end, the end's end.
     #[inline]
-    fn finish(&mut self, doer: &Doer, app_timer: Option<Option<Span>>, verdict: Verdict) {
+    fn finish(&mut self, doer: &Doer, app_timer: AlarmChange, verdict: Verdict) {
         let (host, key) = (doer.whose.host, doer.key);
         let here = &mut self.hosts[host.index()];
         let Some(conn) = here.tables.conns.get_mut(key) else { return };
         let (id, tries_left) = (conn.attempt.traffic, conn.tries_left);
-        if let Some(after) = app_timer {
-            conn.app_due = after.map_or(Time::NEVER, |after| self.now + after);
+        match app_timer {
+            AlarmChange::Kept => {}
+            AlarmChange::Stopped => conn.app_due = Time::NEVER,
+            AlarmChange::Armed(after) => conn.app_due = self.now + after,
         }
         if conn.view.over {
             here.tables.conns.remove(key);
             here.account_later();
         } else {
             let early = conn.form.deadline() < conn.wake;
-            if app_timer.is_some() {
+            if matches!(app_timer, AlarmChange::Armed(_)) {
                 self.queue_app_timer(host, key);
             }
             if early {

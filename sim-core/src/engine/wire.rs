@@ -64,18 +64,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let Path::Link(direction, next) = path else { return self.lose(host, Lost::NoRoute, packet) };
         let carried = self.net.carry(direction);
         let lane = self.link_lanes[direction.0 as usize];
-        let mut send = |delivery: crate::net::Delivery| {
-            let lane = if delivery.in_order { lane } else { LaneId::NONE };
-            self.queue.send(lane, self.now + delivery.after, next, packet);
-        };
-        match carried.first {
-            Some(delivery) => send(delivery),
-            None => {
-                self.lost += 1;
-                self.lose(host, Lost::Link, packet);
-            }
+        if carried.first.is_none() {
+            self.lost += 1;
+            self.lose(host, Lost::Link, packet);
         }
-        if let Some(delivery) = carried.second {
+        for delivery in [carried.first, carried.second].into_iter().flatten() {
             let lane = if delivery.in_order { lane } else { LaneId::NONE };
             self.queue.send(lane, self.now + delivery.after, next, packet);
         }

@@ -192,7 +192,9 @@ mod tests {
         for (tuple, place) in &model {
             assert_eq!(index.get(*tuple), Some(*place));
         }
-        model.keys().for_each(|tuple| index.remove(*tuple));
+        for tuple in model.keys() {
+            index.remove(*tuple);
+        }
         assert!(index.families.is_empty());
     }
 }

@@ -39,12 +39,9 @@ pub struct Arrived {
 }
 
 impl Host {
-    /// What a tuple leads to, if that is not a full socket; the slot, if it is.
-    pub fn look_up(&self, tuple: Tuple) -> Result<Key, Option<Place>> {
-        match self.tables.index.get(tuple) {
-            Some(Place::Full(slot)) => Ok(self.tables.conns.key(slot)),
-            place => Err(place),
-        }
+    /// What a tuple leads to.
+    pub fn look_up(&self, tuple: Tuple) -> Option<Place> {
+        self.tables.index.get(tuple)
     }
 
     /// Delivers a segment to whoever is at `place`. `pushed` gives the number for the end of a TIME_WAIT.

@@ -63,7 +63,7 @@ impl Conn {
     }
 }
 
-/// An orphan's FIN_WAIT2 as a mini-socket. (TIME_WAITs are rows, see [`Waiting`].)
+/// An orphan's FIN_WAIT2 as a mini-socket. (TIME_WAITs are rows of their own.)
 #[derive(Clone, Debug)]
 pub struct Orphan {
     /// The protocol machine.

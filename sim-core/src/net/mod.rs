@@ -53,7 +53,9 @@ impl Hasher for AddrHasher {
         self.0
     }
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.0 = mix(self.0 ^ u64::from(byte)));
+        for &byte in bytes {
+            self.0 = mix(self.0 ^ u64::from(byte));
+        }
     }
     fn write_u32(&mut self, n: u32) {
         self.0 = mix(u64::from(n));

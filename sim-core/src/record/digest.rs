@@ -29,16 +29,16 @@ const fn chain(state: u64, word: u64) -> u64 {
 impl Digest {
     /// Takes six words about a segment, a line or an outcome.
     pub const fn traffic(&mut self, words: [u64; 6]) {
-        let [a, b, c, d, e, f] = words;
         // Turned against each other, or equal pairs of words would cancel out.
-        let word = fold(a, b) ^ fold(c, d).rotate_left(21) ^ fold(e, f).rotate_left(42);
+        let word = fold(words[0], words[1])
+            ^ fold(words[2], words[3]).rotate_left(21)
+            ^ fold(words[4], words[5]).rotate_left(42);
         self.traffic = chain(self.traffic, word);
     }
 
     /// Takes four words about a move of state.
     pub const fn moved(&mut self, words: [u64; 4]) {
-        let [a, b, c, d] = words;
-        self.moves = chain(self.moves, fold(a, b) ^ fold(c, d).rotate_left(21));
+        self.moves = chain(self.moves, fold(words[0], words[1]) ^ fold(words[2], words[3]).rotate_left(21));
     }
 }
 
@@ -54,8 +54,12 @@ mod tests {
 
     fn of(traffic: &[u64], moves: &[u64]) -> Digest {
         let mut digest = Digest::default();
-        traffic.iter().for_each(|&word| digest.traffic([word, 0, 0, 0, 0, 0]));
-        moves.iter().for_each(|&word| digest.moved([word, 0, 0, 0]));
+        for &word in traffic {
+            digest.traffic([word, 0, 0, 0, 0, 0]);
+        }
+        for &word in moves {
+            digest.moved([word, 0, 0, 0]);
+        }
         digest
     }
 

@@ -91,7 +91,6 @@ impl Listener {
         retries
     }
 
-    /// A request has left the SYN queue.
     /// Whether one more child would find room.
     pub fn has_room_for_child(&self) -> bool {
         !self.accept_queue_full()
@@ -103,6 +102,7 @@ impl Listener {
         self.accept_queue += 1;
     }
 
+    /// A request has left the SYN queue.
     pub(super) fn forget(&mut self, req: &Request) {
         self.syn_queue = self.syn_queue.saturating_sub(1);
         if req.hs.num_timeout == 0 {

@@ -229,10 +229,11 @@ impl TimeWait {
     }
 }
 
-/// The deadline of a timer as a step left it, in terms that an equal step would repeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What a step did to a timer, in terms that an equal step would repeat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AlarmChange {
     /// Untouched.
+    #[default]
     Kept,
     /// Stopped.
     Stopped,

@@ -11,7 +11,6 @@ use crate::time::Time;
 
 /// What waits.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each packet")]
 pub(super) enum Cause {
     Event(Event),
     Row(HostId, RowId),
@@ -45,19 +44,19 @@ impl Ord for Entry {
 /// Everything in one heap.
 #[derive(Clone, Debug, Default)]
 pub struct Heap {
-    heap: BinaryHeap<Reverse<Entry>>,
+    entries: BinaryHeap<Reverse<Entry>>,
     arriving: Option<(HostId, Packet)>,
     pushed: u64,
 }
 
 impl Heap {
     pub(super) fn add(&mut self, order: Order, cause: Cause) {
-        self.heap.push(Reverse(Entry { order, cause }));
+        self.entries.push(Reverse(Entry { order, cause }));
     }
 
     /// The key of the next cause.
     pub(super) fn first(&self) -> Order {
-        self.heap.peek().map_or(Order::NEVER, |entry| entry.0.order)
+        self.entries.peek().map_or(Order::NEVER, |entry| entry.0.order)
     }
 }
 
@@ -90,10 +89,10 @@ impl Queue for Heap {
         false
     }
     fn peek(&self) -> Option<Time> {
-        self.heap.peek().map(|entry| entry.0.order.time)
+        self.entries.peek().map(|entry| entry.0.order.time)
     }
     fn pop(&mut self) -> Option<(Time, Due)> {
-        let Reverse(Entry { order, cause }) = self.heap.pop()?;
+        let Reverse(Entry { order, cause }) = self.entries.pop()?;
         let due = match cause {
             Cause::Event(event) => Due::Event(event),
             Cause::Row(host, row) => Due::Row(host, row),

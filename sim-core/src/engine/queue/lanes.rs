@@ -30,7 +30,7 @@ enum Lane {
 /// The engine's own queue.
 #[derive(Clone, Debug)]
 pub struct Lanes {
-    lanes: Vec<Lane>,
+    all: Vec<Lane>,
     heads: Heads,
     rest: Heap,
     pushed: u64,
@@ -57,7 +57,7 @@ impl Lanes {
     }
 
     fn lane(&mut self, lane: Lane) -> LaneId {
-        self.lanes.push(lane);
+        self.all.push(lane);
         LaneId(self.heads.add())
     }
 
@@ -69,7 +69,7 @@ impl Lanes {
 impl Queue for Lanes {
     fn new(hosts: usize) -> Self {
         let mut lanes =
-            Lanes { lanes: vec![Lane::Rest], heads: Heads::new(), rest: Heap::default(), pushed: 0 };
+            Lanes { all: vec![Lane::Rest], heads: Heads::new(), rest: Heap::default(), pushed: 0 };
         for host in 0..hosts {
             lanes.lane(Lane::Rows(HostId(host as u16), None));
         }
@@ -91,7 +91,7 @@ impl Queue for Lanes {
 
     fn push(&mut self, lane: LaneId, time: Time, level: Option<u32>, event: Event) {
         let order = self.next_order(time, level);
-        let Some(Lane::Events(events)) = self.lanes.get_mut(lane.0 as usize) else {
+        let Some(Lane::Events(events)) = self.all.get_mut(lane.0 as usize) else {
             return self.add_rest(order, Cause::Event(event));
         };
         match append(events, order, event) {
@@ -103,7 +103,7 @@ impl Queue for Lanes {
 
     fn send(&mut self, lane: LaneId, time: Time, to: HostId, packet: &Packet) {
         let order = self.next_order(time, None);
-        let Some(Lane::Packets(packets)) = self.lanes.get_mut(lane.0 as usize) else {
+        let Some(Lane::Packets(packets)) = self.all.get_mut(lane.0 as usize) else {
             return self.add_rest(order, Cause::Packet(to, *packet));
         };
         match append(packets, order, (to, *packet)) {
@@ -127,7 +127,7 @@ impl Queue for Lanes {
         if news {
             self.heads.set(lane, order);
         }
-        if let Lane::Rows(_, row) = &mut self.lanes[lane as usize] {
+        if let Lane::Rows(_, row) = &mut self.all[lane as usize] {
             *row = next.map(|(_, row)| row);
         }
         news
@@ -144,7 +144,7 @@ impl Queue for Lanes {
         if order == Order::NEVER {
             return None;
         }
-        let (due, next) = match &mut self.lanes[lane as usize] {
+        let (due, next) = match &mut self.all[lane as usize] {
             Lane::Packets(_) => return Some((order.time, Due::Packet(LaneId(lane)))),
             Lane::Rows(host, row) => return Some((order.time, Due::Row(*host, row.take()?))),
             Lane::Events(events) => {
@@ -162,7 +162,7 @@ impl Queue for Lanes {
 
     #[inline]
     fn packet(&mut self, lane: LaneId) -> Option<(HostId, Packet)> {
-        let Some(Lane::Packets(packets)) = self.lanes.get_mut(lane.0 as usize) else {
+        let Some(Lane::Packets(packets)) = self.all.get_mut(lane.0 as usize) else {
             return self.rest.packet(lane);
         };
         let arrived = packets.pop_front()?.what;
