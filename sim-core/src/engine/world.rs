@@ -12,6 +12,7 @@ use crate::net::Net;
 use crate::record::{Digest, LogSummary, Summary, Tally, TrafficSummary};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::Scenario;
+use crate::tcp::config::TimerModel;
 use crate::tcp::{State, TimerKind};
 use crate::time::{Span, Time};
 use crate::traffic::Source;
@@ -85,19 +86,20 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let net = Net::new(scenario);
         let mut queue = Q::new(scenario.hosts.len());
         let sources = scenario.traffic.iter().enumerate();
+        let hosts = build_hosts(scenario);
         let mut world = World {
             now: Time::ZERO,
             end: Time::ZERO + scenario.duration,
             pause: Time::ZERO,
             sink,
-            hosts: build_hosts(scenario),
             sources: sources.map(|(i, spec)| Source::new(spec, TrafficId(i as u16), scenario.seed)).collect(),
             fx: Effects::default(),
             memory: Some(Box::default()),
             books: vec![TrafficSummary::default(); scenario.traffic.len()],
             step_began_in: None,
             acceptable: Vec::new(),
-            host_lanes: scenario.hosts.iter().map(|_| HostLanes::new(&mut queue)).collect(),
+            host_lanes: hosts.iter().map(|host| HostLanes::new(&mut queue, host)).collect(),
+            hosts,
             source_lanes: scenario.traffic.iter().map(|_| SourceLanes::new(&mut queue)).collect(),
             link_lanes: (0..net.directions()).map(|_| queue.packet_lane()).collect(),
             queue,
@@ -268,7 +270,12 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// A TIME_WAIT is due, unless it has gone or another one of the same tick comes before it.
     fn end_row(&mut self, host: HostId, row: RowId) {
-        if self.look_for_next_wait(host) {
+        let here = &self.hosts[host.index()];
+        // A wait that was added may end in the same tick, and then before this one.
+        if here.cfg.timers != TimerModel::Exact
+            && here.tables.waiting.has_grown()
+            && self.look_for_next_wait(host)
+        {
             return;
         }
         if self.hosts[host.index()].mini_state(Mini::Row(row)).is_some() {
@@ -418,14 +425,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 }
 
 impl HostLanes {
-    fn new(queue: &mut impl Queue) -> HostLanes {
-        HostLanes {
-            loopback: queue.packet_lane(),
-            requests: queue.event_lane(),
-            orphans: queue.event_lane(),
-            short: queue.event_lane(),
-            long: queue.event_lane(),
-        }
+    fn new(queue: &mut impl Queue, host: &Host) -> HostLanes {
+        let mut timers = || match host.cfg.timers {
+            TimerModel::Exact => queue.event_lane(),
+            TimerModel::Wheel { .. } => queue.timer_lane(),
+        };
+        let (requests, orphans, short, long) = (timers(), timers(), timers(), timers());
+        HostLanes { loopback: queue.packet_lane(), requests, orphans, short, long }
     }
 }
 

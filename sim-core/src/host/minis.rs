@@ -156,11 +156,7 @@ impl Host {
     /// The TIME_WAIT that ends next, and when.
     pub fn next_ending(&mut self) -> Option<(Time, Ending)> {
         let (timers, length) = (self.cfg.timers, self.cfg.time_wait);
-        let together = |a: Time, b: Time| {
-            timers != TimerModel::Exact && timers.expiry(a, length) == timers.expiry(b, length)
-        };
-        let ending = self.tables.waiting.next(together)?;
-        Some((timers.expiry(ending.armed, length), ending))
+        self.tables.waiting.next(|armed| timers.expiry(armed, length), timers != TimerModel::Exact)
     }
 
     /// When a TIME_WAIT ends, and the number of the push that stands for it.

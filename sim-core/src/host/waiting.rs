@@ -119,6 +119,7 @@ pub struct Waiting {
     /// Rows up to here have been looked at for that.
     seen: u64,
     live: u64,
+    grown: bool,
     notes: BTreeMap<u64, Note>,
 }
 
@@ -191,6 +192,7 @@ impl Waiting {
             self.notes.insert(id, Note { entered: tw.entered, last_limited: tw.last_limited });
         }
         self.live += 1;
+        self.grown = true;
         RowId(id)
     }
 
@@ -269,33 +271,37 @@ impl Waiting {
         Some(who)
     }
 
-    /// The row that ends next. `together(a, b)`: whether waits that began at `a` and at `b` end in one tick of a wheel,
-    /// whose timers fire last in, first out.
-    pub fn next(&mut self, together: impl Fn(Time, Time) -> bool) -> Option<Ending> {
+    /// The row that ends next, and when. `ends` says when a wait ends that began at a given time. Where `in_ticks`, waits end
+    /// in ticks of a wheel, whose timers fire last in, first out: of those that end together the last is next.
+    pub fn next(&mut self, ends: impl Fn(Time) -> Time, in_ticks: bool) -> Option<(Time, Ending)> {
+        self.grown = false;
         self.skip_dead();
         if self.live == 0 {
             return None;
         }
-        let first = self.row(self.head)?.armed();
-        self.batch = self.batch.max(self.head + 1);
-        // What was looked at before and lies behind the batch has been taken out of it.
-        let mut seen = self.seen.max(self.batch);
-        while self.row(seen).is_some_and(|row| !row.is(Row::LIVE) || together(first, row.armed())) {
-            seen += 1;
+        let due = ends(self.row(self.head)?.armed());
+        let mut last = self.head;
+        if in_ticks {
+            self.batch = self.batch.max(self.head + 1);
+            // What was looked at before and lies behind the batch has been taken out of it.
+            let mut seen = self.seen.max(self.batch);
+            while self.row(seen).is_some_and(|row| !row.is(Row::LIVE) || ends(row.armed()) == due) {
+                seen += 1;
+            }
+            last = if seen > self.seen { seen } else { self.batch } - 1;
+            while !self.row(last)?.is(Row::LIVE) {
+                last -= 1;
+            }
+            self.batch = last + 1;
+            self.seen = seen;
         }
-        let mut last = if seen > self.seen { seen } else { self.batch } - 1;
-        while !self.row(last)?.is(Row::LIVE) {
-            last -= 1;
-        }
-        self.batch = last + 1;
-        self.seen = seen;
-        let chunk = &self.chunks[(last - self.base) as usize / CHUNK];
-        let row = chunk.rows[(last - self.base) as usize % CHUNK];
-        Some(Ending {
-            row: RowId(last),
-            armed: row.armed(),
-            pushed: chunk.first_push + u64::from(row.pushed),
-        })
+        let (armed, pushed) = self.armed(RowId(last))?;
+        Some((due, Ending { row: RowId(last), armed, pushed }))
+    }
+
+    /// Whether a row has been added since [`Waiting::next`] was last asked.
+    pub fn has_grown(&self) -> bool {
+        self.grown
     }
 
     /// When the wait in a row began, and the number of the push that stands for its end.

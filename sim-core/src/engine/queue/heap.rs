@@ -67,6 +67,9 @@ impl Queue for Heap {
     fn event_lane(&mut self) -> LaneId {
         LaneId::NONE
     }
+    fn timer_lane(&mut self) -> LaneId {
+        LaneId::NONE
+    }
     fn packet_lane(&mut self) -> LaneId {
         LaneId::NONE
     }

@@ -1,4 +1,4 @@
-//! FIFO lanes, a tournament of their heads, and a heap for the rest.
+//! FIFO lanes, their heads, and a heap for the rest.
 
 use std::collections::VecDeque;
 
@@ -16,9 +16,60 @@ struct Waiting<T> {
     what: T,
 }
 
+/// Timers of a wheel: those of one tick leave last in, first out.
+#[derive(Clone, Debug, Default)]
+struct Ticks {
+    queue: VecDeque<Waiting<Event>>,
+    /// How many entries at the front are of the first tick, and how many of these are still to leave.
+    tick: usize,
+    left: usize,
+}
+
+impl Ticks {
+    /// Adds a timer, unless that would break the order. The head, if it is another one now.
+    fn push(&mut self, order: Order, what: Event) -> Result<Option<Order>, Event> {
+        let Some(last) = self.queue.back() else {
+            self.queue.push_back(Waiting { order, what });
+            (self.tick, self.left) = (1, 1);
+            return Ok(Some(order));
+        };
+        let same_tick = last.order.time == order.time;
+        if last.order.time > order.time || (same_tick && last.order < order) {
+            return Err(what);
+        }
+        let first_tick = same_tick && self.tick == self.queue.len();
+        if first_tick && self.left < self.tick {
+            return Err(what);
+        }
+        self.queue.push_back(Waiting { order, what });
+        if !first_tick {
+            return Ok(None);
+        }
+        self.tick += 1;
+        self.left = self.tick;
+        Ok(Some(order))
+    }
+
+    /// Takes the next timer, and says what is the head after it.
+    fn pop(&mut self) -> Option<(Event, Order)> {
+        self.left = self.left.checked_sub(1)?;
+        let event = self.queue.get(self.left)?.what;
+        if self.left == 0 {
+            self.queue.drain(..self.tick);
+            let first = self.queue.front().map(|first| first.order.time);
+            let same = |entry: &&Waiting<Event>| Some(entry.order.time) == first;
+            self.tick = self.queue.iter().take_while(same).count();
+            self.left = self.tick;
+        }
+        let next = self.left.checked_sub(1).and_then(|at| self.queue.get(at));
+        Some((event, next.map_or(Order::NEVER, |next| next.order)))
+    }
+}
+
 /// What a lane holds.
 #[derive(Clone, Debug)]
 enum Lane {
+    Ticks(Ticks),
     /// What fits no other lane.
     Rest,
     /// The rows of a host, of which the next is known here.
@@ -80,6 +131,10 @@ impl Queue for Lanes {
         self.lane(Lane::Events(VecDeque::new()))
     }
 
+    fn timer_lane(&mut self) -> LaneId {
+        self.lane(Lane::Ticks(Ticks::default()))
+    }
+
     fn packet_lane(&mut self) -> LaneId {
         self.lane(Lane::Packets(VecDeque::new()))
     }
@@ -91,12 +146,14 @@ impl Queue for Lanes {
 
     fn push(&mut self, lane: LaneId, time: Time, level: Option<u32>, event: Event) {
         let order = self.next_order(time, level);
-        let Some(Lane::Events(events)) = self.all.get_mut(lane.0 as usize) else {
-            return self.add_rest(order, Cause::Event(event));
+        let head = match self.all.get_mut(lane.0 as usize) {
+            Some(Lane::Events(events)) => append(events, order, event).map(|head| head.then_some(order)),
+            Some(Lane::Ticks(ticks)) => ticks.push(order, event),
+            _ => Err(event),
         };
-        match append(events, order, event) {
-            Ok(true) => self.heads.set(lane.0, order),
-            Ok(false) => {}
+        match head {
+            Ok(Some(head)) => self.heads.set(lane.0, head),
+            Ok(None) => {}
             Err(event) => self.add_rest(order, Cause::Event(event)),
         }
     }
@@ -150,6 +207,10 @@ impl Queue for Lanes {
             Lane::Events(events) => {
                 let event = events.pop_front()?.what;
                 (Due::Event(event), events.front().map_or(Order::NEVER, |next| next.order))
+            }
+            Lane::Ticks(ticks) => {
+                let (event, next) = ticks.pop()?;
+                (Due::Event(event), next)
             }
             Lane::Rest => {
                 let (_, due) = self.rest.pop()?;

@@ -95,6 +95,8 @@ pub trait Queue {
     fn new(hosts: usize) -> Self;
     /// A lane for events.
     fn event_lane(&mut self) -> LaneId;
+    /// A lane for the timers of a wheel.
+    fn timer_lane(&mut self) -> LaneId;
     /// A lane for packets.
     fn packet_lane(&mut self) -> LaneId;
     /// The number of the next push.

@@ -5,13 +5,15 @@ use crate::rng::{Purpose, Stream};
 fn lanes_leave_in_the_order_of_the_heap(hosts: usize) {
     let mut rng = Stream::new(1, Purpose::Link, 0);
     let (mut lanes, mut heap) = (Lanes::new(hosts), Heap::new(hosts));
-    let ids = [lanes.event_lane(), lanes.event_lane(), lanes.event_lane(), LaneId::NONE];
+    let ids = [lanes.event_lane(), lanes.timer_lane(), lanes.event_lane(), LaneId::NONE];
     let mut now = 0;
     for i in 0..20_000u16 {
         if rng.below(100) < 55 {
             let lane = rng.below(4);
             let delay = if rng.below(4) == 0 { rng.below(50) } else { lane * 10 };
-            let level = (rng.below(3) == 0).then(|| rng.below(3) as u32);
+            // In the lane for timers of a wheel, several of one tick, mostly of one level.
+            let delay = if lane == 1 { 20 - now % 20 } else { delay };
+            let level = (lane == 1).then(|| u32::from(rng.below(9) == 0));
             lanes.push(ids[lane as usize], Time(now + delay), level, Event::probe(i));
             heap.push(LaneId::NONE, Time(now + delay), level, Event::probe(i));
         } else {
