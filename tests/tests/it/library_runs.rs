@@ -29,7 +29,7 @@ fn failures(scenario: &Scenario) -> Vec<String> {
 }
 
 /// Does `work` for each item on two threads; the results come in the order of the items.
-fn on_two_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn on_two_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         for turn in 0..2 {
@@ -105,6 +105,8 @@ fn runs_repeat_to_the_bit_on_either_queue() {
         let first = run::<Lanes>(&scenario);
         assert_eq!(first, run::<Lanes>(&scenario), "{}: twice on lanes", bundled.name);
         assert_eq!(first, run::<Heap>(&scenario), "{}: on lanes and on the heap", bundled.name);
+        let without = World::<Lanes, ()>::new(&scenario).without_memory().run();
+        assert_eq!(first, without, "{}: with and without the memory of steps", bundled.name);
         format!("{} {}", first.digest, bundled.name)
     });
     // The same on every machine, and in every version until behaviour changes; then CHANGELOG.md says why.

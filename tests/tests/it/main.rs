@@ -8,3 +8,4 @@ mod oracle_endpoint;
 mod properties;
 mod tidy;
 mod transitions;
+mod worlds;
