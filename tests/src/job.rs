@@ -52,6 +52,16 @@ impl Kind {
         ("poisson", Kind::Poisson),
     ];
 
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        Kind::ALL.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
+    /// All names, for a message.
+    pub fn names() -> String {
+        Kind::ALL.map(|(name, _)| name).join(", ")
+    }
+
     /// The kind with a name.
     pub fn named(name: &str) -> Option<Kind> {
         Kind::ALL.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
@@ -85,7 +95,7 @@ impl Job {
         } else {
             format!(r#"constant("{rate}/s")"#)
         };
-        let host = format!(r#"timers: {timers}, limits: (open_files: 10000000), "#);
+        let host = format!("timers: {timers}, limits: (open_files: 10000000), ");
         format!(
             r#"(
                 title: "standard job", duration: "{duration}s", seed: 1, sample: "1s",
