@@ -1,112 +1,197 @@
-//! How fast the engine is, against a peer in the same run: the same world on a plain binary heap.
+//! How fast the engine is, and what it costs: the standard job (see `tests::job`), its gates, and its peers.
 //!
-//! `cargo run --release -p tests --bin bench -- [CONNECTIONS]`. Prints lifecycles per second and nanoseconds per
-//! lifecycle for both queues, their ratio, and the memory that was live. Times are the machine's; ratios travel.
+//! `cargo run --release -p tests --bin bench -- MODE`:
 //!
-//! `... --bin bench -- life [LIVES]`: whole lives of two endpoints without an engine. For instructions, which do not
-//! depend on what else the machine does: `valgrind --tool=callgrind target/release/bench life 10000`, less the same
-//! with 1, divided by the difference.
+//! * `job N RATE DESTINATIONS [KIND] [no-memory | heap]`: N connections; start-up is part of the figure. KIND is one of
+//!   `plain`, `ct`, `wheel`, `loss`, `reorder`, `poisson`; `no-memory` switches the memory of steps off, `heap` takes the
+//!   plain binary heap for a queue as well. Prints one line; a row of `peers` is such a line.
+//! * `peers [N]`: our rows and the floors, one process each, as one table.
+//! * `floor split|splitx|splitd N RATE DESTINATIONS`: a lower bound.
+//! * `life [LIVES]`: whole lives of two endpoints without an engine.
+//! * `memory FROM TO [plain | ct]`: bytes a TIME_WAIT, as growth of resident memory between two counts of live ones; with
+//!   `ct` a TIME_WAIT and a conntrack entry.
+//! * `gates [update]`: what is counted or weighed against `tests/gates.txt`; `update` writes the figures anew.
+//!
+//! CPU seconds are the machine's; ratios in one run travel, and so do instructions.
 
-use std::time::{Duration, Instant};
+use std::fmt::Write as _;
+use std::process::{Command, ExitCode};
 
-use scenarios::{Extras, Source, load};
 use sim_core::engine::World;
 use sim_core::engine::queue::{Heap, Lanes, Queue};
-use sim_core::record::Summary;
 use sim_core::scenario::Scenario;
 use sim_core::time::{Span, Time};
+use tests::floors::{self, Floor};
+use tests::job::{Job, Kind};
 use tests::life::Life;
+use tests::{gates, usage};
 
-/// Scenario 1's shape, at a rate that keeps 28,232 ports busy, then far more destinations so that nothing is refused.
-fn scenario(connections: u64) -> Scenario {
-    const PER_SECOND: u64 = 10_000;
-    let seconds = (connections / PER_SECOND).max(1) + 1;
-    let destinations: Vec<String> = (80..112).map(|port| format!("\"10.0.0.2:{port}\"")).collect();
-    let listeners: Vec<String> = (80..112).map(|port| format!("(port: {port}, backlog: 4096)")).collect();
-    let text = format!(
-        r#"(
-            title: "bench", duration: "{seconds}s", seed: 1, sample: "1s",
-            hosts: {{
-                "client": (addresses: ["10.0.0.1"], timers: exact, limits: (open_files: 1000000),
-                    sysctl: {{ "net.ipv4.tcp_max_tw_buckets": "2000000" }}),
-                "server": (addresses: ["10.0.0.2"], timers: exact, limits: (open_files: 1000000),
-                    listen: [{}]),
-            }},
-            links: [(path: ["client", "server"], delay: "0.5ms")],
-            traffic: {{ "web": (from: "client", to: [{}], arrivals: constant("{PER_SECOND}/s"),
-                request: "200B", response: "1kB", close: (first: client, how: graceful)) }},
-        )"#,
-        listeners.join(", "),
-        destinations.join(", "),
+/// What a run came to.
+#[derive(Debug)]
+struct Outcome {
+    lifecycles: u64,
+    most_live: u64,
+    /// Share of steps that were recalled, values and steps held; `None` without the memory of steps.
+    memory: Option<(f64, usize, usize)>,
+}
+
+fn run<Q: Queue>(scenario: &Scenario, with_memory: bool) -> Outcome {
+    let mut world = World::<Q, ()>::with_sink(scenario, ());
+    if !with_memory {
+        world = world.without_memory();
+    }
+    while world.advance(u64::MAX) {}
+    let memory = world.memory().map(|memory| {
+        let ((recalled, _, missed), (values, steps)) = (memory.tally(), memory.size());
+        (recalled as f64 / (recalled + missed).max(1) as f64, values, steps)
+    });
+    let summary = world.run();
+    let most_live = summary.hosts[0].mini_sockets.peak;
+    Outcome { lifecycles: summary.traffic[0].completed.count, most_live, memory }
+}
+
+/// One line: lifecycles, lifecycles per CPU second, MB of peak memory, TIME_WAITs at most, and the memory of steps.
+fn print(outcome: &Outcome) {
+    let cpu = usage::cpu_seconds().unwrap_or(f64::NAN);
+    let peak = usage::most_resident().unwrap_or(0);
+    let memory = outcome.memory.map_or_else(
+        || "-".to_owned(),
+        |(share, values, steps)| format!("{:.2} % recalled, {values} values, {steps} steps", share * 100.0),
     );
-    match load(&Source::new("bench", text), &Extras::default()) {
-        Ok(loaded) => loaded.scenario,
-        Err(report) => {
-            eprintln!("{report}");
-            std::process::exit(2);
+    println!(
+        "{} | {:.0} | {} | {} | {memory}",
+        outcome.lifecycles,
+        outcome.lifecycles as f64 / cpu,
+        peak / 1_000_000,
+        outcome.most_live,
+    );
+}
+
+fn job(args: &[String]) -> Result<(), String> {
+    let number = |n: usize, what: &str| {
+        let arg = args.get(n).ok_or_else(|| format!("{what} is missing"))?;
+        let number: u64 = arg.parse().map_err(|_| format!("{what}: `{arg}` is not a whole number"))?;
+        if number == 0 { Err(format!("{what} must be at least 1")) } else { Ok(number) }
+    };
+    let mut job = Job {
+        connections: number(0, "the number of connections")?,
+        rate: number(1, "the rate")?,
+        destinations: number(2, "the number of destinations")?,
+        kind: Kind::Plain,
+    };
+    let (mut with_memory, mut heap) = (true, false);
+    for word in &args[3..] {
+        match (word.as_str(), Kind::named(word)) {
+            (_, Some(kind)) => job.kind = kind,
+            ("no-memory", None) => with_memory = false,
+            ("heap", None) => (with_memory, heap) = (false, true),
+            _ => return Err(format!("`{word}` is none of {}, no-memory, heap", Kind::names())),
         }
     }
+    let scenario = job.scenario()?;
+    print(&if heap { run::<Heap>(&scenario, with_memory) } else { run::<Lanes>(&scenario, with_memory) });
+    Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn measure<Q: Queue>(scenario: &Scenario) -> (Duration, Summary) {
-    let world = World::<Q, ()>::with_sink(scenario, ());
-    let begin = Instant::now();
-    let summary = world.run();
-    (begin.elapsed(), summary)
+fn floor(args: &[String]) -> Result<(), String> {
+    let name = args.first().map_or("", String::as_str);
+    let floor = match name {
+        "split" => Floor::Split,
+        "splitx" => Floor::Indexed,
+        "splitd" => Floor::Direct,
+        _ => return Err(format!("`{name}` is none of split, splitx, splitd")),
+    };
+    let number = |n: usize| args.get(n).and_then(|arg| arg.parse::<u64>().ok()).filter(|&n| n > 0);
+    let (connections, rate, destinations) = number(1)
+        .zip(number(2))
+        .zip(number(3))
+        .map(|((n, r), d)| (n, r, d))
+        .ok_or("three numbers are needed")?;
+    let lifecycles = floors::run(floor, connections, rate, destinations);
+    print(&Outcome { lifecycles, most_live: (rate * 60).min(connections), memory: None });
+    Ok(())
 }
 
-fn report(name: &str, took: Duration, summary: &Summary) -> f64 {
-    let lifecycles = summary.traffic[0].completed.count as f64;
-    let seconds = took.as_secs_f64();
-    println!(
-        "{name:>6}: {lifecycles:>10} lifecycles in {seconds:6.2} s = {:9.0} /s, {:5.0} ns each, {:4.1} events each",
-        lifecycles / seconds,
-        seconds / lifecycles * 1e9,
-        summary.events as f64 / lifecycles,
+fn memory(args: &[String]) -> Result<(), String> {
+    let number = |n: usize| args.get(n).and_then(|arg| arg.parse::<u64>().ok());
+    let (from, to) = number(0).zip(number(1)).ok_or("two numbers are needed")?;
+    let kind = args.get(2).map_or(Some(Kind::Plain), |name| Kind::named(name));
+    let kind = kind.ok_or_else(|| format!("the kind is none of {}", Kind::names()))?;
+    println!("{:.2} bytes each from {from} to {to}", gates::bytes_each(from, to, kind)?);
+    Ok(())
+}
+
+/// Rows of the table: what they are called, and how this program is called for them. `{n}` is the number of connections,
+/// which is more than fit in 60 s of TIME_WAIT, so that the tables are in their steady state.
+const ROWS: &[(&str, &str)] = &[
+    ("24,000 live", "job {n} 400 1"),
+    ("10^6 live", "job {n} 16667 40"),
+    ("10^6 live, tracking router", "job {n} 16667 40 ct"),
+    ("10^6 live, timer wheel", "job {n} 16667 40 wheel"),
+    ("10^6 live, Poisson arrivals", "job {n} 16667 40 poisson"),
+    ("10^6 live, 1 % loss", "job {n} 16667 40 loss"),
+    ("10^6 live, 25 % reordered", "job {n} 16667 40 reorder"),
+    ("10^6 live, no memory of steps", "job {n} 16667 40 no-memory"),
+    ("10^6 live, plain binary heap", "job {n} 16667 40 heap"),
+    ("floor split, 24,000", "floor split {n} 400 1"),
+    ("floor split, 10^6", "floor split {n} 16667 40"),
+    ("floor splitx, 10^6", "floor splitx {n} 16667 40"),
+    ("floor splitd, 10^6", "floor splitd {n} 16667 40"),
+];
+
+fn peers(args: &[String]) -> Result<(), String> {
+    let connections: u64 = args.first().and_then(|arg| arg.parse().ok()).unwrap_or(3_000_000);
+    let program = std::env::current_exe().map_err(|why| why.to_string())?;
+    let mut table = String::from(
+        "| what | lifecycles | per CPU second | peak MB | live | memory of steps |\n| --- | ---: | ---: | ---: | ---: | --- |\n",
     );
-    seconds
+    for (name, call) in ROWS {
+        let call = call.replace("{n}", &connections.to_string());
+        let output = Command::new(&program).args(call.split(' ')).output().map_err(|why| why.to_string())?;
+        if !output.status.success() {
+            return Err(format!("{name}: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+        let _ = writeln!(table, "| {name} | {} |", String::from_utf8_lossy(&output.stdout).trim());
+    }
+    print!("{table}");
+    Ok(())
 }
 
-/// The most memory this process ever had, bytes (`VmHWM`); `None` where /proc does not say.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn live(lives: u64) {
+fn lives(args: &[String]) -> Result<(), String> {
+    let lives: u64 = args.first().and_then(|arg| arg.parse().ok()).unwrap_or(1_000_000);
     let mut life = Life::default();
-    let begin = Instant::now();
     for i in 0..lives {
         life.live(Time::ZERO + Span::from_secs(100).times(i));
     }
-    let took = begin.elapsed().as_secs_f64();
-    assert!(life.is_over(), "every life must end");
-    println!(
-        "{lives} lives in {took:.3} s = {:.0} ns each, {:.1} segments each",
-        took / lives as f64 * 1e9,
-        life.segments as f64 / lives as f64
-    );
+    if !life.is_over() {
+        return Err("a life did not end".to_owned());
+    }
+    let cpu = usage::cpu_seconds().unwrap_or(f64::NAN);
+    let each = |figure: f64| figure / lives as f64;
+    println!("{lives} lives, {:.0} ns and {:.1} segments each", each(cpu * 1e9), each(life.segments as f64));
+    Ok(())
 }
 
-fn main() {
-    let number = |n: usize| std::env::args().nth(n).and_then(|arg| arg.parse().ok());
-    if std::env::args().nth(1).as_deref() == Some("life") {
-        return live(number(2).unwrap_or(1_000_000));
-    }
-    let connections = number(1).unwrap_or(1_000_000);
-    let scenario = scenario(connections);
-    let (lanes_took, lanes) = measure::<Lanes>(&scenario);
-    let memory = peak_memory();
-    let ours = report("lanes", lanes_took, &lanes);
-    let (heap_took, heap) = measure::<Heap>(&scenario);
-    let theirs = report("heap", heap_took, &heap);
-    assert_eq!(lanes.digest, heap.digest, "both queues must do the same");
-    println!("lanes are {:.2} times as fast as the heap", theirs / ours);
-    let live = lanes.hosts[0].mini_sockets.peak;
-    if let Some(bytes) = memory {
-        println!("peak memory {} MB with {live} TIME_WAIT live", bytes / 1_000_000);
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (mode, rest) = args.split_first().map_or(("", &[][..]), |(mode, rest)| (mode.as_str(), rest));
+    let result = match mode {
+        "job" => job(rest),
+        "peers" => peers(rest),
+        "floor" => floor(rest),
+        "life" => lives(rest),
+        "memory" => memory(rest),
+        "gates" => gates::check(rest.first().is_some_and(|word| word == "update")),
+        _ => Err("usage: bench job N RATE DESTINATIONS [KIND] [no-memory | heap] | peers [N] | \
+                  floor split|splitx|splitd N RATE DESTINATIONS | life [LIVES] | \
+                  memory FROM TO [plain | ct] | gates [update]"
+            .to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::from(2)
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! Digests of random worlds, one a line: to compare two builds, or two ways of running.
 //!
-//! `cargo run --release -p tests --bin worlds -- FROM TO [text]`
+//! `cargo run --release -p tests --bin worlds -- FROM TO [text | books | compare]`. `compare` runs each in three ways and
+//! names those that differ: with and without the memory of steps, and on the plain heap.
 
 use scenarios::{Extras, Source, load};
-use sim_core::engine::Simulation;
+use sim_core::engine::queue::{Heap, Lanes};
+use sim_core::engine::{Simulation, World};
+use sim_core::scenario::Scenario;
 
 /// A 128-bit hash of a text, for comparing.
 fn digest(text: &str) -> String {
@@ -16,22 +19,38 @@ fn digest(text: &str) -> String {
     format!("{:016x}{:016x}", sim_core::rng::mix(lanes[0]), sim_core::rng::mix(lanes[1]))
 }
 
+/// Says in which ways of running a world comes to something else.
+fn compare(world: u64, scenario: &Scenario) {
+    let ours = Simulation::new(scenario).run();
+    let ways = [
+        ("without the memory of steps", World::<Lanes, ()>::new(scenario).without_memory().run()),
+        ("on the heap", World::<Heap, ()>::with_sink(scenario, ()).run()),
+    ];
+    for (way, theirs) in ways {
+        if ours != theirs {
+            println!("{world} differs {way}: {} and {}", ours.digest, theirs.digest);
+        }
+    }
+}
+
 fn main() {
     let number = |n: usize| std::env::args().nth(n).and_then(|arg| arg.parse().ok()).unwrap_or(0);
     let (from, to): (u64, u64) = (number(1), number(2));
+    let mode = std::env::args().nth(3).unwrap_or_default();
     for world in from..to {
         let text = tests::worlds::text(world);
-        if std::env::args().nth(3).as_deref() == Some("text") {
+        if mode == "text" {
             println!("{text}");
         }
         match load(&Source::new("world", text), &Extras::default()) {
+            Ok(loaded) if mode == "compare" => compare(world, &loaded.scenario),
             Ok(loaded) => {
                 let summary = Simulation::new(&loaded.scenario).run();
                 let books = format!(
                     "{:?}",
                     (&summary.traffic, &summary.hosts, &summary.limits, &summary.logs, &summary.series)
                 );
-                if std::env::args().nth(3).as_deref() == Some("books") {
+                if mode == "books" {
                     println!("{books}");
                 }
                 println!(

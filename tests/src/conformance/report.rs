@@ -57,15 +57,19 @@ impl Report {
         }
     }
 
-    /// Files the verdict on one recording.
+    /// Files the verdict on one recording. An exception that agrees is a mismatch: the list must not hide anything.
     pub fn judge(&mut self, kind: &str, id: &str, group: &str, problems: &[String]) {
         let tally = self.tallies.entry(kind.to_owned()).or_default();
         let row = tally.groups.entry(group.to_owned()).or_default();
         row.1 += 1;
-        if problems.is_empty() {
+        let excuse = self.exceptions.get(id);
+        if problems.is_empty() && excuse.is_some() {
+            tally.differ += 1;
+            self.mismatches.push(format!("{kind} {id}: agrees by now; take it off the list of exceptions"));
+        } else if problems.is_empty() {
             tally.agree += 1;
             row.0 += 1;
-        } else if let Some(why) = self.exceptions.get(id) {
+        } else if let Some(why) = excuse {
             tally.excused += 1;
             self.excused.push(format!("{kind} {id}: {} (excused: {why})", problems.join("; ")));
         } else {
@@ -102,5 +106,20 @@ impl Report {
             }
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Report;
+
+    #[test]
+    fn an_exception_that_agrees_is_a_mismatch() {
+        let mut report = Report::new("# remark\nw1 why\nw2 as w1\n");
+        report.judge("walks", "w1", "", &["differs".to_owned()]);
+        assert!(report.all_agree(), "an excused one is no mismatch");
+        report.judge("walks", "w2", "", &[]);
+        assert_eq!(report.counts("walks"), (0, 1, 1));
+        assert!(report.mismatches[0].starts_with("walks w2: agrees by now"), "{:?}", report.mismatches);
     }
 }

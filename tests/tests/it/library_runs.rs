@@ -8,10 +8,10 @@ use experiments::{Outcome, Run, in_order};
 use reports::verdict::verdicts;
 use scenarios::{Bundled, Patch, bundled, library};
 use sim_core::engine::World;
-use sim_core::engine::queue::Heap;
+use sim_core::engine::queue::{Heap, Lanes};
 
 /// Does `work` for each item on two threads; the results come in the order of the items.
-fn on_two_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn on_two_threads<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let mut results = Vec::with_capacity(items.len());
     let end: Option<()> = in_order(items, 2, work, |result| {
         results.push(result);
@@ -91,6 +91,8 @@ fn runs_repeat_to_the_bit_on_either_queue() {
     let digests = on_two_threads(&short, |(bundled, run)| {
         let heap = World::<Heap, ()>::with_sink(&run.scenario, ()).run();
         assert_eq!(run.summary, heap, "{}: on lanes and on the heap", bundled.name);
+        let without = World::<Lanes, ()>::new(&run.scenario).without_memory().run();
+        assert_eq!(run.summary, without, "{}: with and without the memory of steps", bundled.name);
         format!("{} {}", heap.digest, bundled.name)
     });
     // The same on every machine, and in every version until behaviour changes; then CHANGELOG.md says why.

@@ -9,3 +9,4 @@ mod properties;
 mod tidy;
 mod transitions;
 mod twins;
+mod worlds;
