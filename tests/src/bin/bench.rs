@@ -14,7 +14,6 @@
 //!
 //! CPU seconds are the machine's; ratios in one run travel, and so do instructions.
 
-use std::fmt::Write as _;
 use std::process::{Command, ExitCode};
 
 use sim_core::engine::World;
@@ -142,18 +141,16 @@ const ROWS: &[(&str, &str)] = &[
 fn peers(args: &[String]) -> Result<(), String> {
     let connections: u64 = args.first().and_then(|arg| arg.parse().ok()).unwrap_or(3_000_000);
     let program = std::env::current_exe().map_err(|why| why.to_string())?;
-    let mut table = String::from(
-        "| what | lifecycles | per CPU second | peak MB | live | memory of steps |\n| --- | ---: | ---: | ---: | ---: | --- |\n",
-    );
+    println!("| what | lifecycles | per CPU second | peak MB | live | memory of steps |");
+    println!("| --- | ---: | ---: | ---: | ---: | --- |");
     for (name, call) in ROWS {
         let call = call.replace("{n}", &connections.to_string());
         let output = Command::new(&program).args(call.split(' ')).output().map_err(|why| why.to_string())?;
         if !output.status.success() {
             return Err(format!("{name}: {}", String::from_utf8_lossy(&output.stderr)));
         }
-        let _ = writeln!(table, "| {name} | {} |", String::from_utf8_lossy(&output.stdout).trim());
+        println!("| {name} | {} |", String::from_utf8_lossy(&output.stdout).trim());
     }
-    print!("{table}");
     Ok(())
 }
 
