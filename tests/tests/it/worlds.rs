@@ -13,10 +13,6 @@ use crate::library_runs::on_two_threads;
 /// So many random worlds are run.
 const WORLDS: u64 = 240;
 
-/// Worlds in which the lanes order two timers of one tick wrongly: a TIME_WAIT that begins after another one of its tick
-/// has to come before it, and before whatever timer was set in between. The heap is right. Empty once that is repaired.
-const WRONG_ON_LANES: &[u64] = &[156];
-
 /// The random world with this number; `None` if the checker refuses it.
 fn world(number: u64) -> Option<Scenario> {
     load(&Source::new("world", text(number)), &Extras::default()).ok().map(|loaded| loaded.scenario)
@@ -45,11 +41,7 @@ fn neither_memory_nor_queue_changes_a_run() {
         let without = begin::<Lanes>(scenario).without_memory().run();
         assert_eq!(summary, without, "world {number}: without the memory of steps");
         let on_heap = begin::<Heap>(scenario).run();
-        if WRONG_ON_LANES.contains(&number) {
-            assert_ne!(summary, on_heap, "world {number} has begun to agree: take it off the list");
-        } else {
-            assert_eq!(summary, on_heap, "world {number}: on the heap");
-        }
+        assert_eq!(summary, on_heap, "world {number}: on the heap");
         recalled
     });
     assert!(recalled.len() as u64 > WORLDS * 9 / 10, "only {} worlds are valid", recalled.len());

@@ -172,7 +172,8 @@ impl Queue for Lanes {
 
     fn wait(&mut self, host: HostId, order: Order, row: RowId) {
         let lane = u32::from(host.0) + 1;
-        if self.heads.get(lane) == Order::NEVER {
+        // Also where it ends in the tick of the one that was next: then it comes first.
+        if order < self.heads.get(lane) {
             self.next_wait(host, Some((order, row)));
         }
     }
