@@ -43,8 +43,15 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
     }
 
+    /// Queues the start of a worker, unless that is too late.
+    pub(super) fn employ(&mut self, id: TrafficId, at: Time) {
+        if at < self.sources[id.index()].spec.stop {
+            self.enlist(id, at);
+        }
+    }
+
     /// Queues the start of a new client.
-    pub(super) fn enlist(&mut self, id: TrafficId, at: Time) {
+    fn enlist(&mut self, id: TrafficId, at: Time) {
         let tries = self.sources[id.index()].tries();
         self.queue.push(LaneId::NONE, at, None, Event::Start(id, tries));
     }
@@ -53,9 +60,6 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     pub(super) fn start(&mut self, id: TrafficId, tries_left: u32) {
         let World { sources, hosts, fx, now, books, net, .. } = self;
         let source = &mut sources[id.index()];
-        if *now >= source.spec.stop {
-            return;
-        }
         let host = source.spec.from;
         let Attempted { attempt, from, to, port } = source.next_attempt();
         books[id.index()].attempted.add(*now);
@@ -177,7 +181,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let source = &mut self.sources[id.index()];
         if source.workers().is_some() {
             let pause = source.worker_pause(failed);
-            return self.enlist(id, self.now + pause);
+            return self.employ(id, self.now + pause);
         }
         if source.spec.pool.is_some() {
             source.pool.open = source.pool.open.saturating_sub(1);

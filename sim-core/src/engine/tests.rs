@@ -263,10 +263,9 @@ fn retries_are_attempts_of_their_own() {
     s.hosts[1].listen.clear();
     s.traffic[0].stop = Time(50_000_000);
     s.traffic[0].on_error = OnError::Retry { after: Span::from_millis(100), times: 3 };
-    let summary = run(&s);
-    assert_eq!(summary.traffic[0].attempted.count, 1, "the first retry comes after `stop`");
-    s.traffic[0].stop = Time(900_000_000);
-    assert_eq!(run(&s).traffic[0].attempted.count, 4);
+    assert_eq!(run(&s).traffic[0].attempted.count, 4, "`stop` ends arrivals, and a retry is none");
+    s.traffic[0].on_error = OnError::GiveUp;
+    assert_eq!(run(&s).traffic[0].attempted.count, 1);
 }
 
 /// Loss, duplicates and reordering, several hops, workers: whatever the queue, the same bytes.
@@ -363,4 +362,27 @@ fn the_collector_runs_first_when_the_scenario_says() {
         assert_eq!(with(Some(Span::from_secs(9)), timers), Some(90), "{timers:?}");
     }
     assert_eq!(with(None, TimerModel::Exact), None, "60 s is beyond this run");
+}
+
+#[test]
+fn requests_that_wait_for_a_pool_when_arrivals_stop_are_served() {
+    let mut s = scenario(10, 30);
+    s.traffic[0].arrivals = Arrivals::At(vec![Time::ZERO; 5]);
+    s.traffic[0].service_time = Span::from_secs(1);
+    s.traffic[0].stop = Time(500_000_000);
+    s.traffic[0].pool = Some(Pool { size: 1, idle_timeout: Span::MAX });
+    let web = &run(&s).traffic[0];
+    assert_eq!((web.attempted.count, web.completed.count, web.failed.count), (5, 5, 0));
+}
+
+#[test]
+fn a_retry_after_the_last_arrival_is_made_and_a_worker_after_it_is_not() {
+    let mut s = scenario(10, 30);
+    s.hosts[1].listen.clear();
+    s.traffic[0].arrivals = Arrivals::At(vec![Time::ZERO]);
+    s.traffic[0].stop = Time(500_000_000);
+    s.traffic[0].on_error = OnError::Retry { after: Span::from_secs(1), times: 3 };
+    assert_eq!(run(&s).traffic[0].attempted.count, 4);
+    s.traffic[0].arrivals = Arrivals::Workers(1);
+    assert_eq!(run(&s).traffic[0].attempted.count, 4, "its retries, and then no new turn");
 }

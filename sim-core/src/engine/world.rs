@@ -129,7 +129,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 continue;
             };
             let start = self.sources[i].spec.start;
-            (0..workers).for_each(|_| self.enlist(id, start));
+            (0..workers).for_each(|_| self.employ(id, start));
         }
     }
 
