@@ -5,9 +5,12 @@
 //! `__inet_hash_connect`; inet_connection_sock.c, `inet_csk_get_port`). What the kernel finds by probing port after
 //! port is found here on bitmaps, word by word: the same port, without the cost of the walk.
 
+mod bind;
 mod set;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
 
@@ -47,6 +50,8 @@ pub struct Dest {
     /// included. A range that is nearly used up shows here: each such call walks the whole range.
     pub probes: u64,
     taken: PortSet,
+    /// Those of the taken ports whose owner has set SO_REUSEADDR.
+    shared: PortSet,
     /// Those of the taken ports that a mini-socket holds which connect() may take over, now or later.
     mini: PortSet,
     /// How many those are.
@@ -100,6 +105,8 @@ pub struct Ports {
     dests: Vec<Dest>,
     /// The place of each pair in `dests`. Never iterated.
     by_pair: HashTable<u32>,
+    /// The places in `dests` of the pairs of each source address.
+    by_source: BTreeMap<Addr, Vec<u32>>,
     perturb: Vec<u32>,
     secret: u64,
     rng: Stream,
@@ -160,6 +167,7 @@ impl Ports {
             reserved,
             dests: Vec::new(),
             by_pair: HashTable::new(),
+            by_source: BTreeMap::new(),
             perturb: Vec::new(),
             secret,
             rng,
@@ -189,11 +197,13 @@ impl Ports {
             held_by: Vec::new(),
             probes: 0,
             taken: PortSet::default(),
+            shared: PortSet::default(),
             mini: PortSet::default(),
             minis: 0,
             reusable_from: Time::NEVER,
         });
         by_pair.insert_unique(hash, next, |&i| hash_pair(dests[i as usize].from, dests[i as usize].to));
+        self.by_source.entry(from).or_default().push(next);
         DestId(next)
     }
 
@@ -216,12 +226,6 @@ impl Ports {
     /// How many bind buckets live: ports with any owner.
     pub fn live_buckets(&self) -> u32 {
         self.live_buckets
-    }
-
-    /// Whether a port has any owner, or one that closes it to automatic choice.
-    pub fn is_bound(&self, port: u16) -> bool {
-        let chunk = &self.buckets[port as usize / BUCKETS];
-        chunk.as_ref().is_some_and(|chunk| chunk[port as usize % BUCKETS].is_owned())
     }
 
     /// A socket takes a port. Towards a destination it also takes the tuple.
@@ -280,6 +284,7 @@ impl Ports {
                 dest.used.down();
             }
             dest.taken.remove(port);
+            dest.shared.remove(port);
             if dest.mini.has(port) {
                 dest.mini.remove(port);
                 dest.minis -= 1;

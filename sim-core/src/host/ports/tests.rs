@@ -210,3 +210,26 @@ fn nobody_is_asked_while_no_mini_socket_is_old_enough() {
 fn a_pair_with_one_port_costs_a_few_hundred_bytes() {
     assert!(size_of::<Dest>() <= 320, "{}", size_of::<Dest>());
 }
+
+#[test]
+fn bind_asks_the_owners_at_its_own_address() {
+    let mut p = ports(20_000, 20_001);
+    let (here, there) = (p.dest(Addr(1), TO), p.dest(Addr(3), TO));
+    let second = p.dest(Addr(1), SockAddr { addr: Addr(2), port: 81 });
+    let conflicts = |p: &Ports, addr| [false, true].map(|reuse| p.bind_conflict(Addr(addr), 20_000, reuse));
+    assert_eq!(conflicts(&p, 1), [false, false], "nobody owns it");
+    p.take(Time::ZERO, 20_000, Owner::Explicit, here);
+    assert_eq!((conflicts(&p, 1), conflicts(&p, 3)), ([true, true], [false, false]));
+    p.release(20_000, Owner::Explicit, here);
+    p.take(Time::ZERO, 20_000, Owner::Explicit, second);
+    p.share(20_000, second);
+    assert_eq!(conflicts(&p, 1), [true, false]);
+    // One owner that has not set it is enough, wherever among the others it stands.
+    p.take(Time::ZERO, 20_000, Owner::Auto, here);
+    p.take(Time::ZERO, 20_000, Owner::Auto, there);
+    assert_eq!((conflicts(&p, 1), conflicts(&p, 3)), ([true, true], [true, true]));
+    p.release(20_000, Owner::Auto, here);
+    p.release(20_000, Owner::Explicit, second);
+    p.take(Time::ZERO, 20_000, Owner::Auto, second);
+    assert_eq!(conflicts(&p, 1), [true, true], "the flag went with the owner that had set it");
+}
