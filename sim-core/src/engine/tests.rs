@@ -402,8 +402,8 @@ fn a_port_is_shared_if_both_owners_set_so_reuseaddr_and_never_if_connect_chose_i
         for (first, plain, shared) in
             [(bound(false), in_use, in_use), (bound(true), in_use, works), (ClientPort::Auto, in_use, in_use)]
         {
-            assert_eq!(second_owner(first.clone(), hold, CLIENT, false), plain, "{first:?}, {hold}");
-            assert_eq!(second_owner(first.clone(), hold, CLIENT, true), shared, "{first:?}, {hold}");
+            assert_eq!(second_owner(first, hold, CLIENT, false), plain, "{first:?}, {hold}");
+            assert_eq!(second_owner(first, hold, CLIENT, true), shared, "{first:?}, {hold}");
         }
     }
 }
@@ -414,7 +414,7 @@ fn the_same_port_of_another_local_address_is_another_port_to_bind() {
     let bound = |reuse| ClientPort::Fixed { low: 20_000, high: 20_000, reuse };
     for first in [bound(false), bound(true), ClientPort::Auto] {
         for reuse in [false, true] {
-            assert_eq!(second_owner(first.clone(), 4, other, reuse), (1, 0), "{first:?}, {reuse}");
+            assert_eq!(second_owner(first, 4, other, reuse), (1, 0), "{first:?}, {reuse}");
         }
     }
 }
