@@ -386,3 +386,68 @@ fn a_retry_after_the_last_arrival_is_made_and_a_worker_after_it_is_not() {
     s.traffic[0].arrivals = Arrivals::Workers(1);
     assert_eq!(run(&s).traffic[0].attempted.count, 4, "its retries, and then no new turn");
 }
+
+/// Attempts at given moments towards a port of the server, with a socket of the client bound to port 20,000.
+fn fixed_at(s: &Scenario, millis: &[u64], port: u16, reuse: bool) -> Traffic {
+    Traffic {
+        arrivals: Arrivals::At(millis.iter().map(|&at| Time(at * 1_000_000)).collect()),
+        to: vec![SockAddr { addr: SERVER, port }],
+        port: ClientPort::Fixed { low: 20_000, high: 20_000, reuse },
+        ..s.traffic[0].clone()
+    }
+}
+
+/// The client's port 20,000 is taken by a first connection at 0 s and wanted by a second one at 1 s, towards another
+/// port of the server. What becomes of the second one: how often it connected, and how often bind() gave EADDRINUSE.
+fn second_owner(first: ClientPort, hold: u64, source: Addr, reuse: bool) -> (u64, u64) {
+    let mut s = scenario(1, 5);
+    ports(&mut s, 1);
+    s.hosts[0].addresses.push(Addr(CLIENT.0 + 0x100));
+    let other = Listen { port: 81, ..s.hosts[1].listen[0].clone() };
+    s.hosts[1].listen.push(other);
+    let second = Traffic { source: vec![source], ..fixed_at(&s, &[1_000], 81, reuse) };
+    let first = Traffic { port: first, hold: Span::from_secs(hold), ..fixed_at(&s, &[0], 80, false) };
+    s.traffic = vec![first, second];
+    let summary = run(&s);
+    assert_eq!(summary.traffic[0].connected.count, 1);
+    let errors = &summary.traffic[1].errors;
+    let in_use = errors.iter().filter(|e| (e.call, e.errno) == (Call::Bind, Errno::Eaddrinuse));
+    (summary.traffic[1].connected.count, in_use.map(|e| e.tally.count).sum())
+}
+
+#[test]
+fn a_port_is_shared_if_both_owners_set_so_reuseaddr_and_never_if_connect_chose_it() {
+    let (works, in_use) = ((1, 0), (0, 1));
+    let bound = |reuse| ClientPort::Fixed { low: 20_000, high: 20_000, reuse };
+    // What Linux 6.18 answered, about a first owner that is ESTABLISHED (held for 4 s) or in TIME_WAIT.
+    for hold in [4, 0] {
+        for (first, plain, shared) in
+            [(bound(false), in_use, in_use), (bound(true), in_use, works), (ClientPort::Auto, in_use, in_use)]
+        {
+            assert_eq!(second_owner(first, hold, CLIENT, false), plain, "{first:?}, {hold}");
+            assert_eq!(second_owner(first, hold, CLIENT, true), shared, "{first:?}, {hold}");
+        }
+    }
+}
+
+#[test]
+fn the_same_port_of_another_local_address_is_another_port_to_bind() {
+    let other = Addr(CLIENT.0 + 0x100);
+    let bound = |reuse| ClientPort::Fixed { low: 20_000, high: 20_000, reuse };
+    for first in [bound(false), bound(true), ClientPort::Auto] {
+        for reuse in [false, true] {
+            assert_eq!(second_owner(first, 4, other, reuse), (1, 0), "{first:?}, {reuse}");
+        }
+    }
+}
+
+#[test]
+fn a_port_with_a_listener_is_no_clients_at_any_address() {
+    for (reuse, source) in [(false, CLIENT), (true, CLIENT), (true, Addr(CLIENT.0 + 0x100))] {
+        let mut s = scenario(1, 5);
+        s.hosts[0].addresses.push(Addr(CLIENT.0 + 0x100));
+        s.hosts[0].listen = vec![Listen { port: 20_000, ..s.hosts[1].listen[0].clone() }];
+        s.traffic = vec![Traffic { source: vec![source], ..fixed_at(&s, &[0], 80, reuse) }];
+        assert_eq!(error(&run(&s), Call::Bind, Errno::Eaddrinuse), 1, "{reuse}, {source:?}");
+    }
+}

@@ -71,6 +71,9 @@ impl Host {
         fx.end_step();
         let secrets = self.keys.of(&self.cfg, now, tuple);
         self.ports.take(now, port, owner, dest);
+        if let PortRequest::Fixed { reuse: true, .. } = wanted {
+            self.ports.share(port, dest);
+        }
         self.stats.open_files.up(now);
         Ok(Opened { tuple, dest, owner, params: ConnectParams { secrets, inherited } })
     }
@@ -168,8 +171,13 @@ impl Host {
     }
 
     /// bind() and connect() with a port of the caller's.
+    ///
+    /// A listener is bound to every address and listens, so bind() to its port fails whatever either has set. (Nearly every
+    /// server sets SO_REUSEADDR on its listener, and what accept() makes has the listener's flags. A listener lives as long
+    /// as its host, so the owner that decides is always the listener and never such a child.)
     fn check_fixed(&mut self, now: Time, tuple: Tuple, reuse: bool) -> Result<(), (Call, Errno)> {
-        if !reuse && self.ports.is_bound(tuple.local.port) {
+        let SockAddr { addr, port } = tuple.local;
+        if self.listener_on(port).is_some() || self.ports.bind_conflict(addr, port, reuse) {
             return Err((Call::Bind, Errno::Eaddrinuse));
         }
         let taken = self.tables.index.get(tuple).is_some();

@@ -162,7 +162,10 @@ impl Host {
         let timers = cfg.timers;
         let mut host = Host {
             id,
-            ports: Ports::new(&spec.ports, keys.ports, Stream::new(seed, Purpose::Ports, u32::from(id.0))),
+            ports: {
+                let rng = Stream::new(seed, Purpose::Ports, u32::from(id.0));
+                Ports::new(&spec.ports, keys.ports, timers, rng)
+            },
             listeners: spec.listen.iter().map(|listen| ListenSocket::new(listen, cfg.somaxconn)).collect(),
             cfg,
             stats: HostSummary { states: vec![Gauge::default(); State::ALL.len()], ..HostSummary::default() },

@@ -5,18 +5,23 @@
 //! `__inet_hash_connect`; inet_connection_sock.c, `inet_csk_get_port`). What the kernel finds by probing port after
 //! port is found here on bitmaps, word by word: the same port, without the cost of the walk.
 
+mod bind;
 mod set;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use hashbrown::HashTable;
 
+use self::bind::{BUCKETS, Bucket};
 use self::set::{EVEN, ODD, PortSet};
 use crate::ids::{Addr, SockAddr};
 use crate::record::{Gauge, Tally};
 use crate::rng::{Stream, mix};
 use crate::scenario::{PortChoice, PortConfig};
 use crate::tcp::State;
+use crate::tcp::config::TimerModel;
 use crate::time::Time;
 
 /// Index of a (source, destination) pair in its host's table.
@@ -47,6 +52,8 @@ pub struct Dest {
     /// included. A range that is nearly used up shows here: each such call walks the whole range.
     pub probes: u64,
     taken: PortSet,
+    /// Those of the taken ports whose owner has set SO_REUSEADDR.
+    shared: PortSet,
     /// Those of the taken ports that a mini-socket holds which connect() may take over, now or later.
     mini: PortSet,
     /// How many those are.
@@ -54,29 +61,6 @@ pub struct Dest {
     /// No mini-socket may be taken over before this.
     reusable_from: Time,
 }
-
-/// Who owns a port: the kernel's bind bucket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Bucket {
-    /// Sockets and mini-sockets whose port was chosen by connect().
-    auto: u32,
-    /// Sockets and mini-sockets bound by bind() or listen(), and what a listener accepted.
-    explicit: u32,
-}
-
-impl Bucket {
-    fn is_owned(self) -> bool {
-        self.auto + self.explicit > 0
-    }
-
-    /// A chunk of buckets without owners.
-    fn chunk() -> Box<[Bucket; BUCKETS]> {
-        Box::new([Bucket::default(); BUCKETS])
-    }
-}
-
-/// Bind buckets that are allocated together.
-const BUCKETS: usize = 512;
 
 /// How a port came to be owned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,8 +84,12 @@ pub struct Ports {
     dests: Vec<Dest>,
     /// The place of each pair in `dests`. Never iterated.
     by_pair: HashTable<u32>,
+    /// The places in `dests` of the pairs of each source address.
+    by_source: BTreeMap<Addr, Vec<u32>>,
     perturb: Vec<u32>,
     secret: u64,
+    /// Whose jiffies the port hash goes by.
+    timers: TimerModel,
     rng: Stream,
 }
 
@@ -146,8 +134,9 @@ impl Pass {
 }
 
 impl Ports {
-    /// The ports of a host at boot. `secret` keys the port hash; `rng` draws the perturbation.
-    pub fn new(config: &PortConfig, secret: u64, rng: Stream) -> Ports {
+    /// The ports of a host at boot. `secret` keys the port hash, which changes with the jiffies of `timers`; `rng` draws
+    /// the perturbation.
+    pub fn new(config: &PortConfig, secret: u64, timers: TimerModel, rng: Stream) -> Ports {
         let mut reserved = PortSet::default();
         for &(low, high) in &config.reserved {
             (low..=high).for_each(|port| reserved.insert(port));
@@ -160,8 +149,10 @@ impl Ports {
             reserved,
             dests: Vec::new(),
             by_pair: HashTable::new(),
+            by_source: BTreeMap::new(),
             perturb: Vec::new(),
             secret,
+            timers,
             rng,
         }
     }
@@ -189,11 +180,13 @@ impl Ports {
             held_by: Vec::new(),
             probes: 0,
             taken: PortSet::default(),
+            shared: PortSet::default(),
             mini: PortSet::default(),
             minis: 0,
             reusable_from: Time::NEVER,
         });
         by_pair.insert_unique(hash, next, |&i| hash_pair(dests[i as usize].from, dests[i as usize].to));
+        self.by_source.entry(from).or_default().push(next);
         DestId(next)
     }
 
@@ -213,40 +206,6 @@ impl Ports {
         &mut self.dests[id.0 as usize]
     }
 
-    /// How many bind buckets live: ports with any owner.
-    pub fn live_buckets(&self) -> u32 {
-        self.live_buckets
-    }
-
-    /// Whether a port has any owner, or one that closes it to automatic choice.
-    pub fn is_bound(&self, port: u16) -> bool {
-        let chunk = &self.buckets[port as usize / BUCKETS];
-        chunk.as_ref().is_some_and(|chunk| chunk[port as usize % BUCKETS].is_owned())
-    }
-
-    /// A socket takes a port. Towards a destination it also takes the tuple.
-    pub fn take(&mut self, now: Time, port: u16, owner: Owner, dest: DestId) {
-        let chunk = self.buckets[port as usize / BUCKETS].get_or_insert_with(Bucket::chunk);
-        let bucket = &mut chunk[port as usize % BUCKETS];
-        if !bucket.is_owned() {
-            self.live_buckets += 1;
-        }
-        match owner {
-            Owner::Auto => bucket.auto += 1,
-            Owner::Explicit => {
-                bucket.explicit += 1;
-                self.blocked.insert(port);
-            }
-        }
-        if dest != DestId::NONE {
-            let dest = &mut self.dests[dest.0 as usize];
-            if !dest.taken.has(port) {
-                dest.used.up(now);
-            }
-            dest.taken.insert(port);
-        }
-    }
-
     /// The socket on a port became a mini-socket. connect() cannot take it over before `reusable_from`; with
     /// [`Time::NEVER`] it never can, as without timestamps.
     pub fn mark_mini(&mut self, port: u16, dest: DestId, reusable_from: Time) {
@@ -257,37 +216,6 @@ impl Ports {
         dest.minis += u32::from(!dest.mini.has(port));
         dest.mini.insert(port);
         dest.reusable_from = dest.reusable_from.min(reusable_from);
-    }
-
-    /// A socket gives its port back.
-    pub fn release(&mut self, port: u16, owner: Owner, dest: DestId) {
-        let chunk = self.buckets[port as usize / BUCKETS].get_or_insert_with(Bucket::chunk);
-        let bucket = &mut chunk[port as usize % BUCKETS];
-        match owner {
-            Owner::Auto => bucket.auto -= 1,
-            Owner::Explicit => bucket.explicit -= 1,
-        }
-        // Linux 6.18 opens a bucket again as soon as its last explicit owner has gone.
-        if bucket.explicit == 0 && !self.reserved.has(port) {
-            self.blocked.remove(port);
-        }
-        if !bucket.is_owned() {
-            self.live_buckets -= 1;
-        }
-        if dest != DestId::NONE {
-            let dest = &mut self.dests[dest.0 as usize];
-            if dest.taken.has(port) {
-                dest.used.down();
-            }
-            dest.taken.remove(port);
-            if dest.mini.has(port) {
-                dest.mini.remove(port);
-                dest.minis -= 1;
-                if dest.minis == 0 {
-                    dest.reusable_from = Time::NEVER;
-                }
-            }
-        }
     }
 
     /// The port that connect() chooses, or `None` if there is none.
@@ -356,9 +284,16 @@ impl Ports {
         None
     }
 
-    /// `secure_ipv4_port_ephemeral`: changes every 10 s.
+    /// `secure_ipv4_port_ephemeral` (net/core/secure_seq.c): changes at each multiple of 10 s of jiffies. A wheel has run
+    /// since boot, so the first change comes at any moment of a scenario's first 10 s.
     fn port_hash(&self, now: Time, from: Addr, to: SockAddr) -> u64 {
-        let epoch = now.0 / 10_000_000_000;
+        /// `EPHEMERAL_PORT_SHUFFLE_PERIOD`, nanoseconds.
+        const SHUFFLE_PERIOD: u64 = 10_000_000_000;
+        let phase = match self.timers {
+            TimerModel::Exact => 0,
+            TimerModel::Wheel { phase, .. } => phase.0,
+        };
+        let epoch = now.0.saturating_add(phase) / SHUFFLE_PERIOD;
         let addresses = u64::from(from.0) << 32 | u64::from(to.addr.0);
         mix(mix(mix(self.secret ^ addresses) ^ u64::from(to.port)) ^ epoch)
     }

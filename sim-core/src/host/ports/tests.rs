@@ -1,10 +1,15 @@
 use super::*;
 use crate::errno::Errno;
 use crate::rng::Purpose;
+use crate::time::Span;
 
 const TO: SockAddr = SockAddr { addr: Addr(2), port: 80 };
 
 fn ports(low: u16, high: u16) -> Ports {
+    ports_with(low, high, TimerModel::Exact)
+}
+
+fn ports_with(low: u16, high: u16, timers: TimerModel) -> Ports {
     let config = PortConfig {
         low,
         high,
@@ -12,7 +17,7 @@ fn ports(low: u16, high: u16) -> Ports {
         choice: PortChoice::LinuxDoubleHash { perturb: 256 },
         exhausted: Errno::Eaddrnotavail,
     };
-    Ports::new(&config, 42, Stream::new(1, Purpose::Ports, 0))
+    Ports::new(&config, 42, timers, Stream::new(1, Purpose::Ports, 0))
 }
 
 /// Chooses and takes until no port is left.
@@ -209,4 +214,44 @@ fn nobody_is_asked_while_no_mini_socket_is_old_enough() {
 #[test]
 fn a_pair_with_one_port_costs_a_few_hundred_bytes() {
     assert!(size_of::<Dest>() <= 320, "{}", size_of::<Dest>());
+}
+
+#[test]
+fn bind_asks_the_owners_at_its_own_address() {
+    let mut p = ports(20_000, 20_001);
+    let (here, there) = (p.dest(Addr(1), TO), p.dest(Addr(3), TO));
+    let second = p.dest(Addr(1), SockAddr { addr: Addr(2), port: 81 });
+    let conflicts = |p: &Ports, addr| [false, true].map(|reuse| p.bind_conflict(Addr(addr), 20_000, reuse));
+    assert_eq!(conflicts(&p, 1), [false, false], "nobody owns it");
+    p.take(Time::ZERO, 20_000, Owner::Explicit, here);
+    assert_eq!((conflicts(&p, 1), conflicts(&p, 3)), ([true, true], [false, false]));
+    p.release(20_000, Owner::Explicit, here);
+    p.take(Time::ZERO, 20_000, Owner::Explicit, second);
+    p.share(20_000, second);
+    assert_eq!(conflicts(&p, 1), [true, false]);
+    // One owner that has not set it is enough, wherever among the others it stands.
+    p.take(Time::ZERO, 20_000, Owner::Auto, here);
+    p.take(Time::ZERO, 20_000, Owner::Auto, there);
+    assert_eq!((conflicts(&p, 1), conflicts(&p, 3)), ([true, true], [true, true]));
+    p.release(20_000, Owner::Auto, here);
+    p.release(20_000, Owner::Explicit, second);
+    p.take(Time::ZERO, 20_000, Owner::Auto, second);
+    assert_eq!(conflicts(&p, 1), [true, true], "the flag went with the owner that had set it");
+}
+
+#[test]
+fn the_search_begins_elsewhere_at_multiples_of_ten_seconds_of_jiffies() {
+    // The first port that connect() chooses at a moment, on a host that has chosen none before.
+    let first = |timers, millis: u64| {
+        let mut p = ports_with(20_000, 29_999, timers);
+        let dest = p.dest(Addr(1), TO);
+        p.choose(Time(millis * 1_000_000), dest, false, |_| false)
+    };
+    let jumps = |timers| -> Vec<u64> {
+        (1..40_000).filter(|&millis| first(timers, millis) != first(timers, millis - 1)).collect()
+    };
+    let wheel = |phase| TimerModel::Wheel { hz: 250, phase: Span::from_millis(phase) };
+    assert_eq!(jumps(TimerModel::Exact), [10_000, 20_000, 30_000]);
+    assert_eq!(jumps(wheel(0)), [10_000, 20_000, 30_000]);
+    assert_eq!(jumps(wheel(23_400)), [6_600, 16_600, 26_600, 36_600]);
 }
