@@ -163,7 +163,9 @@ fn nothing_is_left_unfinished_or_ignored() {
         let mut found = offenders(folder, &banned);
         for (name, text) in sources(folder) {
             found.extend(
-                text.lines().any(|l| l.trim() == "#[ignore]").then(|| format!("{name}: ignored test")),
+                text.lines()
+                    .any(|l| l.trim().starts_with("#[ignore"))
+                    .then(|| format!("{name}: ignored test")),
             );
         }
         assert!(found.is_empty(), "{}", found.join("\n"));
