@@ -71,9 +71,10 @@ impl Request {
         }
     }
 
-    /// Everything that the step which completes the handshake can see of it, in five words relative to its own numbers and
-    /// to `clocks`; `None` after anything but one SYN and one SYN,ACK.
-    pub fn words(&self, now: Time, clocks: &Clocks) -> Option<[u64; 5]> {
+    /// Everything that the step which completes the handshake can see of it, in four words relative to its own numbers and
+    /// to `clocks`; `None` after anything but one SYN and one SYN,ACK. The last word leaves its upper half free (a window
+    /// scale is at most 14, RFC 7323 section 2.3).
+    pub fn words(&self, now: Time, clocks: &Clocks) -> Option<[u64; 4]> {
         let hs = &self.hs;
         let pristine = hs.num_timeout | hs.num_retrans == 0 && self.last_limited == 0;
         if !pristine || hs.sent_at == Time::NEVER || (hs.tstamp_ok && hs.ts_recent == 0) {
@@ -85,12 +86,11 @@ impl Request {
             now.since(hs.sent_at).0,
             u64::from(age(self.first_tsval)) << 32 | u64::from(age(self.last_tsval)),
             u64::from(hs.rcv_wnd) << 32 | u64::from(hs.window_clamp),
-            u64::from(hs.mss) << 32
-                | u64::from(hs.snd_wscale) << 24
-                | u64::from(hs.rcv_wscale) << 16
-                | bits << 8
+            u64::from(hs.mss) << 16
+                | u64::from(hs.snd_wscale) << 12
+                | u64::from(hs.rcv_wscale) << 8
+                | bits << 4
                 | u64::from(hs.ts_recent == 0),
-            0,
         ])
     }
 

@@ -206,19 +206,19 @@ impl Memory {
         cx: &Cx<'_>,
         clocks: &Clocks,
     ) -> Option<Taken> {
-        if !clocks.calm || seg.sack.is_some() || seg.flags.has(Flags::SYN) {
+        if !clocks.calm || seg.sack.is_some() || seg.sack2.is_some() || seg.flags.has(Flags::SYN) {
             return None;
         }
         let bases = request.bases();
         let mut words = [0; 8];
         pack_segment(seg, &bases, clocks, &mut words)?;
-        let [age, tsvals, windows, options, _] = request.words(cx.now, clocks)?;
+        let [age, tsvals, windows, options] = request.words(cx.now, clocks)?;
         let whose = u64::from(host.0) << 16 | u64::from(traffic.0);
         words[0] = u64::from(NONE) << 32 | 2;
         words[1] = age;
         words[5] = tsvals;
         words[6] = windows;
-        words[7] = options << 12 ^ whose << 32 ^ options >> 20;
+        words[7] = whose << 32 | options;
         Some(Taken::birth(Key(words), bases, cx))
     }
 
