@@ -7,6 +7,7 @@ pub mod counter;
 pub mod errno;
 pub mod ids;
 pub mod log;
+pub mod order;
 pub mod rng;
 pub mod seq;
 pub mod time;

@@ -2,7 +2,7 @@
 
 use crate::counter::Counter;
 use crate::errno::{Call, Errno};
-use crate::tcp::{AlarmChange, Notice, Out, Segment, State, TimeWait, TimerKind, Why};
+use crate::tcp::{AlarmChange, Notes, Notice, Out, Segment, State, TimeWait, TimerKind, Why};
 
 /// Something finite that had no room for this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +65,8 @@ pub struct Effects {
     pub counters: Vec<Counter>,
     /// The application's timer.
     pub app_timer: AlarmChange,
+    /// What the step says about itself.
+    pub notes: Notes,
     /// What the application is to be told, oldest first; the first `told` it knows already.
     notices: Vec<Notice>,
     told: usize,
@@ -78,6 +80,7 @@ impl Effects {
         self.list.clear();
         self.counters.clear();
         self.app_timer = AlarmChange::Kept;
+        self.notes = Notes::default();
         self.notices.clear();
         self.told = 0;
         self.step_began = 0;

@@ -53,7 +53,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// Queues the start of a new client.
     fn enlist(&mut self, id: TrafficId, at: Time) {
         let tries = self.sources[id.index()].tries();
-        self.queue.push(LaneId::NONE, at, None, Event::Start(id, tries));
+        self.queue.push(LaneId::NONE, at, Event::Start(id, tries));
     }
 
     /// A client makes its attempt.
@@ -95,6 +95,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 recalled = Some(how);
             } else {
                 let (whole, came) = give_birth(&mut cx, params, &sources[traffic.index()].spec, fx);
+                fx.notes.clone_from(&cx.notes);
                 verdict = came;
                 let view = whole.view();
                 let lesson = Lesson { end: &whole, host, traffic, fx, verdict };
@@ -104,6 +105,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         let end = end.unwrap_or_else(|| {
             let (whole, came) = give_birth(&mut cx, params, &sources[traffic.index()].spec, fx);
+            fx.notes.clone_from(&cx.notes);
             verdict = came;
             let view = whole.view();
             (Form::Whole(whole), view)
@@ -133,7 +135,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let at = listen.next_accept.max(Time::ZERO + listen.spec.accept_after).max(self.now);
         if !listen.accept_queued {
             listen.accept_queued = true;
-            self.queue.push(LaneId::NONE, at, None, Event::Accept(host, listener));
+            self.queue.push(LaneId::NONE, at, Event::Accept(host, listener));
         }
     }
 
@@ -171,7 +173,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             && tries_left > 0
         {
             let again = Event::Start(id, tries_left - 1);
-            return self.queue.push(LaneId::NONE, self.now + after, None, again);
+            return self.queue.push(LaneId::NONE, self.now + after, again);
         }
         self.on_done(id, true);
     }

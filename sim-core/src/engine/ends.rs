@@ -12,6 +12,7 @@ use crate::host::ports::{DestId, Owner};
 use crate::host::{Conn, Hint, Host, NewMini, Packet, Place, Timed};
 use crate::ids::{HostId, Key};
 use crate::net::Path;
+use crate::order::{Rank, Woken};
 use crate::socket::{self, Next, SocketMut};
 use crate::tcp::{AlarmChange, Cx, Secrets, Segment, State, TimeWait};
 use crate::time::Time;
@@ -117,16 +118,16 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     pub(super) fn wake_conn(&mut self, host: HostId, key: Key) {
         let here = &mut self.hosts[host.index()];
         let Some(conn) = here.tables.conns.get_mut(key) else { return };
-        // The endpoint's deadline moves without a word to the queue. A wake-up counts only if it is the one noted here:
-        // an earlier deadline has overtaken any other.
-        if conn.wake != self.now {
-            return;
-        }
-        conn.wake = Time::NEVER;
-        if conn.form.deadline() <= self.now {
-            self.step(host, key, Cause::Timer);
-        } else {
-            self.queue_timer(host, Timed::Conn(key));
+        match conn.wake.came(self.moment, conn.form.deadline()) {
+            Woken::Stale | Woken::Idle => {}
+            Woken::Later(order) => {
+                let lane = self.host_lanes[host.index()].of(order.time.since(self.now));
+                self.queue.place(lane, order, Event::Conn(host, key));
+            }
+            Woken::Due => {
+                self.events += 1;
+                self.step(host, key, Cause::Timer);
+            }
         }
     }
 
@@ -134,27 +135,27 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     pub(super) fn wake_app(&mut self, host: HostId, key: Key) {
         let here = &mut self.hosts[host.index()];
         let Some(conn) = here.tables.conns.get_mut(key) else { return };
-        if conn.app_wake != self.now {
-            return;
-        }
-        conn.app_wake = Time::NEVER;
-        if conn.app_due <= self.now {
-            conn.app_due = Time::NEVER;
-            self.step(host, key, Cause::AppTimer);
-        } else {
-            self.queue_app_timer(host, key);
+        let lane = self.source_lanes[conn.attempt.traffic.index()].apps[usize::from(conn.view.server)];
+        match conn.app_wake.came(self.moment, conn.app_due) {
+            Woken::Stale | Woken::Idle => {}
+            Woken::Later(order) => self.queue.place(lane, order, Event::App(host, key)),
+            Woken::Due => {
+                self.events += 1;
+                conn.app_due = Time::NEVER;
+                self.step(host, key, Cause::AppTimer);
+            }
         }
     }
 
-    fn queue_app_timer(&mut self, host: HostId, key: Key) {
+    /// The application's timer has been armed, now.
+    fn arm_app(&mut self, host: HostId, key: Key) {
         let Some(conn) = self.hosts[host.index()].tables.conns.get_mut(key) else { return };
-        if conn.app_due == Time::NEVER || conn.app_due == conn.app_wake {
-            return;
+        conn.app_wake.armed = Rank::new(self.queue.ticket(), None);
+        if let Some(order) = conn.app_wake.wanted(conn.app_due) {
+            let server = conn.view.server;
+            let lane = self.source_lanes[conn.attempt.traffic.index()].apps[usize::from(server)];
+            self.queue.place(lane, order, Event::App(host, key));
         }
-        conn.app_wake = conn.app_due;
-        let server = conn.view.server;
-        let lane = self.source_lanes[conn.attempt.traffic.index()].apps[usize::from(server)];
-        self.queue.push(lane, conn.app_due, None, Event::App(host, key));
     }
 
     /// One end takes a step: by memory if it is known, else by itself.
@@ -210,6 +211,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let spec = &sources[conn.attempt.traffic.index()].spec;
         let mut cx = Cx::new(*now, cfg, shared);
         let verdict = end.step(&mut Around { cx: &mut cx, spec, fx }, cause);
+        fx.notes.clone_from(&cx.notes);
         conn.view = end.view();
         if let (Some(taken), Some(memory)) = (taken, memory) {
             let lesson = Lesson { end, host, traffic: conn.attempt.traffic, fx, verdict };
@@ -235,10 +237,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         for &counter in &fx.counters {
             self.hosts[host.index()].stats.counters.bump(counter);
         }
-        let app_timer = fx.app_timer;
+        let (armed, app_timer) = (fx.notes.arms(), fx.app_timer);
         self.fx = fx;
         self.hosts[host.index()].account_later();
-        self.finish(&doer, app_timer, verdict);
+        self.finish(&doer, armed, app_timer, verdict);
     }
 
     /// Carries out the effects of a birth that was recalled.
@@ -267,9 +269,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 _ => self.apply(doer, effect),
             }
         }
-        let (app_timer, verdict) = (edge.app_timer, edge.verdict);
+        let (armed, app_timer, verdict) = (edge.arms(), edge.app_timer, edge.verdict);
         self.memory = Some(memory);
-        self.finish(doer, app_timer, verdict);
+        self.finish(doer, armed, app_timer, verdict);
     }
 
     #[inline]
@@ -301,7 +303,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// What is left to do after a step: timers, the application's end, the end's end.
     #[inline]
-    fn finish(&mut self, doer: &Doer, app_timer: AlarmChange, verdict: Verdict) {
+    fn finish(&mut self, doer: &Doer, armed: bool, app_timer: AlarmChange, verdict: Verdict) {
         let (host, key) = (doer.whose.host, doer.key);
         let here = &mut self.hosts[host.index()];
         let Some(conn) = here.tables.conns.get_mut(key) else { return };
@@ -315,12 +317,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             here.tables.conns.remove(key);
             here.account_later();
         } else {
-            let early = conn.form.deadline() < conn.wake;
             if matches!(app_timer, AlarmChange::Armed(_)) {
-                self.queue_app_timer(host, key);
+                self.arm_app(host, key);
             }
-            if early {
-                self.queue_timer(host, Timed::Conn(key));
+            if armed {
+                self.arm(host, Timed::Conn(key));
             }
         }
         self.hosts[host.index()].account_now(self.now);

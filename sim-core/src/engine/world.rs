@@ -1,7 +1,7 @@
 //! The world: it owns hosts, network and sources, and gives each cause to whom it concerns.
 
 use super::event::{Due, Event};
-use super::queue::{LaneId, Lanes, Order, Queue, Rank};
+use super::queue::{LaneId, Lanes, Queue};
 use super::record::{Record, Sink, Whose, digest_line, digest_packet_record};
 use super::series::Sampler;
 use crate::app::{Effects, Memory};
@@ -9,6 +9,7 @@ use crate::host::{Arrived, Host, Mini, NewMini, Packet, RowId, Timed};
 use crate::ids::{HostId, Key, TrafficId};
 use crate::log::LogLine;
 use crate::net::Net;
+use crate::order::{Order, Rank, Woken};
 use crate::record::{Digest, LogSummary, Summary, Tally, TrafficSummary};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::Scenario;
@@ -45,6 +46,8 @@ pub(super) struct SourceLanes {
 #[derive(Clone, Debug)]
 pub struct World<Q, S> {
     pub(super) now: Time,
+    /// The place in the order of causes of the one that is being handled.
+    pub(super) moment: Order,
     end: Time,
     /// The next row of the time series, or the end.
     pause: Time,
@@ -89,6 +92,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let hosts = build_hosts(scenario);
         let mut world = World {
             now: Time::ZERO,
+            moment: Order::NEVER,
             end: Time::ZERO + scenario.duration,
             pause: Time::ZERO,
             sink,
@@ -119,7 +123,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     fn begin(&mut self) {
         for i in 0..self.hosts.len() {
             if let Some(tracking) = &self.hosts[i].tracking {
-                self.queue.push(LaneId::NONE, tracking.table.next_gc(), None, Event::Gc(HostId(i as u16)));
+                self.queue.push(LaneId::NONE, tracking.table.next_gc(), Event::Gc(HostId(i as u16)));
             }
         }
         for i in 0..self.sources.len() {
@@ -140,9 +144,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             if next >= self.pause && self.paused(next) {
                 return false;
             }
-            let Some((time, due)) = self.queue.pop() else { return false };
-            debug_assert!(time >= self.now, "time never runs backwards");
-            self.now = time;
+            let Some((moment, due)) = self.queue.pop() else { return false };
+            debug_assert!(moment.time >= self.now, "time never runs backwards");
+            (self.moment, self.now) = (moment, moment.time);
             self.dispatch(due);
         }
         true
@@ -202,10 +206,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                     self.arrive(host, &packet);
                 }
             }
-            Due::Event(event) => {
-                self.events += 1;
-                self.happen(event);
-            }
+            Due::Event(event) => self.happen(event),
             Due::Row(host, row) => self.end_row(host, row),
         }
         while let Some((host, listener)) = self.acceptable.pop() {
@@ -213,7 +214,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
     }
 
+    /// A wake-up that finds nothing to do is no event.
     fn happen(&mut self, event: Event) {
+        let timer =
+            matches!(event, Event::Conn(..) | Event::Orphan(..) | Event::Request(..) | Event::App(..));
+        self.events += u64::from(!timer);
         match event {
             Event::Conn(host, key) => self.wake_conn(host, key),
             Event::Orphan(host, key) => self.wake_orphan(host, key),
@@ -231,7 +236,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let mut line = None;
         let next = here.collect(self.now, &mut line);
         if let Some(next) = next {
-            self.queue.push(LaneId::NONE, next, None, Event::Gc(host));
+            self.queue.push(LaneId::NONE, next, Event::Gc(host));
         }
         self.log(host, line);
     }
@@ -239,12 +244,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     fn wake_request(&mut self, host: HostId, key: Key) {
         let here = &mut self.hosts[host.index()];
         let Some(pending) = here.tables.requests.get_mut(key) else { return };
-        if pending.wake != self.now {
-            return;
-        }
-        pending.wake = Time::NEVER;
-        if pending.request.deadline() > self.now {
-            return self.queue_timer(host, Timed::Request(key));
+        match pending.wake.came(self.moment, pending.request.deadline()) {
+            Woken::Stale | Woken::Idle => return,
+            Woken::Later(order) => {
+                let lane = self.host_lanes[host.index()].requests;
+                return self.queue.place(lane, order, Event::Request(host, key));
+            }
+            Woken::Due => self.events += 1,
         }
         let whose = Whose { host, tuple: pending.tuple, attempt: pending.attempt };
         let peer = pending.peer;
@@ -258,12 +264,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     fn wake_orphan(&mut self, host: HostId, key: Key) {
         let here = &mut self.hosts[host.index()];
         let Some(orphan) = here.tables.orphans.get_mut(key) else { return };
-        if orphan.wake != self.now {
-            return;
-        }
-        orphan.wake = Time::NEVER;
-        if orphan.machine.deadline() > self.now {
-            return self.queue_timer(host, Timed::Orphan(key));
+        match orphan.wake.came(self.moment, orphan.machine.deadline()) {
+            Woken::Stale | Woken::Idle => return,
+            Woken::Later(order) => {
+                let lane = self.host_lanes[host.index()].orphans;
+                return self.queue.place(lane, order, Event::Orphan(host, key));
+            }
+            Woken::Due => self.events += 1,
         }
         self.end_mini(host, Mini::Orphan(key));
     }
@@ -304,31 +311,33 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.moved(&whose, from, State::Closed, true);
     }
 
-    /// Queues the timer of something, unless one that is early enough is queued already.
-    pub(super) fn queue_timer(&mut self, host: HostId, timed: Timed) {
-        let here = &mut self.hosts[host.index()];
+    /// The timer of something has been armed, now: this moment gives it its rank.
+    pub(super) fn arm(&mut self, host: HostId, timed: Timed) {
+        let Host { tables, cfg, .. } = &mut self.hosts[host.index()];
         let lanes = self.host_lanes[host.index()];
         let (due, wake, lane, event) = match timed {
             Timed::Conn(key) => {
-                let Some(conn) = here.tables.conns.get_mut(key) else { return };
+                let Some(conn) = tables.conns.get_mut(key) else { return };
                 let due = conn.form.deadline();
-                let short = due.since(self.now) < Span::from_millis(500);
-                (due, &mut conn.wake, if short { lanes.short } else { lanes.long }, Event::Conn(host, key))
+                (due, &mut conn.wake, lanes.of(due.since(self.now)), Event::Conn(host, key))
             }
             Timed::Request(key) => {
-                let Some(pending) = here.tables.requests.get_mut(key) else { return };
+                let Some(pending) = tables.requests.get_mut(key) else { return };
                 (pending.request.deadline(), &mut pending.wake, lanes.requests, Event::Request(host, key))
             }
             Timed::Orphan(key) => {
-                let Some(orphan) = here.tables.orphans.get_mut(key) else { return };
+                let Some(orphan) = tables.orphans.get_mut(key) else { return };
                 (orphan.machine.deadline(), &mut orphan.wake, lanes.orphans, Event::Orphan(host, key))
             }
             Timed::Row(row) => return self.queue_row(host, row),
         };
-        if due < *wake {
-            *wake = due;
-            let level = here.timer_level(due.since(self.now));
-            self.queue.push(lane, due, level, event);
+        if due == Time::NEVER {
+            return;
+        }
+        let level = (cfg.timers != TimerModel::Exact).then(|| cfg.timers.level(due.since(self.now)));
+        wake.armed = Rank::new(self.queue.ticket(), level);
+        if let Some(order) = wake.wanted(due) {
+            self.queue.place(lane, order, event);
         }
     }
 
@@ -349,7 +358,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             if let (Timed::Conn(key), true) = (timed, whole) {
                 self.adopt(host, key);
             }
-            self.queue_timer(host, timed);
+            self.arm(host, timed);
         }
         if let Some(listener) = arrived.acceptable {
             self.acceptable.push((host, listener));
@@ -361,7 +370,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let pushed = self.queue.ticket();
         let here = &mut self.hosts[host.index()];
         let mini = here.begin_mini(self.now, pushed, who, machine);
-        self.queue_timer(
+        self.arm(
             host,
             match mini {
                 Mini::Row(row) => Timed::Row(row),
@@ -419,12 +428,17 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     pub(super) fn next_arrival(&mut self, id: TrafficId) {
         if let Some(at) = self.sources[id.index()].schedule.next_arrival() {
             let lane = self.source_lanes[id.index()].arrivals;
-            self.queue.push(lane, at, None, Event::Arrival(id));
+            self.queue.push(lane, at, Event::Arrival(id));
         }
     }
 }
 
 impl HostLanes {
+    /// The lane for a timer of a full socket that runs for so long.
+    pub(super) fn of(self, delay: Span) -> LaneId {
+        if delay < Span::from_millis(500) { self.short } else { self.long }
+    }
+
     fn new(queue: &mut impl Queue, host: &Host) -> HostLanes {
         let mut timers = || match host.cfg.timers {
             TimerModel::Exact => queue.event_lane(),

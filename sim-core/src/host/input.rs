@@ -10,6 +10,7 @@ use crate::app::{Effects, End, Form, View};
 use crate::ids::{Key, Tuple};
 use crate::log::LogLine;
 use crate::net::Path;
+use crate::order::Wake;
 use crate::socket::{self, Listener, MiniFate, Next, Request, SocketMut};
 use crate::tcp::{Cx, Secrets, State, TimeWait};
 use crate::time::Time;
@@ -188,8 +189,8 @@ impl Host {
 
     fn insert_request(&mut self, packet: &Packet, request: Request) -> Arrived {
         let tuple = packet.tuple.reversed();
-        let pending =
-            Pending { request, tuple, attempt: packet.attempt, peer: packet.from, wake: Time::NEVER };
+        let (attempt, peer) = (packet.attempt, packet.from);
+        let pending = Pending { request, tuple, attempt, peer, wake: Wake::default() };
         let key = self.tables.requests.insert(pending);
         self.tables.index.put(tuple, Place::Request(key.slot() as u32));
         Arrived { timed: Some(Timed::Request(key)), ..Arrived::default() }

@@ -7,6 +7,7 @@ use super::ports::{DestId, Owner};
 use super::tables::Orphan;
 use super::waiting::{Ending, RowId, Waiter, Waiting};
 use crate::ids::{Key, Tuple};
+use crate::order::Wake;
 use crate::socket::timewait;
 use crate::tcp::config::{TimerModel, TwOverflow};
 use crate::tcp::{State, TimeWait};
@@ -52,7 +53,8 @@ impl Host {
             self.tables.index.put(tuple, Waiting::place(row));
             Mini::Row(row)
         } else {
-            let orphan = Orphan { machine: machine.clone(), tuple, attempt, dest, owner, wake: Time::NEVER };
+            let (machine, wake) = (machine.clone(), Wake::default());
+            let orphan = Orphan { machine, tuple, attempt, dest, owner, wake };
             let key = self.tables.orphans.insert(orphan);
             self.tables.index.put(tuple, Place::Orphan(key.slot() as u32));
             Mini::Orphan(key)

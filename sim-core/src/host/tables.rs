@@ -7,6 +7,7 @@ use super::waiting::Waiting;
 use crate::app::{Form, View};
 use crate::ids::{Slab, Tuple};
 use crate::net::Path;
+use crate::order::Wake;
 use crate::socket::Request;
 use crate::tcp::TimeWait;
 use crate::time::Time;
@@ -30,12 +31,12 @@ pub struct Conn {
     pub began: Time,
     /// Retries that are left to the client.
     pub tries_left: u32,
-    /// When the wake-up of the endpoint that counts is queued.
-    pub wake: Time,
+    /// The endpoint's timers, as one.
+    pub wake: Wake,
     /// When the application's timer is due.
     pub app_due: Time,
-    /// For which moment a wake-up of the application is queued.
-    pub app_wake: Time,
+    /// The application's timer.
+    pub app_wake: Wake,
     /// What is known of its end.
     pub view: View,
     /// Socket and application.
@@ -54,9 +55,9 @@ impl Conn {
             path,
             began: now,
             tries_left: 0,
-            wake: Time::NEVER,
+            wake: Wake::default(),
             app_due: Time::NEVER,
-            app_wake: Time::NEVER,
+            app_wake: Wake::default(),
             view: end.1,
             form: end.0,
         }
@@ -76,8 +77,8 @@ pub struct Orphan {
     pub dest: DestId,
     /// How it got its port.
     pub owner: Owner,
-    /// When the wake-up that counts is queued.
-    pub wake: Time,
+    /// Its timer.
+    pub wake: Wake,
 }
 
 /// A request and what the host knows of it.
@@ -91,8 +92,8 @@ pub struct Pending {
     pub attempt: Attempt,
     /// Where the peer keeps its end.
     pub peer: Hint,
-    /// When the wake-up that counts is queued.
-    pub wake: Time,
+    /// Its timer.
+    pub wake: Wake,
 }
 
 /// Every socket of a host.

@@ -60,6 +60,10 @@ impl Notes {
     pub fn armed(&self, alarm: Alarm) -> Option<Span> {
         span(&self.armed[alarm as usize])
     }
+    /// Whether any timer was armed.
+    pub fn arms(&self) -> bool {
+        self.armed.iter().any(|cell| cell.get() != NOTHING)
+    }
     /// The life of the mini-socket that was left behind.
     pub fn mini(&self) -> Option<Span> {
         span(&self.mini)

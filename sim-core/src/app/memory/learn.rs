@@ -67,6 +67,7 @@ impl Memory {
             no_peer_ts: bases.peer_ts == 0,
             no_peer: lesson.end.endpoint.state() == State::SynSent,
             alarms,
+            arms: cx.notes.arms(),
             alarms_moved: alarms != [AlarmChange::Kept; ALARMS],
             effects,
             counters: (counters, self.counters.len() as u32),

@@ -62,6 +62,7 @@ pub struct Edge {
     no_peer: bool,
     alarms: [AlarmChange; ALARMS],
     alarms_moved: bool,
+    arms: bool,
     effects: (u32, u32),
     counters: (u32, u32),
     /// What it does to the host's count of orphans and of mini-sockets.
@@ -155,6 +156,14 @@ impl Taken {
     fn birth(key: Key, bases: Bases, cx: &Cx<'_>) -> Taken {
         let (orphans, minis) = (cx.shared.orphans, cx.shared.mini_sockets);
         Taken { key, bases, due: [Time::NEVER; ALARMS], orphans, minis }
+    }
+}
+
+impl Edge {
+    /// Whether it arms a timer of the endpoint.
+    #[inline]
+    pub fn arms(&self) -> bool {
+        self.arms
     }
 }
 

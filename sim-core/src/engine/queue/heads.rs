@@ -4,7 +4,7 @@
 //! next, so it moves a place or two. Many lanes hold a tournament: one comparison for each round between a changed head and
 //! the root of a winner tree.
 
-use super::Order;
+use crate::order::Order;
 
 const FEW: usize = 32;
 

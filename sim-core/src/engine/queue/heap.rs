@@ -3,10 +3,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::{LaneId, Order, Queue, Rank};
+use super::{LaneId, Queue};
 use crate::engine::event::{Due, Event};
 use crate::host::{Packet, RowId};
 use crate::ids::HostId;
+use crate::order::{Order, Rank};
 use crate::time::Time;
 
 /// What waits.
@@ -77,9 +78,8 @@ impl Queue for Heap {
         self.pushed += 1;
         self.pushed
     }
-    fn push(&mut self, _lane: LaneId, time: Time, level: Option<u32>, event: Event) {
-        let rank = Rank::new(self.ticket(), level);
-        self.add(Order { time, rank }, Cause::Event(event));
+    fn place(&mut self, _lane: LaneId, order: Order, event: Event) {
+        self.add(order, Cause::Event(event));
     }
     fn send(&mut self, _lane: LaneId, time: Time, to: HostId, packet: &Packet) {
         let rank = Rank::new(self.ticket(), None);
@@ -94,7 +94,7 @@ impl Queue for Heap {
     fn peek(&self) -> Option<Time> {
         self.entries.peek().map(|entry| entry.0.order.time)
     }
-    fn pop(&mut self) -> Option<(Time, Due)> {
+    fn pop(&mut self) -> Option<(Order, Due)> {
         let Reverse(Entry { order, cause }) = self.entries.pop()?;
         let due = match cause {
             Cause::Event(event) => Due::Event(event),
@@ -104,7 +104,7 @@ impl Queue for Heap {
                 Due::Packet(LaneId::NONE)
             }
         };
-        Some((order.time, due))
+        Some((order, due))
     }
     fn packet(&mut self, _lane: LaneId) -> Option<(HostId, Packet)> {
         self.arriving.take()

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use super::heads::Heads;
 use super::heap::Cause;
-use super::{Heap, LaneId, Order, Queue, Rank};
+use super::{Heap, LaneId, Queue};
 use crate::engine::event::{Due, Event};
 use crate::host::{Packet, RowId};
 use crate::ids::HostId;
+use crate::order::{Order, Rank};
 use crate::time::Time;
 
 #[derive(Clone, Debug)]
@@ -112,8 +113,8 @@ impl Lanes {
         LaneId(self.heads.add())
     }
 
-    fn next_order(&mut self, time: Time, level: Option<u32>) -> Order {
-        Order { time, rank: Rank::new(self.ticket(), level) }
+    fn next_order(&mut self, time: Time) -> Order {
+        Order { time, rank: Rank::new(self.ticket(), None) }
     }
 }
 
@@ -144,8 +145,7 @@ impl Queue for Lanes {
         self.pushed
     }
 
-    fn push(&mut self, lane: LaneId, time: Time, level: Option<u32>, event: Event) {
-        let order = self.next_order(time, level);
+    fn place(&mut self, lane: LaneId, order: Order, event: Event) {
         let head = match self.all.get_mut(lane.0 as usize) {
             Some(Lane::Events(events)) => append(events, order, event).map(|head| head.then_some(order)),
             Some(Lane::Ticks(ticks)) => ticks.push(order, event),
@@ -159,7 +159,7 @@ impl Queue for Lanes {
     }
 
     fn send(&mut self, lane: LaneId, time: Time, to: HostId, packet: &Packet) {
-        let order = self.next_order(time, None);
+        let order = self.next_order(time);
         let Some(Lane::Packets(packets)) = self.all.get_mut(lane.0 as usize) else {
             return self.add_rest(order, Cause::Packet(to, *packet));
         };
@@ -197,14 +197,14 @@ impl Queue for Lanes {
     }
 
     #[inline]
-    fn pop(&mut self) -> Option<(Time, Due)> {
+    fn pop(&mut self) -> Option<(Order, Due)> {
         let (lane, order) = self.heads.first();
         if order == Order::NEVER {
             return None;
         }
         let (due, next) = match &mut self.all[lane as usize] {
-            Lane::Packets(_) => return Some((order.time, Due::Packet(LaneId(lane)))),
-            Lane::Rows(host, row) => return Some((order.time, Due::Row(*host, row.take()?))),
+            Lane::Packets(_) => return Some((order, Due::Packet(LaneId(lane)))),
+            Lane::Rows(host, row) => return Some((order, Due::Row(*host, row.take()?))),
             Lane::Events(events) => {
                 let event = events.pop_front()?.what;
                 (Due::Event(event), events.front().map_or(Order::NEVER, |next| next.order))
@@ -219,7 +219,7 @@ impl Queue for Lanes {
             }
         };
         self.heads.set(lane, next);
-        Some((order.time, due))
+        Some((order, due))
     }
 
     #[inline]

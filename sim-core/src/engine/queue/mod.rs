@@ -1,9 +1,7 @@
 //! The queue of causes: they leave in order of (time, rank), where the rank of an ordinary one is the order in which it
 //! was pushed.
 //!
-//! The kernel's timers that fire in one tick come before the other causes of that moment, those of the highest level of
-//! the wheel first, and on each level last in, first out: `enqueue_timer` puts a timer at the head of its list, and
-//! `expire_timers` begins there (kernel/time/timer.c). See [`Rank`].
+//! The kernel's timers that fire in one tick come before the other causes of that moment. See [`crate::order::Rank`].
 //!
 //! Most delays are constant (a link's, TIME_WAIT's), so most causes are pushed in the order in which they will leave.
 //! [`Lanes`] keeps those in FIFO lanes and only the heads of the lanes in a tournament, and what fits no lane in a heap.
@@ -18,6 +16,7 @@ mod tests;
 use super::event::{Due, Event};
 use crate::host::{Packet, RowId};
 use crate::ids::HostId;
+use crate::order::{Order, Rank};
 use crate::time::Time;
 
 pub use heap::Heap;
@@ -33,62 +32,6 @@ impl LaneId {
     pub const NONE: LaneId = LaneId(u32::MAX);
 }
 
-/// Order among the causes of one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rank(u64);
-
-impl Rank {
-    /// Set in the rank of everything but the timers of a wheel.
-    const ORDINARY: u64 = 1 << 63;
-    const LEVEL_SHIFT: u32 = 59;
-
-    /// The rank of the n-th push; of a timer, with the level of the wheel in which it waits.
-    pub const fn new(pushed: u64, level: Option<u32>) -> Rank {
-        match level {
-            None => Rank(Rank::ORDINARY | pushed),
-            Some(level) => {
-                Rank(((15 - level as u64) << Rank::LEVEL_SHIFT) | ((1 << Rank::LEVEL_SHIFT) - 1 - pushed))
-            }
-        }
-    }
-}
-
-/// Time and rank: no two causes share one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Order {
-    /// When.
-    pub time: Time,
-    /// Among the causes of that moment.
-    pub rank: Rank,
-}
-
-impl Order {
-    /// Later than everything.
-    pub const NEVER: Order = Order { time: Time::NEVER, rank: Rank(u64::MAX) };
-}
-
-impl PartialOrd for Order {
-    #[inline]
-    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-    #[inline]
-    fn lt(&self, other: &Self) -> bool {
-        self.time.0 < other.time.0 || (self.time.0 == other.time.0 && self.rank.0 < other.rank.0)
-    }
-    #[inline]
-    fn gt(&self, other: &Self) -> bool {
-        other < self
-    }
-}
-
-impl Ord for Order {
-    #[inline]
-    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        (self.time.0, self.rank.0).cmp(&(other.time.0, other.rank.0))
-    }
-}
-
 /// Where causes wait.
 pub trait Queue {
     /// A queue for so many hosts.
@@ -101,8 +44,13 @@ pub trait Queue {
     fn packet_lane(&mut self) -> LaneId;
     /// The number of the next push.
     fn ticket(&mut self) -> u64;
-    /// Adds an event; a timer of a wheel with the level in which it waits.
-    fn push(&mut self, lane: LaneId, time: Time, level: Option<u32>, event: Event);
+    /// Adds an event whose place is already known: a timer that was armed before.
+    fn place(&mut self, lane: LaneId, order: Order, event: Event);
+    /// Adds an event, after all that were pushed before.
+    fn push(&mut self, lane: LaneId, time: Time, event: Event) {
+        let rank = Rank::new(self.ticket(), None);
+        self.place(lane, Order { time, rank }, event);
+    }
     /// Adds the arrival of a packet at a host.
     fn send(&mut self, lane: LaneId, time: Time, to: HostId, packet: &Packet);
     /// A TIME_WAIT will end. A queue that looks at the host's rows for it need not remember.
@@ -112,7 +60,7 @@ pub trait Queue {
     /// When the next cause is due.
     fn peek(&self) -> Option<Time>;
     /// Takes the next cause. A packet stays behind for [`Queue::packet`].
-    fn pop(&mut self) -> Option<(Time, Due)>;
+    fn pop(&mut self) -> Option<(Order, Due)>;
     /// The packet that was next, and the host that it reaches.
     fn packet(&mut self, lane: LaneId) -> Option<(HostId, Packet)>;
 }
