@@ -64,7 +64,7 @@ pub fn tuples(scenario: &Scenario, name: &str) -> Option<Tuples> {
 
 fn closed_by_client(traffic: &Traffic) -> bool {
     traffic.pool.is_none()
-        && traffic.port == ClientPort::Auto
+        && traffic.port == ClientPort::AUTO
         && traffic.first == Side::Client
         && matches!(traffic.how, CloseHow::Graceful | CloseHow::HalfClose)
         && matches!(traffic.other, OtherSide::CloseAfter(_))

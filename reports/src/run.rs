@@ -44,7 +44,7 @@ impl<'a> Run<'a> {
         let mut errors = sources.filter_map(|t| match t.port {
             ClientPort::Fixed { reuse: true, .. } => Some(Errno::Eaddrnotavail),
             ClientPort::Fixed { reuse: false, .. } => Some(Errno::Eaddrinuse),
-            ClientPort::Auto => None,
+            ClientPort::Auto(_) | ClientPort::Bound(_) => None,
         });
         errors.next()
     }

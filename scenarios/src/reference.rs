@@ -2,8 +2,9 @@
 
 use sim_core::conntrack::ConntrackConfig;
 use sim_core::profile::Stack;
+use sim_core::scenario::PortOptions;
 
-use crate::check::{self, arrivals, conntrack, host, link, listen, stack, traffic};
+use crate::check::{self, arrivals, conntrack, host, link, listen, rules, stack, traffic};
 use crate::section::{Absent, Field};
 use crate::source::Place;
 use crate::sysctl::{CONNTRACK, Knobs, SETTINGS};
@@ -54,12 +55,14 @@ pub fn tables() -> Vec<Table> {
         table("tcp", PARAMETERS, parameters(stack::TCP)),
         table("ports", PARAMETERS, parameters(stack::PORTS)),
         table("listen", FIELDS, fields(listen::LISTEN, &listen::BLANK)),
+        table("drop", FIELDS, fields(rules::DROP, &rules::BLANK)),
         table("conntrack", FIELDS, tracking),
         table("links", FIELDS, fields(link::LINK, &link::Path::blank())),
         table("traffic", FIELDS, fields(traffic::TRAFFIC, &source)),
         table("arrivals", KINDS, kinds()),
         table("pool", FIELDS, fields(traffic::POOL, &traffic::NO_POOL)),
         table("close", FIELDS, fields(traffic::CLOSE, &source)),
+        table("options", FIELDS, fields(traffic::OPTIONS, &PortOptions::default())),
         table("fixed", FIELDS, fields(traffic::FIXED, &traffic::Fixed::BLANK)),
         table("retry", FIELDS, fields(traffic::RETRY, &traffic::Retry::BLANK)),
     ]

@@ -86,6 +86,7 @@ fn linux() -> Defaults {
             reserved: Vec::new(),
             choice: PortChoice::LinuxDoubleHash { perturb: 65536 },
             exhausted: Errno::Eaddrnotavail,
+            autobind_reuse: false,
         },
     }
 }
@@ -139,6 +140,7 @@ fn other(low: u16, high: u16) -> Defaults {
         reserved: Vec::new(),
         choice: PortChoice::Random,
         exhausted: Errno::Eaddrnotavail,
+        autobind_reuse: false,
     };
     d
 }

@@ -55,6 +55,8 @@ pub struct Host {
     pub open_files: u32,
     /// Listening sockets.
     pub listen: Vec<Listen>,
+    /// Segments that it drops as they arrive.
+    pub drop: Vec<DropRule>,
     /// Connection tracking, if it is on.
     pub conntrack: Option<ConntrackConfig>,
 }
@@ -84,6 +86,9 @@ pub struct PortConfig {
     pub choice: PortChoice,
     /// What connect() reports when none is left.
     pub exhausted: Errno,
+    /// Where bind() finds no port that is free for every destination, it takes one whose owners share it
+    /// (`ip_autobind_reuse`).
+    pub autobind_reuse: bool,
 }
 
 /// A listening socket and the application behind it.
@@ -97,6 +102,40 @@ pub struct Listen {
     pub accept_after: Span,
     /// Least time between two accepts; zero accepts at once.
     pub accept_every: Span,
+}
+
+/// Which segments a [`DropRule`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// All.
+    Any,
+    /// SYN without ACK.
+    Syn,
+    /// SYN and ACK.
+    SynAck,
+    /// ACK without SYN, whatever else it carries.
+    Ack,
+    /// With data.
+    Data,
+    /// With FIN.
+    Fin,
+    /// With RST.
+    Rst,
+}
+
+/// Segments that a host drops as they arrive, be they for it or to be passed on, before its connection tracker sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DropRule {
+    /// Which segments.
+    pub segments: Dropped,
+    /// The port that they are sent to; 0 is any.
+    pub port: u16,
+    /// From when on.
+    pub start: Time,
+    /// Until when, exclusive.
+    pub stop: Time,
+    /// How many at most; `u64::MAX` is no limit.
+    pub times: u64,
 }
 
 /// A link between two neighbours; both directions are alike.
@@ -160,6 +199,8 @@ pub enum CloseHow {
     HalfClose,
     /// SO_LINGER with time 0, then close(): RST.
     Reset,
+    /// The client closes when its last response is there, without reading it: RST.
+    Unread,
     /// Never.
     Never,
 }
@@ -187,11 +228,23 @@ pub enum OnError {
     },
 }
 
+/// What a client sets on its socket before the kernel chooses a port for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortOptions {
+    /// IP_LOCAL_PORT_RANGE, inclusive: the part of the host's range that this socket's port comes from.
+    pub range: Option<(u16, u16)>,
+    /// SO_REUSEADDR.
+    pub reuse: bool,
+}
+
 /// How the client's socket gets its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientPort {
-    /// connect() chooses.
-    Auto,
+    /// connect() chooses, when the destination is known; also after a bind() of the address alone with
+    /// IP_BIND_ADDRESS_NO_PORT.
+    Auto(PortOptions),
+    /// bind() with port 0 chooses, before the destination is known.
+    Bound(PortOptions),
     /// bind() to these ports in turn, inclusive, then connect().
     Fixed {
         /// First port.
@@ -201,6 +254,11 @@ pub enum ClientPort {
         /// SO_REUSEADDR.
         reuse: bool,
     },
+}
+
+impl ClientPort {
+    /// connect() chooses, from the whole range.
+    pub const AUTO: ClientPort = ClientPort::Auto(PortOptions { range: None, reuse: false });
 }
 
 /// A pool of kept connections.

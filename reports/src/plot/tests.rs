@@ -26,6 +26,7 @@ fn crowded() -> (Scenario, Summary) {
             ports: d.ports,
             open_files: 1024,
             listen: Vec::new(),
+            drop: Vec::new(),
             conntrack: None,
         }
     };

@@ -56,6 +56,7 @@ fn host(name: &str, addresses: &[u32]) -> Host {
         phase: None,
         open_files: 65_536,
         listen: Vec::new(),
+        drop: Vec::new(),
         conntrack: None,
     }
 }
@@ -111,7 +112,7 @@ fn traffic(per_second: u64) -> Traffic {
         first: Side::Client,
         how: CloseHow::Graceful,
         other: OtherSide::CloseAfter(Span::ZERO),
-        port: ClientPort::Auto,
+        port: ClientPort::AUTO,
         connect_timeout: Span::MAX,
         on_error: OnError::GiveUp,
     }

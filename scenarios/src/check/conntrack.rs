@@ -6,22 +6,31 @@ use sim_core::scenario::Scenario;
 use super::Input;
 use crate::read::nearest;
 use crate::report::Diagnostic;
-use crate::section::{Absent, Field, field, lines, shown, time};
+use crate::section::{Absent, Field, field, lines, number, shown, time};
 use crate::syntax::{Key, Kind, Node, clip, quoted};
 use crate::sysctl::{CONNTRACK, Knobs, SETTINGS, find};
 
 /// What no sysctl sets: the collector runs from boot, so a scenario may meet it at any phase.
-pub(crate) static OTHERS: &[Field<Knobs>] = &[field!(
-    first_gc,
-    "time",
-    Absent::Words("drawn from the first 60 s; `\"60s\"` where timers are exact"),
-    "when the garbage collector runs first; no sysctl says so",
-    |input, node, knobs| {
-        knobs.conntrack.first_gc = Some(input.notes.span(node)?);
-        Some(())
-    },
-    |knobs, _| knobs.conntrack.first_gc.map_or(String::new(), time)
-)];
+pub(crate) static OTHERS: &[Field<Knobs>] = &[
+    field!(
+        first_gc,
+        "time",
+        Absent::Words("drawn from the first 60 s; `\"60s\"` where timers are exact"),
+        "when the garbage collector runs first; no sysctl says so",
+        |input, node, knobs| {
+            knobs.conntrack.first_gc = Some(input.notes.span(node)?);
+            Some(())
+        },
+        |knobs, _| knobs.conntrack.first_gc.map_or(String::new(), time)
+    ),
+    number!(
+        neighbours,
+        conntrack.neighbours as u32,
+        0..=1_000_000_000,
+        "number",
+        "entries of other network namespaces, with long lives: one collector walks all, and they slow it down to once in 60 s"
+    ),
+];
 
 /// Names of the fields: the sysctls after their common beginning, then the others.
 fn fields() -> impl Iterator<Item = &'static str> {

@@ -6,7 +6,7 @@ use sim_core::scenario::Host;
 use sim_core::tcp::config::TimerModel;
 use sim_core::time::Span;
 
-use super::{Input, conntrack, listen, stack};
+use super::{Input, conntrack, listen, rules, stack};
 use crate::read::Notes;
 use crate::report::Diagnostic;
 use crate::section::{Absent, Field, field, inline, lines, list, names, number, section, time};
@@ -48,6 +48,7 @@ impl Read {
                 // `fs.nr_open`, so that descriptors are not what runs out.
                 open_files: 1_048_576,
                 listen: Vec::new(),
+                drop: Vec::new(),
                 conntrack: None,
             },
             place,
@@ -195,6 +196,19 @@ pub(crate) static THEN: &[Field<Read>] = &[
         |read, s| {
             let one = |l| inline(listen::LISTEN, l, s);
             lines("[", read.host.listen.iter().map(one), "]")
+        }
+    ),
+    field!(
+        drop,
+        "list of [rules](#dropped-segments)",
+        "segments that it drops as they arrive",
+        |input, node, read| {
+            read.host.drop = rules::rules(input, node);
+            Some(())
+        },
+        |read, s| {
+            let one = |rule| inline(rules::DROP, rule, s);
+            lines("[", read.host.drop.iter().map(one), "]")
         }
     ),
     field!(

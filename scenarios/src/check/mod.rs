@@ -12,6 +12,7 @@ mod expect;
 pub(crate) mod host;
 pub(crate) mod link;
 pub(crate) mod listen;
+pub(crate) mod rules;
 pub(crate) mod stack;
 mod times;
 pub(crate) mod traffic;

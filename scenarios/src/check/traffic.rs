@@ -1,7 +1,9 @@
 //! `traffic: {..}`.
 
 use sim_core::ids::HostId;
-use sim_core::scenario::{Arrivals, ClientPort, CloseHow, OnError, OtherSide, Pool, Side, Traffic};
+use sim_core::scenario::{
+    Arrivals, ClientPort, CloseHow, OnError, OtherSide, Pool, PortOptions, Side, Traffic,
+};
 use sim_core::time::{Span, Time};
 
 use super::{Input, arrivals, destination};
@@ -123,17 +125,25 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         "who closes, and how",
         |input, node, t| {
             let fields = input.notes.fields(node, "the section `close`", &names(CLOSE));
-            fields.read(input, CLOSE, t).then_some(())
+            let whole = fields.read(input, CLOSE, t);
+            if (t.first, t.how) == (Side::Server, CloseHow::Unread) {
+                let message = "only a client that closes first can leave a response unread";
+                let place = fields.place_of("how");
+                input.notes.error(Diagnostic::error(place, message).help("write `first: client`"));
+                return None;
+            }
+            whole.then_some(())
         },
         |t, s| inline(CLOSE, t, s)
     ),
     field!(
         port,
-        "`auto`, or `fixed(..)`",
+        "`auto`, `auto(..)`, `bound`, `bound(..)`, or `fixed(..)`",
         "how the client's socket gets its [port](#port)",
         set_port,
         |t, s| match t.port {
-            ClientPort::Auto => "auto".to_owned(),
+            ClientPort::Auto(options) => with_options("auto", options, s),
+            ClientPort::Bound(options) => with_options("bound", options, s),
             ClientPort::Fixed { low, high, reuse } => {
                 format!("fixed{}", inline(FIXED, &Fixed { low, high, reuse }, s))
             }
@@ -198,6 +208,7 @@ const HOWS: &[(&str, CloseHow)] = &[
     ("graceful", CloseHow::Graceful),
     ("half_close", CloseHow::HalfClose),
     ("reset", CloseHow::Reset),
+    ("unread", CloseHow::Unread),
     ("never", CloseHow::Never),
 ];
 
@@ -215,8 +226,9 @@ pub(crate) static CLOSE: &[Field<Traffic>] = &[
     ),
     field!(
         how,
-        "`graceful`, `half_close`, `reset`, `never`",
-        "close(); shutdown(), read to the end, close(); close() with SO_LINGER 0, a RST; not at all",
+        "`graceful`, `half_close`, `reset`, `unread`, `never`",
+        "close(); shutdown(), read to the end, close(); close() with SO_LINGER 0, a RST; close() of a client that leaves its \
+         last response unread, a RST; not at all",
         |input, node, t| {
             t.how = input.notes.word(node, "a way to close", HOWS)?;
             Some(())
@@ -234,6 +246,30 @@ pub(crate) static CLOSE: &[Field<Traffic>] = &[
         }
     ),
 ];
+
+/// The fields of `auto(..)` and `bound(..)`.
+pub(crate) static OPTIONS: &[Field<PortOptions>] = &[
+    field!(
+        range,
+        "`(low, high)`",
+        Absent::Words("the host's"),
+        "IP_LOCAL_PORT_RANGE, inclusive: what the port is chosen from; an end outside of the host's range does not count",
+        |input, node, options| {
+            options.range = Some(super::stack::port_range(&mut input.notes, node)?);
+            Some(())
+        },
+        |options, _| options.range.map_or(String::new(), |(low, high)| format!("({low}, {high})"))
+    ),
+    plain!(reuseaddr, reuse, "`true`, `false`", flag, |on: bool| on.to_string(), "SO_REUSEADDR"),
+];
+
+/// The word alone where the client sets nothing.
+fn with_options(word: &str, options: PortOptions, scenario: &sim_core::scenario::Scenario) -> String {
+    if options == PortOptions::default() {
+        return word.to_owned();
+    }
+    format!("{word}{}", inline(OPTIONS, &options, scenario))
+}
 
 /// `fixed(..)`.
 pub(crate) struct Fixed {
@@ -318,7 +354,7 @@ pub(crate) fn blank(name: &str, duration: Span) -> Traffic {
         first: Side::Client,
         how: CloseHow::Graceful,
         other: OtherSide::CloseAfter(Span::ZERO),
-        port: ClientPort::Auto,
+        port: ClientPort::AUTO,
         connect_timeout: Span::MAX,
         on_error: OnError::GiveUp,
     }
@@ -391,13 +427,24 @@ fn set_other(input: &mut Input<'_>, node: &Node, traffic: &mut Traffic) -> Optio
 
 fn set_port(input: &mut Input<'_>, node: &Node, traffic: &mut Traffic) -> Option<()> {
     traffic.port = match (&node.kind, node.head()) {
-        (Kind::Word(_), Some(("auto", _))) => ClientPort::Auto,
+        (Kind::Word(_), Some(("auto", _))) => ClientPort::AUTO,
+        (Kind::Word(_), Some(("bound", _))) => ClientPort::Bound(PortOptions::default()),
+        (Kind::Fields(..), Some((word @ ("auto" | "bound"), _))) => {
+            let chooses = if word == "auto" { ClientPort::Auto } else { ClientPort::Bound };
+            chooses(section(input, node, "options of a port", OPTIONS, PortOptions::default())?)
+        }
         (Kind::Fields(..), Some(("fixed", _))) => {
             let Fixed { low, high, reuse } = section(input, node, "fixed ports", FIXED, Fixed::BLANK)?;
             ClientPort::Fixed { low, high, reuse }
         }
         _ => {
-            let words = ["auto", "fixed(range: (40000, 40003), reuseaddr: true)"];
+            let words = [
+                "auto",
+                "auto(range: (40000, 40099))",
+                "bound",
+                "bound(reuseaddr: true)",
+                "fixed(range: (40000, 40003), reuseaddr: true)",
+            ];
             input.notes.not_one_of(node, "a choice of ports", &words);
             return None;
         }

@@ -174,6 +174,9 @@ pub(crate) static SETTINGS: &[Setting] = &[
         show_reserved_ports,
     )
     .doc("ports that it never chooses"),
+    switch!("net.ipv4.ip_autobind_reuse", 1, ports.autobind_reuse)
+        .doc("where no port is free, bind() to port 0 takes one whose owners all have SO_REUSEADDR (from 5.15 on)")
+        .since(Stack::Linux5_15),
     plain!("net.core.somaxconn", (0, INT), tcp.somaxconn as u32).doc("largest accept queue of a listener"),
     switch!("net.ipv4.tcp_abort_on_overflow", 255, tcp.abort_on_overflow)
         .doc("a full accept queue answers with RST"),

@@ -116,6 +116,7 @@ impl Application {
     pub(super) fn on_notice(&mut self, desk: &mut Desk<'_, '_>, notice: Notice) {
         match notice {
             Notice::Connected => self.on_connected(desk),
+            Notice::Readable { .. } if self.leaves_unread(desk) => self.answered(desk),
             Notice::Readable { .. } | Notice::PeerClosed => self.read(desk),
             Notice::Writable => self.write(desk),
             Notice::Error(errno) => self.on_error(desk, errno),
@@ -204,6 +205,14 @@ impl Application {
         }
     }
 
+    /// Whether what has come is the response that the client will not read.
+    fn leaves_unread(&self, desk: &Desk<'_, '_>) -> bool {
+        desk.spec.how == CloseHow::Unread
+            && self.side == Side::Client
+            && self.expect > 0
+            && self.served + 1 == desk.spec.requests_per_connection
+    }
+
     /// Takes bytes of the incoming message.
     fn take(&mut self, desk: &mut Desk<'_, '_>, bytes: u32) {
         if self.expect == 0 {
@@ -223,6 +232,7 @@ impl Application {
     /// The client has its response.
     fn answered(&mut self, desk: &mut Desk<'_, '_>) {
         self.served += 1;
+        self.expect = 0;
         book(desk, Booked::Answered);
         if self.served == desk.spec.requests_per_connection {
             book(desk, Booked::Completed);
@@ -253,7 +263,7 @@ impl Application {
 
     fn close_first(&mut self, desk: &mut Desk<'_, '_>) {
         match desk.spec.how {
-            CloseHow::Graceful => self.close(desk, Input::Close),
+            CloseHow::Graceful | CloseHow::Unread => self.close(desk, Input::Close),
             CloseHow::Reset => self.close(desk, Input::Abort),
             CloseHow::HalfClose => {
                 // An error here is one that the socket also reports by notice.

@@ -95,6 +95,9 @@ pub struct ConntrackConfig {
     /// The first scan of the garbage collector. The worker runs from boot, so a scenario meets it at any phase of
     /// its period; `None`: the engine draws it where timers are a wheel, else [`FIRST_GC`].
     pub first_gc: Option<Span>,
+    /// Entries of other network namespaces, all with long lives. The hash and its collector are one for the whole machine:
+    /// what they have left counts in the average that sets the collector's pace.
+    pub neighbours: u32,
 }
 
 impl Default for ConntrackConfig {
@@ -110,6 +113,7 @@ impl Default for ConntrackConfig {
             max_retrans: 3,
             timers: TimerModel::Exact,
             first_gc: None,
+            neighbours: 0,
         }
     }
 }

@@ -62,10 +62,17 @@ impl Gc {
         (span.0 / self.jiffy.0) as i64
     }
 
-    fn begin_scan(&mut self, now: Time) {
+    fn begin_scan(&mut self, now: Time, neighbours: u32) {
+        self.started = now;
         self.average = self.jiffies(INTERVAL_MAX);
         self.count = INITIAL_COUNT;
-        self.started = now;
+        if neighbours > 0 {
+            // Wherever their buckets lie: as if they were met first.
+            let others = i64::from(neighbours);
+            let sum = self.average * self.count + self.jiffies(REMAINING_MAX) * others;
+            self.count += others;
+            self.average = sum / self.count;
+        }
     }
 
     /// Takes one more remaining life into the average.
@@ -111,7 +118,8 @@ impl Conntrack {
             return;
         }
         if self.gc.bucket == 0 {
-            self.gc.begin_scan(now);
+            let neighbours = self.config().neighbours;
+            self.gc.begin_scan(now, neighbours);
         }
         let pause = match self.scan(now, out) {
             Some(bucket) => self.gc.interrupted(now, bucket),

@@ -16,6 +16,8 @@ pub enum Lost {
     Conntrack,
     /// There is no way to its destination.
     NoRoute,
+    /// A rule of the host drops it.
+    Rule,
 }
 
 /// One end of a connection, as its host sees it.

@@ -34,6 +34,7 @@ fn host(name: &str, addresses: &[Addr]) -> Host {
         ports: defaults.ports,
         open_files: 65_536,
         listen: Vec::new(),
+        drop: Vec::new(),
         conntrack: None,
     }
 }
@@ -79,7 +80,7 @@ fn scenario(per_second: u64, seconds: u64) -> Scenario {
             first: Side::Client,
             how: CloseHow::Graceful,
             other: OtherSide::CloseAfter(Span::ZERO),
-            port: ClientPort::Auto,
+            port: ClientPort::AUTO,
             connect_timeout: Span::MAX,
             on_error: OnError::GiveUp,
         }],
@@ -422,7 +423,7 @@ fn a_port_is_shared_if_both_owners_set_so_reuseaddr_and_never_if_connect_chose_i
     // What Linux 6.18 answered, about a first owner that is ESTABLISHED (held for 4 s) or in TIME_WAIT.
     for hold in [4, 0] {
         for (first, plain, shared) in
-            [(bound(false), in_use, in_use), (bound(true), in_use, works), (ClientPort::Auto, in_use, in_use)]
+            [(bound(false), in_use, in_use), (bound(true), in_use, works), (ClientPort::AUTO, in_use, in_use)]
         {
             assert_eq!(second_owner(first, hold, CLIENT, false), plain, "{first:?}, {hold}");
             assert_eq!(second_owner(first, hold, CLIENT, true), shared, "{first:?}, {hold}");
@@ -434,7 +435,7 @@ fn a_port_is_shared_if_both_owners_set_so_reuseaddr_and_never_if_connect_chose_i
 fn the_same_port_of_another_local_address_is_another_port_to_bind() {
     let other = Addr(CLIENT.0 + 0x100);
     let bound = |reuse| ClientPort::Fixed { low: 20_000, high: 20_000, reuse };
-    for first in [bound(false), bound(true), ClientPort::Auto] {
+    for first in [bound(false), bound(true), ClientPort::AUTO] {
         for reuse in [false, true] {
             assert_eq!(second_owner(first, 4, other, reuse), (1, 0), "{first:?}, {reuse}");
         }

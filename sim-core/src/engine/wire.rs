@@ -37,10 +37,19 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         passed
     }
 
+    /// Shows a packet that reaches a host to its rules and to its connection tracker. Whether it goes on.
+    fn screen(&mut self, host: HostId, packet: &Packet) -> bool {
+        let here = &mut self.hosts[host.index()];
+        if here.drops(self.now, packet) {
+            self.lose(host, Lost::Rule, packet);
+            return false;
+        }
+        self.hosts[host.index()].tracking.is_none() || self.track(host, packet)
+    }
+
     /// A packet reaches a host: its own, or one to pass on.
     pub(super) fn arrive(&mut self, host: HostId, packet: &Packet) {
-        let here = &self.hosts[host.index()];
-        if here.tracking.is_some() && !self.track(host, packet) {
+        if self.hosts[host.index()].screens && !self.screen(host, packet) {
             return;
         }
         let here = &self.hosts[host.index()];

@@ -8,6 +8,7 @@ use super::tables::{Conn, Tables};
 use crate::app::Effects;
 use crate::errno::{Call, Errno};
 use crate::ids::{Addr, Key, SockAddr, Tuple};
+use crate::scenario::PortOptions;
 use crate::tcp::config::TwReuse;
 use crate::tcp::{ConnectParams, Inherited, State};
 use crate::time::Time;
@@ -16,7 +17,9 @@ use crate::time::Time;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortRequest {
     /// connect() chooses.
-    Auto,
+    Auto(PortOptions),
+    /// bind() with port 0 chooses first.
+    Bound(PortOptions),
     /// bind() to this port first.
     Fixed {
         /// The port.
@@ -26,6 +29,16 @@ pub enum PortRequest {
         /// How many ports the caller takes in turn: then these are the limit, not the ephemeral range.
         of: u32,
     },
+}
+
+impl PortRequest {
+    /// Whether the socket sets SO_REUSEADDR.
+    const fn reuse(self) -> bool {
+        match self {
+            PortRequest::Auto(options) | PortRequest::Bound(options) => options.reuse,
+            PortRequest::Fixed { reuse, .. } => reuse,
+        }
+    }
 }
 
 /// What `tcp_tw_reuse` = 2 means by the loopback.
@@ -71,7 +84,7 @@ impl Host {
         fx.end_step();
         let secrets = self.keys.of(&self.cfg, now, tuple);
         self.ports.take(now, port, owner, dest);
-        if let PortRequest::Fixed { reuse: true, .. } = wanted {
+        if wanted.reuse() {
             self.ports.share(port, dest);
         }
         self.stats.open_files.up(now);
@@ -94,9 +107,23 @@ impl Host {
         wanted: PortRequest,
     ) -> Result<(u16, Owner), (Call, Errno)> {
         match wanted {
-            PortRequest::Auto => {
-                let port = self.pick_port(now, dest).ok_or((Call::Connect, self.exhausted))?;
+            PortRequest::Auto(options) => {
+                self.ports.narrow(dest, options.range);
+                let port = self.pick_port(now, dest, options.range).ok_or((Call::Connect, self.exhausted))?;
                 Ok((port, Owner::Auto))
+            }
+            PortRequest::Bound(options) => {
+                let (addr, remote) = self.ports.pair(dest);
+                self.ports.narrow(dest, options.range);
+                let found = self.ports.find_open(addr, options).ok_or((Call::Bind, Errno::Eaddrinuse));
+                let port = found.and_then(|port| {
+                    self.check_tuple(now, Tuple { local: SockAddr { addr, port }, remote })?;
+                    Ok(port)
+                });
+                if port.is_err() {
+                    self.refuse_port(now, dest);
+                }
+                Ok((port?, Owner::Explicit))
             }
             PortRequest::Fixed { port, reuse, of } => {
                 let (addr, remote) = self.ports.pair(dest);
@@ -128,7 +155,7 @@ impl Host {
     }
 
     /// The port for a connection whose port is not fixed. A failure is booked as a refusal.
-    fn pick_port(&mut self, now: Time, dest: DestId) -> Option<u16> {
+    fn pick_port(&mut self, now: Time, dest: DestId, range: Option<(u16, u16)>) -> Option<u16> {
         let Host { ports, tables, cfg, .. } = self;
         let (from, to) = ports.pair(dest);
         let loopback = is_loopback(from, to.addr);
@@ -153,7 +180,7 @@ impl Host {
             TwReuse::On => true,
             TwReuse::Loopback => loopback,
         };
-        let port = ports.choose(now, dest, reuse, may_take_over);
+        let port = ports.choose(now, dest, range, reuse, may_take_over);
         if port.is_none() {
             self.refuse_port(now, dest);
         }
@@ -180,6 +207,11 @@ impl Host {
         if self.listener_on(port).is_some() || self.ports.bind_conflict(addr, port, reuse) {
             return Err((Call::Bind, Errno::Eaddrinuse));
         }
+        self.check_tuple(now, tuple)
+    }
+
+    /// connect() of a socket that has its port: only a TIME_WAIT with timestamps makes room.
+    fn check_tuple(&mut self, now: Time, tuple: Tuple) -> Result<(), (Call, Errno)> {
         let taken = self.tables.index.get(tuple).is_some();
         if taken && self.inheritable(now, tuple, true).is_none() {
             return Err((Call::Connect, Errno::Eaddrnotavail));
@@ -211,6 +243,7 @@ impl Host {
         }
         listen.ready.pop_front();
         listen.listener.accepted();
+        self.stats.accepted += 1;
         listen.accept_queue.set(now, u64::from(listen.listener.accept_queue_len()));
         self.stats.open_files.up(now);
         self.account(now);

@@ -42,10 +42,10 @@ use crate::errno::Errno;
 use crate::ids::{HostId, Key};
 use crate::record::{Gauge, HostSummary, Tally};
 use crate::rng::{Purpose, Stream};
-use crate::scenario::{self, Listen};
+use crate::scenario::{self, DropRule, Dropped, Listen};
 use crate::socket::Listener;
 use crate::tcp::config::TimerModel;
-use crate::tcp::{Clocks, Cx, Shared, State, TcpConfig};
+use crate::tcp::{Clocks, Cx, Flags, Segment, Shared, State, TcpConfig};
 use crate::time::{Span, Time};
 use ports::Ports;
 use secrets::Keys;
@@ -123,6 +123,10 @@ pub struct Host {
     pub refusals: Refusals,
     /// Its connection tracker, if it has one.
     pub tracking: Option<Tracking>,
+    /// What it drops.
+    rules: Vec<DropRule>,
+    /// Whether a packet that arrives meets rules or a tracker.
+    pub screens: bool,
     /// Its sockets.
     pub tables: Tables,
     /// What its sockets share.
@@ -174,6 +178,8 @@ impl Host {
                 let rng = Stream::new(seed, Purpose::Conntrack, u32::from(id.0));
                 Tracking::new(tracker(cfg, timers, rng))
             }),
+            rules: spec.drop.clone(),
+            screens: spec.conntrack.is_some() || !spec.drop.is_empty(),
             tables: Tables::default(),
             shared: Shared::default(),
             by_port: Vec::new(),
@@ -186,7 +192,7 @@ impl Host {
         };
         for (i, listen) in spec.listen.iter().enumerate() {
             host.by_port.push((listen.port, i as u16));
-            host.ports.take(Time::ZERO, listen.port, ports::Owner::Explicit, ports::DestId::NONE);
+            host.ports.listen(listen.port);
             host.stats.states[State::Listen as usize].up(Time::ZERO);
         }
         host.by_port.sort_unstable();
@@ -197,6 +203,22 @@ impl Host {
     fn listener_on(&self, port: u16) -> Option<usize> {
         let found = self.by_port.binary_search_by_key(&port, |&(port, _)| port).ok()?;
         Some(usize::from(self.by_port[found].1))
+    }
+
+    /// Whether a rule drops a packet that arrives. The first that fits counts it.
+    pub fn drops(&mut self, now: Time, packet: &Packet) -> bool {
+        let fits = |rule: &&mut DropRule| {
+            (rule.start..rule.stop).contains(&now)
+                && rule.times > 0
+                && (rule.port == 0 || rule.port == packet.tuple.remote.port)
+                && rule.segments.has(&packet.seg)
+        };
+        let Some(rule) = self.rules.iter_mut().find(fits) else { return false };
+        if rule.times != u64::MAX {
+            rule.times -= 1;
+        }
+        self.stats.dropped += 1;
+        true
     }
 
     /// Its clocks.
@@ -219,5 +241,21 @@ impl Host {
         let key = self.tables.conns.key(packet.to.0);
         let conn = self.tables.conns.get(key)?;
         (conn.tuple == packet.tuple.reversed() && conn.view.hashed).then_some(key)
+    }
+}
+
+impl Dropped {
+    /// Whether a segment is one of these.
+    pub const fn has(self, seg: &Segment) -> bool {
+        let (syn, ack) = (seg.flags.has(Flags::SYN), seg.flags.has(Flags::ACK));
+        match self {
+            Dropped::Any => true,
+            Dropped::Syn => syn && !ack,
+            Dropped::SynAck => syn && ack,
+            Dropped::Ack => ack && !syn,
+            Dropped::Data => seg.len > 0,
+            Dropped::Fin => seg.flags.has(Flags::FIN),
+            Dropped::Rst => seg.flags.has(Flags::RST),
+        }
     }
 }

@@ -143,6 +143,10 @@ pub struct HostSummary {
     pub states: Vec<Gauge>,
     /// Open descriptors.
     pub open_files: Gauge,
+    /// Segments that its rules dropped.
+    pub dropped: u64,
+    /// Connections that accept() has returned.
+    pub accepted: u64,
     /// Orphans: full sockets without a descriptor.
     pub orphans: Gauge,
     /// Mini-sockets (`tw` in sockstat): TIME_WAIT and orphan FIN_WAIT2.

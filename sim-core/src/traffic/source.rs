@@ -70,7 +70,8 @@ impl Source {
         let wrapped = usize::from(next == 0);
         self.turn = (next, if from + wrapped == self.spec.source.len() { 0 } else { from + wrapped });
         let port = match self.spec.port {
-            ClientPort::Auto => PortRequest::Auto,
+            ClientPort::Auto(options) => PortRequest::Auto(options),
+            ClientPort::Bound(options) => PortRequest::Bound(options),
             ClientPort::Fixed { low, high, reuse } => {
                 let ports = u64::from(high - low) + 1;
                 PortRequest::Fixed { port: low + (number % ports) as u16, reuse, of: ports as u32 }

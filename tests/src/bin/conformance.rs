@@ -36,7 +36,7 @@ fn run() -> Result<bool, String> {
     for file in &files {
         replay_file(file, &setups, &mut report)?;
     }
-    for line in report.mismatches.iter().chain(&report.excused) {
+    for line in report.mismatches.iter().chain(&report.untold).chain(&report.excused) {
         println!("{line}");
     }
     print!("{}", report.summary());

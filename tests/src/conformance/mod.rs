@@ -13,6 +13,7 @@ mod report;
 mod schedules;
 mod setup;
 mod walks;
+pub mod workloads;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,9 @@ pub fn replay_file(path: &Path, setups: &Setups, report: &mut Report) -> Result<
 fn replay_value(value: &Value, setups: &Setups, report: &mut Report) -> Result<(), String> {
     let list = |v: &Value| v.as_array().cloned().unwrap_or_default();
     let first = |v: &Value, key: &str| v.get(0).is_some_and(|first| first.get(key).is_some());
-    if first(&value["cells"], "pre_timer") {
+    if workloads::is_workload(value) {
+        workloads::replay(value, report)?;
+    } else if first(&value["cells"], "pre_timer") {
         cells::replay(&list(&value["cells"]), setups, report);
     } else if first(&value["cells"], "ct_state") {
         conntrack::report("conntrack", conntrack::cells(value, &setups.0, conntrack::ISNS), report);

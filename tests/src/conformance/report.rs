@@ -32,6 +32,7 @@ struct Tally {
     agree: u32,
     differ: u32,
     excused: u32,
+    untold: u32,
     groups: BTreeMap<String, (u32, u32)>,
 }
 
@@ -43,6 +44,8 @@ pub struct Report {
     pub mismatches: Vec<String>,
     /// One line for each cell on the list of exceptions that did not agree.
     pub excused: Vec<String>,
+    /// One line for each recording that cannot be told to the simulator, those on the list of exceptions aside.
+    pub untold: Vec<String>,
     exceptions: BTreeMap<String, String>,
 }
 
@@ -78,9 +81,22 @@ impl Report {
         }
     }
 
+    /// Files a recording that cannot be told to the simulator, and why. It does not agree, unless it is on the list.
+    pub fn cannot_tell(&mut self, kind: &str, id: &str, group: &str, reason: &str) {
+        let tally = self.tallies.entry(kind.to_owned()).or_default();
+        tally.groups.entry(group.to_owned()).or_default().1 += 1;
+        if let Some(why) = self.exceptions.get(id) {
+            tally.excused += 1;
+            self.excused.push(format!("{kind} {id}: cannot be told: {reason} (excused: {why})"));
+        } else {
+            tally.untold += 1;
+            self.untold.push(format!("{kind} {id}: cannot be told: {reason}"));
+        }
+    }
+
     /// Whether everything agreed, the listed exceptions aside.
     pub fn all_agree(&self) -> bool {
-        self.mismatches.is_empty() && !self.tallies.is_empty()
+        self.mismatches.is_empty() && self.untold.is_empty() && !self.tallies.is_empty()
     }
 
     /// How many of a kind agreed, differed without excuse, and differed with one.
@@ -92,11 +108,14 @@ impl Report {
     pub fn summary(&self) -> String {
         let mut text = String::new();
         for (kind, tally) in &self.tallies {
-            let total = tally.agree + tally.differ + tally.excused;
+            let total = tally.agree + tally.differ + tally.excused + tally.untold;
             let unit = if kind == "endpoint" || kind == "conntrack" { "cells" } else { "of them" };
             let _ = write!(text, "{kind}: {} of {total} {unit} agree", tally.agree);
             if tally.excused > 0 {
                 let _ = write!(text, ", {} excused", tally.excused);
+            }
+            if tally.untold > 0 {
+                let _ = write!(text, ", {} cannot be told", tally.untold);
             }
             text.push('\n');
             if tally.groups.len() > 1 {

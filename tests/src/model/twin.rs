@@ -296,7 +296,7 @@ impl App {
             return;
         }
         match socket.traffic.how {
-            CloseHow::Graceful => self.close(socket, Input::Close),
+            CloseHow::Graceful | CloseHow::Unread => self.close(socket, Input::Close),
             CloseHow::Reset => self.close(socket, Input::Abort),
             CloseHow::HalfClose => {
                 let _ = socket.call(Input::ShutdownWrite);

@@ -5,6 +5,7 @@ mod library_runs;
 mod model;
 mod oracle_conntrack;
 mod oracle_endpoint;
+mod oracle_workloads;
 mod properties;
 mod tidy;
 mod transitions;

@@ -75,7 +75,7 @@ struct Around<'a> {
     active: Span,
     /// One-way delay to the nearest destination.
     delay: Span,
-    /// Nothing gets through to some destination.
+    /// Nothing gets through to some destination, or some host drops what it chooses.
     lost: bool,
     /// The smallest conntrack table, which drops what it has no room for.
     least_table: u128,
@@ -113,6 +113,7 @@ fn around<'a>(input: &'a Input<'_>, number: usize) -> Around<'a> {
     let ways = input.net.ways(traffic.from);
     let here: Vec<_> = owned.iter().filter_map(|(id, _)| ways[id.index()]).collect();
     let lost = here.iter().any(|way| way.lost);
+    let drops = input.hosts.iter().any(|read| !read.host.drop.is_empty());
     let tables = input.hosts.iter().filter_map(|read| read.host.conntrack.as_ref()).map(|c| c.max);
     let least_table = tables.filter(|max| *max > 0).min().map_or(u128::MAX, u128::from);
     let servers = owned.iter().map(|(id, port)| (&input.hosts[id.index()].host, *port)).collect();
@@ -122,7 +123,7 @@ fn around<'a>(input: &'a Input<'_>, number: usize) -> Around<'a> {
         servers,
         active: traffic.stop.since(traffic.start),
         delay: here.iter().map(|way| way.delay).min().unwrap_or(Span::ZERO),
-        lost: lost || here.is_empty(),
+        lost: lost || drops || here.is_empty(),
         least_table,
     }
 }
@@ -164,7 +165,11 @@ impl Around<'_> {
                 t.to.iter().any(|to| loopback(to.addr)) || t.source.iter().any(|a| loopback(*a))
             }
         };
-        if t.first == Side::Server || t.how == CloseHow::Reset || reused { Span::ZERO } else { cfg.time_wait }
+        if t.first == Side::Server || matches!(t.how, CloseHow::Reset | CloseHow::Unread) || reused {
+            Span::ZERO
+        } else {
+            cfg.time_wait
+        }
     }
 
     /// How many connections the client's ports allow at once.
@@ -172,7 +177,9 @@ impl Around<'_> {
         let t = self.traffic;
         let pairs = t.source.len() as u128 * t.to.len() as u128;
         let tuples = match t.port {
-            ClientPort::Auto => u128::from(usable_ports(&self.client.ports)) * pairs,
+            ClientPort::Auto(_) | ClientPort::Bound(_) => {
+                u128::from(usable_ports(&self.client.ports)) * pairs
+            }
             ClientPort::Fixed { low, high, .. } => (u128::from(high - low) + 1) * pairs,
         };
         tuples.max(1)

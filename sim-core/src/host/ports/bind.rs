@@ -1,7 +1,8 @@
 //! Who owns a port, and whether bind() may share it (net/ipv4/inet_connection_sock.c, `inet_csk_bind_conflict`).
 
-use super::{DestId, Owner, Ports};
+use super::{DestId, Owner, Pass, Ports};
 use crate::ids::Addr;
+use crate::scenario::PortOptions;
 use crate::time::Time;
 
 /// Who owns a port: the kernel's bind bucket.
@@ -108,6 +109,71 @@ impl Ports {
             let shared = reuse && dest.shared.has(port);
             dest.taken.has(port) && !shared
         })
+    }
+
+    /// The port that bind() with port 0 chooses for a local address, or `None` if it has none (`inet_csk_find_open_port`).
+    ///
+    /// It must be free for every destination, so what the address has connected counts whatever its owner has set. Only
+    /// when none is left, and `ip_autobind_reuse` is on, one that all of its owners share will do.
+    pub fn find_open(&mut self, addr: Addr, options: PortOptions) -> Option<u16> {
+        let strict = self.find_open_among(addr, options, false);
+        if strict.is_some() || !self.config.autobind_reuse {
+            return strict;
+        }
+        self.find_open_among(addr, options, true)
+    }
+
+    /// The halves of the range one after the other if the socket has set SO_REUSEADDR, else all of it.
+    fn find_open_among(&mut self, addr: Addr, options: PortOptions, relaxed: bool) -> Option<u16> {
+        let (low, high) = self.range(options.range);
+        let size = high - low + 1;
+        if options.reuse && size >= 4 {
+            let half = low + (size >> 2 << 1);
+            let found = self.walk_open(addr, (low, half - 1), options.reuse && relaxed);
+            return found.or_else(|| self.walk_open(addr, (half, high), options.reuse && relaxed));
+        }
+        self.walk_open(addr, (low, high), options.reuse && relaxed)
+    }
+
+    /// From a random port upward in steps of 2: the parity that connect() leaves for last comes first.
+    fn walk_open(&mut self, addr: Addr, (low, high): (u32, u32), share: bool) -> Option<u16> {
+        let size = high - low + 1;
+        let remaining = if size > 1 { size & !1 } else { size };
+        let offset = self.rng.below(u64::from(remaining)) as u32 | 1;
+        if size == 1 {
+            return self.first_open(addr, Pass::whole(low, low, low), share);
+        }
+        let other = self.first_open(addr, Pass::parity(high, low + offset, remaining), share);
+        other.or_else(|| self.first_open(addr, Pass::parity(high, low + offset - 1, remaining), share))
+    }
+
+    /// The first port of a pass on which bind() meets no conflict.
+    fn first_open(&self, addr: Addr, pass: Pass, share: bool) -> Option<u16> {
+        let here = self.by_source.get(&addr).map_or(&[][..], Vec::as_slice);
+        let conflicts = |word: usize| {
+            let of = |&i: &u32| {
+                let dest = &self.dests[i as usize];
+                dest.taken.word(word) & if share { !dest.shared.word(word) } else { u64::MAX }
+            };
+            let own = here.iter().map(of).fold(0, |all, taken| all | taken);
+            own | self.reserved.word(word) | self.listening.word(word)
+        };
+        let scan = |from: u32, to: u32| {
+            (from as usize / 64..=to as usize / 64).find_map(|word| {
+                let base = word as u32 * 64;
+                let upper = if base + 63 > to { u64::MAX >> (base + 63 - to) } else { u64::MAX };
+                let lower = if base < from { u64::MAX << (from - base) } else { u64::MAX };
+                let open = !conflicts(word) & pass.mask & upper & lower;
+                (open != 0).then(|| (base + open.trailing_zeros()) as u16)
+            })
+        };
+        scan(pass.start, pass.end).or_else(|| pass.wrapped.and_then(|(from, to)| scan(from, to)))
+    }
+
+    /// A listener takes its port, at every address, for as long as the host runs.
+    pub fn listen(&mut self, port: u16) {
+        self.take(Time::ZERO, port, Owner::Explicit, DestId::NONE);
+        self.listening.insert(port);
     }
 
     /// Whether a port has any owner, at whatever address.

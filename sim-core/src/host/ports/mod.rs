@@ -44,7 +44,7 @@ pub struct Dest {
     pub used: Gauge,
     /// connect() calls that found none.
     pub refused: Tally,
-    /// How many ports there are, where the callers name them themselves instead of leaving the choice to connect().
+    /// How many ports there are, where the callers name them themselves or narrow the range.
     pub fixed: Option<u32>,
     /// Who held the ports at the first refusal, by state.
     pub held_by: Vec<(State, u64)>,
@@ -81,6 +81,8 @@ pub struct Ports {
     /// Reserved, or with an explicit owner.
     blocked: PortSet,
     reserved: PortSet,
+    /// Ports of listeners, which are bound to every address.
+    listening: PortSet,
     dests: Vec<Dest>,
     /// The place of each pair in `dests`. Never iterated.
     by_pair: HashTable<u32>,
@@ -147,6 +149,7 @@ impl Ports {
             live_buckets: 0,
             blocked: reserved.clone(),
             reserved,
+            listening: PortSet::default(),
             dests: Vec::new(),
             by_pair: HashTable::new(),
             by_source: BTreeMap::new(),
@@ -220,12 +223,13 @@ impl Ports {
 
     /// The port that connect() chooses, or `None` if there is none.
     ///
-    /// `reuse` says whether mini-sockets may be taken over at all; if so, `takeover(port)` says whether the one on that
+    /// `range` is the socket's own. `reuse` says whether mini-sockets may be taken over at all; if so, `takeover(port)` says whether the one on that
     /// port may (`tcp_twsk_unique`); it is asked in the order in which the kernel would walk.
     pub fn choose(
         &mut self,
         now: Time,
         id: DestId,
+        range: Option<(u16, u16)>,
         reuse: bool,
         mut takeover: impl FnMut(u16) -> bool,
     ) -> Option<u16> {
@@ -233,9 +237,9 @@ impl Ports {
         let reuse = reuse && now >= self.dests[id.0 as usize].reusable_from;
         let takeover = Takeover { reuse, ask: &mut takeover };
         match self.config.choice {
-            PortChoice::LinuxDoubleHash { perturb } => self.choose_linux(now, id, perturb, takeover),
+            PortChoice::LinuxDoubleHash { perturb } => self.choose_linux(now, id, perturb, range, takeover),
             PortChoice::Random => {
-                let (low, high) = (u32::from(self.config.low), u32::from(self.config.high));
+                let (low, high) = self.range(range);
                 let start = low + self.rng.below(u64::from(high - low) + 1) as u32;
                 let found = self.search(id, Pass::whole(low, high, start), &mut { takeover });
                 let span = high - low + 1;
@@ -251,37 +255,68 @@ impl Ports {
         now: Time,
         id: DestId,
         perturb: u32,
+        range: Option<(u16, u16)>,
         mut takeover: Takeover<impl FnMut(u16) -> bool>,
     ) -> Option<u16> {
         if self.perturb.is_empty() {
             self.perturb = (0..perturb).map(|_| self.rng.bits32()).collect();
         }
-        let (low, high) = (u32::from(self.config.low), u32::from(self.config.high));
-        let remaining = if high == low { 1 } else { (high - low + 1) & !1 };
+        let (low, high) = self.range(range);
+        // A socket with a range of its own walks through all of it, port by port; else the ports of one parity come first.
+        let stride = if range.is_some() { 1 } else { 2 };
+        let size = high - low + 1;
+        let remaining = if stride == 1 || size == 1 { size } else { size & !1 };
+        let passes = remaining.min(stride);
         let dest = &self.dests[id.0 as usize];
         let hash = self.port_hash(now, dest.from, dest.to);
         let index = (hash % u64::from(perturb)) as usize;
-        let offset = (self.perturb[index].wrapping_add((hash >> 32) as u32) % remaining) & !1;
+        let offset = self.perturb[index].wrapping_add((hash >> 32) as u32) % remaining;
+        let offset = if stride == 1 { offset } else { offset & !1 };
         // `inet_hash_connect` keeps `offset` for both passes. The first looks at `low + offset` and every second port
         // from there, and offset is even, so they have the parity of `low`. The second (`offset++`, `goto other_parity_scan`)
         // begins one port higher and so meets exactly those that the first left out. bind() prefers the other parity:
         // the two kinds of users seldom compete while ports are plenty.
-        let steps = (remaining / 2).max(1);
-        for other_parity in 0..remaining.min(2) {
+        let steps = remaining.div_ceil(stride);
+        for other_parity in 0..passes {
             let start = low + offset + other_parity;
-            let pass = Pass::parity(high, start, remaining);
+            let pass = if stride == 1 {
+                Pass::whole(low, high, start)
+            } else {
+                Pass::parity(high, start, remaining)
+            };
             if let Some(port) = self.search(id, pass, &mut takeover) {
                 let port32 = u32::from(port);
                 let walked = if port32 >= start { port32 - start } else { port32 + remaining - start };
-                let probes = other_parity * steps + walked / 2 + 1;
+                let probes = other_parity * steps + walked / stride + 1;
                 self.dests[id.0 as usize].probes += u64::from(probes);
-                let step = walked.max(2 * self.rng.below(8) as u32) + 2;
+                let step = walked.max(stride * self.rng.below(8) as u32) + stride;
                 self.perturb[index] = self.perturb[index].wrapping_add(step);
                 return Some(port);
             }
         }
-        self.dests[id.0 as usize].probes += u64::from(steps * remaining.min(2));
+        self.dests[id.0 as usize].probes += u64::from(steps * passes);
         None
+    }
+
+    /// The range that a socket's port comes from: its own ends count where they lie within the host's
+    /// (`inet_sk_get_local_port_range`).
+    fn range(&self, own: Option<(u16, u16)>) -> (u32, u32) {
+        let PortConfig { low, high, .. } = self.config;
+        let (from, to) = own.unwrap_or((low, high));
+        let within = |port: u16| (low..=high).contains(&port);
+        let from = if within(from) { from } else { low };
+        let to = if within(to) { to } else { high };
+        (u32::from(from), u32::from(to))
+    }
+
+    /// Notes how many ports there are towards a destination for sockets with a range of their own.
+    pub fn narrow(&mut self, id: DestId, range: Option<(u16, u16)>) {
+        if range.is_none() || self.dests[id.0 as usize].fixed.is_some() {
+            return;
+        }
+        let (low, high) = self.range(range);
+        let ports = (low..=high).filter(|&port| !self.reserved.has(port as u16)).count();
+        self.dests[id.0 as usize].fixed = Some(ports as u32);
     }
 
     /// `secure_ipv4_port_ephemeral` (net/core/secure_seq.c): changes at each multiple of 10 s of jiffies. A wheel has run

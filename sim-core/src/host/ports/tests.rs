@@ -1,6 +1,7 @@
 use super::*;
 use crate::errno::Errno;
 use crate::rng::Purpose;
+use crate::scenario::PortOptions;
 use crate::time::Span;
 
 const TO: SockAddr = SockAddr { addr: Addr(2), port: 80 };
@@ -16,6 +17,7 @@ fn ports_with(low: u16, high: u16, timers: TimerModel) -> Ports {
         reserved: Vec::new(),
         choice: PortChoice::LinuxDoubleHash { perturb: 256 },
         exhausted: Errno::Eaddrnotavail,
+        autobind_reuse: false,
     };
     Ports::new(&config, 42, timers, Stream::new(1, Purpose::Ports, 0))
 }
@@ -23,7 +25,7 @@ fn ports_with(low: u16, high: u16, timers: TimerModel) -> Ports {
 /// Chooses and takes until no port is left.
 fn drain(ports: &mut Ports, dest: DestId) -> Vec<u16> {
     let mut got = Vec::new();
-    while let Some(port) = ports.choose(Time::ZERO, dest, false, |_| false) {
+    while let Some(port) = ports.choose(Time::ZERO, dest, None, false, |_| false) {
         ports.take(Time::ZERO, port, Owner::Auto, dest);
         got.push(port);
     }
@@ -59,7 +61,7 @@ fn an_odd_range_is_used_up_across_calls() {
     let dest = p.dest(Addr(1), TO);
     let mut taken = 0;
     for second in 0..400 {
-        if let Some(port) = p.choose(Time(second * 1_000_000_000), dest, false, |_| false) {
+        if let Some(port) = p.choose(Time(second * 1_000_000_000), dest, None, false, |_| false) {
             p.take(Time::ZERO, port, Owner::Auto, dest);
             taken += 1;
         }
@@ -94,7 +96,7 @@ fn a_mini_socket_is_offered_for_takeover_in_walk_order() {
         p.mark_mini(port, dest, Time::ZERO);
     }
     let mut asked = Vec::new();
-    let got = p.choose(Time::ZERO, dest, true, |port| {
+    let got = p.choose(Time::ZERO, dest, None, true, |port| {
         asked.push(port);
         port % 2 == 1
     });
@@ -188,9 +190,9 @@ fn connect_finds_what_a_walk_finds_and_knows_its_length() {
         // Where the walk starts: the first port that a table without owners would give.
         let mut empty = ports(low, p.config.high);
         let other = empty.dest(Addr(1), TO);
-        let start = u32::from(empty.choose(now, other, false, |_| false).expect("all are free"));
+        let start = u32::from(empty.choose(now, other, None, false, |_| false).expect("all are free"));
         let wanted = walk(&p, dest, [start, start + 1], asks);
-        let found = p.choose(now, dest, true, asks);
+        let found = p.choose(now, dest, None, true, asks);
         assert_eq!((found, p.dests[0].probes), wanted);
     }
 }
@@ -202,9 +204,9 @@ fn nobody_is_asked_while_no_mini_socket_is_old_enough() {
     for (port, n) in drain(&mut p, dest).into_iter().zip(0..) {
         p.mark_mini(port, dest, if n % 2 == 0 { Time(1_000) } else { Time::NEVER });
     }
-    assert_eq!(p.choose(Time(999), dest, true, |_| unreachable!("too early")), None);
+    assert_eq!(p.choose(Time(999), dest, None, true, |_| unreachable!("too early")), None);
     let mut asked = 0;
-    p.choose(Time(1_000), dest, true, |_| {
+    p.choose(Time(1_000), dest, None, true, |_| {
         asked += 1;
         false
     });
@@ -245,7 +247,7 @@ fn the_search_begins_elsewhere_at_multiples_of_ten_seconds_of_jiffies() {
     let first = |timers, millis: u64| {
         let mut p = ports_with(20_000, 29_999, timers);
         let dest = p.dest(Addr(1), TO);
-        p.choose(Time(millis * 1_000_000), dest, false, |_| false)
+        p.choose(Time(millis * 1_000_000), dest, None, false, |_| false)
     };
     let jumps = |timers| -> Vec<u64> {
         (1..40_000).filter(|&millis| first(timers, millis) != first(timers, millis - 1)).collect()
@@ -254,4 +256,101 @@ fn the_search_begins_elsewhere_at_multiples_of_ten_seconds_of_jiffies() {
     assert_eq!(jumps(TimerModel::Exact), [10_000, 20_000, 30_000]);
     assert_eq!(jumps(wheel(0)), [10_000, 20_000, 30_000]);
     assert_eq!(jumps(wheel(23_400)), [6_600, 16_600, 26_600, 36_600]);
+}
+
+/// Binds and takes until no port is left, always towards one destination.
+fn drain_bound(ports: &mut Ports, dest: DestId, options: PortOptions) -> Vec<u16> {
+    let mut got = Vec::new();
+    let (addr, _) = ports.pair(dest);
+    while let Some(port) = ports.find_open(addr, options) {
+        ports.take(Time::ZERO, port, Owner::Explicit, dest);
+        got.push(port);
+    }
+    got
+}
+
+#[test]
+fn bind_to_port_zero_begins_with_the_other_parity_and_is_uniform() {
+    let mut p = ports(20_000, 20_399);
+    let dest = p.dest(Addr(1), TO);
+    let got = drain_bound(&mut p, dest, PortOptions::default());
+    assert_eq!(got.len(), 400);
+    assert!(got[..200].iter().all(|port| port % 2 == 1) && got[200..].iter().all(|port| port % 2 == 0));
+    let far = got[..60].windows(2).filter(|w| (i32::from(w[1]) - i32::from(w[0])).rem_euclid(400) > 16);
+    assert!(far.count() > 30, "steps of more than 16 are most: {:?}", &got[..60]);
+}
+
+#[test]
+fn bind_to_port_zero_asks_for_its_own_address_alone_and_for_all_destinations() {
+    let mut p = ports(20_000, 20_003);
+    let here = p.dest(Addr(1), TO);
+    assert_eq!(drain_bound(&mut p, here, PortOptions::default()).len(), 4);
+    let reuse = PortOptions { reuse: true, range: None };
+    assert_eq!(p.find_open(Addr(1), reuse), None, "SO_REUSEADDR does not help");
+    let other_address = p.dest(Addr(9), TO);
+    assert_eq!(drain_bound(&mut p, other_address, PortOptions::default()).len(), 4);
+}
+
+#[test]
+fn ip_autobind_reuse_lets_owners_share_when_none_is_free() {
+    let reuse = PortOptions { reuse: true, range: None };
+    let mut p = ports(20_000, 20_003);
+    p.config.autobind_reuse = true;
+    let first = p.dest(Addr(1), TO);
+    while p.dests()[0].used.now < 4 {
+        let port = p.find_open(Addr(1), reuse).expect("some are free");
+        p.take(Time::ZERO, port, Owner::Explicit, first);
+        if port != 20_003 {
+            p.share(port, first);
+        }
+    }
+    assert_eq!(p.find_open(Addr(1), PortOptions::default()), None, "the new socket must have set it, too");
+    let shared: Vec<_> = (0..50).filter_map(|_| p.find_open(Addr(1), reuse)).collect();
+    assert!(shared.iter().all(|&port| port != 20_003) && shared.len() == 50, "{shared:?}");
+}
+
+#[test]
+fn reuseaddr_looks_in_the_lower_half_first() {
+    let mut p = ports(20_000, 20_099);
+    let dest = p.dest(Addr(1), TO);
+    let got = drain_bound(&mut p, dest, PortOptions { reuse: true, range: None });
+    assert_eq!(got.len(), 100);
+    assert!(got[..50].iter().all(|&port| port < 20_050), "{got:?}");
+}
+
+#[test]
+fn a_socket_with_a_range_of_its_own_walks_through_it_port_by_port() {
+    let mut p = ports(20_000, 20_399);
+    let dest = p.dest(Addr(1), TO);
+    let own = Some((20_100, 20_149));
+    let mut got = Vec::new();
+    while let Some(port) = p.choose(Time::ZERO, dest, own, false, |_| false) {
+        p.take(Time::ZERO, port, Owner::Auto, dest);
+        got.push(port);
+    }
+    assert_eq!(got.len(), 50);
+    assert!(got.iter().all(|port| (20_100..20_150).contains(port)));
+    let steps: Vec<i32> =
+        got[..6].windows(2).map(|w| (i32::from(w[1]) - i32::from(w[0])).rem_euclid(50)).collect();
+    assert!(
+        steps.iter().all(|s| (1..=8).contains(s)) && got[..8].iter().any(|port| port % 2 == 1),
+        "{got:?}"
+    );
+    // An end outside of the host's range does not count.
+    assert_eq!(p.range(Some((19_000, 20_149))), (20_000, 20_149));
+    assert_eq!(p.range(Some((20_100, 30_000))), (20_100, 20_399));
+}
+
+#[test]
+fn a_listener_has_its_port_at_every_address() {
+    let mut p = ports(20_000, 20_000);
+    p.listen(20_000);
+    assert_eq!(p.find_open(Addr(1), PortOptions { reuse: true, range: None }), None);
+}
+
+#[test]
+fn a_range_of_one_port_is_a_range() {
+    let mut p = ports(20_000, 20_000);
+    let dest = p.dest(Addr(1), TO);
+    assert_eq!(drain_bound(&mut p, dest, PortOptions::default()), [20_000]);
 }

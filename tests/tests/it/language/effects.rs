@@ -33,6 +33,12 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("hosts", "ports", "", "hosts.c.ports=(choice: random)"),
     ("hosts", "limits", "traffic.web.hold=2s", "hosts.c.limits=(open_files: 5)"),
     ("hosts", "listen", "", "hosts.s.listen=[(port: 81)]"),
+    ("hosts", "drop", "", "hosts.s.drop=[(segments: fin, times: 1)]"),
+    ("drop", "segments", DROPS, "hosts.s.drop[0].segments=syn"),
+    ("drop", "port", DROPS, "hosts.s.drop[0].port=81"),
+    ("drop", "start", DROPS, "hosts.s.drop[0].start=2s"),
+    ("drop", "stop", DROPS, "hosts.s.drop[0].stop=100ms"),
+    ("drop", "times", DROPS, "hosts.s.drop[0].times=3"),
     ("hosts", "conntrack", "", "hosts.g.conntrack=off"),
     ("wheel", "hz", r#"hosts.c.timers=wheel(hz: 100, phase: "0s")"#, "hosts.c.timers.hz=1000"),
     ("wheel", "phase", r#"hosts.c.timers=wheel(hz: 100, phase: "0s")"#, "hosts.c.timers.phase=777ms"),
@@ -79,6 +85,8 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("close", "first", "", "traffic.web.close.first=server"),
     ("close", "how", "", "traffic.web.close.how=reset"),
     ("close", "other", "", "traffic.web.close.other=never"),
+    ("options", "range", "", "traffic.web.port=bound(range: (40000, 40099))"),
+    ("options", "reuseaddr", "traffic.web.port=bound", "traffic.web.port=bound(reuseaddr: true)"),
     ("fixed", "range", "traffic.web.port=fixed(range: (2000, 2003))", "traffic.web.port.range=(2000, 2009)"),
     ("fixed", "reuseaddr", "traffic.web.port=fixed(range: (2000, 2003))", "traffic.web.port.reuseaddr=true"),
     ("retry", "after", RETRY, "traffic.web.on_error.after=70ms"),
@@ -89,6 +97,12 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
         "net.ipv4.ip_local_reserved_ports",
         FEW,
         "hosts.c.sysctl.net.ipv4.ip_local_reserved_ports=2000-2002",
+    ),
+    (
+        "sysctl",
+        "net.ipv4.ip_autobind_reuse",
+        "traffic.web.port=bound(range: (40000, 40003), reuseaddr: true)",
+        "hosts.c.sysctl.net.ipv4.ip_autobind_reuse=1",
     ),
     (
         "sysctl",
@@ -217,6 +231,12 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
         "links[1].loss=80%;hosts.g.conntrack.tcp_timeout_max_retrans=1;hosts.g.conntrack.first_gc=15s",
         "hosts.g.conntrack.tcp_max_retrans=1",
     ),
+    (
+        "conntrack",
+        "neighbours",
+        "hosts.g.conntrack.tcp_timeout_time_wait=1;hosts.g.conntrack.tcp_timeout_established=2;duration=300s",
+        "hosts.g.conntrack.neighbours=100000",
+    ),
     ("conntrack", "first_gc", "hosts.g.conntrack.tcp_timeout_time_wait=1", "hosts.g.conntrack.first_gc=7s"),
     ("tcp", "time_wait", "", "hosts.c.tcp.time_wait=1s"),
     ("tcp", "time_wait_policy", "@reuse-with-rfc793", "hosts.server.tcp=(time_wait_policy: linux)"),
@@ -236,6 +256,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
 ];
 
 const REFUSED: &str = "hosts.s.listen[0].port=82";
+const DROPS: &str = "hosts.s.drop=[(segments: ack, times: 40)]";
 const RETRY: &str = r#"hosts.s.listen[0].port=82;traffic.web.on_error=retry(after: "50ms", times: 3)"#;
 const POOL: &str = "traffic.web.pool=(size: 3);traffic.web.requests_per_connection=9;traffic.web.service_time=200ms;traffic.web.stop=5s";
 const FEW: &str = "hosts.c.sysctl.net.ipv4.ip_local_port_range=2000 2009";
