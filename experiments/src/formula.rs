@@ -52,8 +52,9 @@ pub fn tuples(scenario: &Scenario, name: &str) -> Option<Tuples> {
     let late = (0..8192).map(|n| Time::ZERO + tick.times(n));
     let late = late.map(|at| host.tcp.timers.expiry(at, time_wait).since(at)).max()?;
     let seconds = |span: Span| span.0 as f64 / 1e9;
-    let thinking = seconds(traffic.think_time) * f64::from(traffic.requests_per_connection.saturating_sub(1));
-    let service = seconds(traffic.service_time) * f64::from(traffic.requests_per_connection);
+    let thinking =
+        seconds(traffic.think_time.mean()) * f64::from(traffic.requests_per_connection.saturating_sub(1));
+    let service = seconds(traffic.service_time.mean()) * f64::from(traffic.requests_per_connection);
     Some(Tuples {
         count: ports * traffic.source.len() as u64 * traffic.to.len() as u64,
         hold_s: seconds(time_wait) + seconds(traffic.hold) + thinking + service,
@@ -64,6 +65,7 @@ pub fn tuples(scenario: &Scenario, name: &str) -> Option<Tuples> {
 
 fn closed_by_client(traffic: &Traffic) -> bool {
     traffic.pool.is_none()
+        && traffic.requests_per_connection < u32::MAX
         && traffic.port == ClientPort::AUTO
         && traffic.first == Side::Client
         && matches!(traffic.how, CloseHow::Graceful | CloseHow::HalfClose)

@@ -39,7 +39,7 @@ const ROWS: &[Row] = &[
     ("", "completed", Unit::Share, |r| of_attempts(r, Outcome::Completed)),
     ("", "failed", Unit::Share, |r| of_attempts(r, Outcome::Failed)),
     ("", "requests answered", Unit::Count, |r| {
-        Some(r.summary.traffic.iter().map(|t| t.answered as f64).sum())
+        Some(r.summary.traffic.iter().map(|t| t.answered.count as f64).sum())
     }),
     ("limits", "first refusal", Unit::Seconds, |r| {
         r.summary.bound_first().map(|l| l.refused.first.0 as f64 / 1e9)

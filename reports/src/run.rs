@@ -2,9 +2,9 @@
 
 use sim_core::errno::Errno;
 use sim_core::ids::{HostId, SockAddr, TrafficId};
-use sim_core::record::{Gauge, LimitSummary, Summary, Tally, TrafficSummary};
-use sim_core::scenario::{ClientPort, Host, Limit, Metric, Outcome, Scenario};
-use sim_core::time::Time;
+use sim_core::record::{Gauge, Histogram, LimitSummary, Summary, SynLoss, Tally, TrafficSummary};
+use sim_core::scenario::{ClientPort, Host, Limit, Metric, Outcome, Scenario, Timing};
+use sim_core::time::{Span, Time};
 
 /// What a report reads.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +49,13 @@ impl<'a> Run<'a> {
         errors.next()
     }
 
+    /// Whether clients of a host bind their ports before connect() towards a destination, whoever chooses them: then one
+    /// pool of ports serves all destinations.
+    pub fn binds_before(&self, host: HostId, to: SockAddr) -> bool {
+        let mut sources = self.scenario.traffic.iter().filter(|t| t.from == host && t.to.contains(&to));
+        sources.any(|t| !matches!(t.port, ClientPort::Auto(_)))
+    }
+
     /// A limit in words: `ephemeral ports of client to 10.0.0.2:80`.
     pub fn limit_name(&self, limit: Limit) -> String {
         match limit {
@@ -68,6 +75,9 @@ impl<'a> Run<'a> {
             Limit::Conntrack(host) => format!("nf_conntrack_max of {}", self.host_name(host)),
             Limit::AcceptQueue(host, port) => format!("accept queue of {}:{port}", self.host_name(host)),
             Limit::SynQueue(host, port) => format!("SYN queue of {}:{port}", self.host_name(host)),
+            Limit::Threads(host, port) => format!("threads of {}:{port}", self.host_name(host)),
+            Limit::Workers(host, port) => format!("workers of {}:{port}", self.host_name(host)),
+            Limit::Pool(traffic) => format!("pool of {}", self.traffic_name(Some(traffic))),
         }
     }
 
@@ -81,6 +91,9 @@ impl<'a> Run<'a> {
             Limit::Conntrack(host) => format!("{}.conntrack", self.host_name(host)),
             Limit::AcceptQueue(host, port) => format!("{}.accept_queue({port})", self.host_name(host)),
             Limit::SynQueue(host, port) => format!("{}.syn_queue({port})", self.host_name(host)),
+            Limit::Threads(host, port) => format!("{}.threads({port})", self.host_name(host)),
+            Limit::Workers(host, port) => format!("{}.workers({port})", self.host_name(host)),
+            Limit::Pool(traffic) => format!("{}.pool", self.traffic_name(Some(traffic))),
         }
     }
 
@@ -98,6 +111,22 @@ impl<'a> Run<'a> {
             Metric::Outcome(traffic, outcome) => {
                 format!("{}.{}", self.traffic_name(Some(traffic)), outcome_name(outcome))
             }
+            Metric::Latency(traffic, timing, quantile) => {
+                let percent = crate::words::decimal(f64::from(quantile) / 10.0, 1);
+                format!("{}.{}_p{percent}", self.traffic_name(Some(traffic)), timing_name(timing))
+            }
+        }
+    }
+
+    /// Why a SYN was not answered, as a name for machines.
+    pub fn syn_loss_key(&self, why: SynLoss) -> String {
+        match why {
+            SynLoss::Link => "link".to_owned(),
+            SynLoss::NoRoute => "no_route".to_owned(),
+            SynLoss::Conntrack(host) => format!("conntrack({})", self.host_name(host)),
+            SynLoss::Rule(host) => format!("rule({})", self.host_name(host)),
+            SynLoss::TimeWait(host) => format!("time_wait({})", self.host_name(host)),
+            SynLoss::Listener(host, port) => format!("listener({}:{port})", self.host_name(host)),
         }
     }
 
@@ -119,6 +148,13 @@ impl<'a> Run<'a> {
         self.sources(id).map(|(_, t)| t.outcome(outcome)).fold(Tally::default(), Tally::merged)
     }
 
+    /// A quantile of a latency; `None` if nothing was timed.
+    pub fn latency(&self, id: Option<TrafficId>, timing: Timing, per_mille: u32) -> Option<Span> {
+        let mut all = Histogram::default();
+        self.sources(id).for_each(|(_, t)| all.merge(t.latency(timing)));
+        all.quantile(per_mille)
+    }
+
     /// The gauge behind a metric; outcomes have none.
     pub fn gauge(&self, metric: Metric) -> Option<Gauge> {
         let host = |id: HostId| self.summary.hosts.get(id.index());
@@ -129,7 +165,7 @@ impl<'a> Run<'a> {
             Metric::Conntrack(id) => host(id).map(|h| h.conntrack),
             Metric::Memory(id) => host(id).map(|h| h.memory),
             Metric::Used(limit) => self.limit(limit).map(|l| l.used),
-            Metric::Outcome(..) => None,
+            Metric::Outcome(..) | Metric::Latency(..) => None,
         }
     }
 
@@ -143,6 +179,14 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What is timed, as the scenario file writes it.
+pub(crate) fn timing_name(timing: Timing) -> &'static str {
+    match timing {
+        Timing::Connect => "connect",
+        Timing::Request => "request",
+    }
+}
+
 /// An outcome as the scenario file writes it.
 pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
     match outcome {
@@ -150,6 +194,9 @@ pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Connected => "connected",
         Outcome::Completed => "completed",
         Outcome::Failed => "failed",
+        Outcome::Requested => "requested",
+        Outcome::Answered => "answered",
+        Outcome::Abandoned => "abandoned",
         Outcome::Error(errno) => errno.name(),
     }
 }

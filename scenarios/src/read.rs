@@ -157,6 +157,18 @@ impl Notes {
         value
     }
 
+    /// A whole number in a range, or a word for "without end", which is the largest number of all.
+    pub(crate) fn count_or(&mut self, node: &Node, range: RangeInclusive<u64>, endless: &str) -> Option<u32> {
+        match &node.kind {
+            Kind::Word(w) if w == endless => Some(u32::MAX),
+            Kind::Word(_) => {
+                self.expected(node, &format!("a whole number or the word `{endless}`"), "");
+                None
+            }
+            _ => self.integer(node, range).map(|n| n as u32),
+        }
+    }
+
     /// `true` or `false`.
     pub(crate) fn flag(&mut self, node: &Node) -> Option<bool> {
         match &node.kind {

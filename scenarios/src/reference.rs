@@ -64,7 +64,7 @@ pub fn tables() -> Vec<Table> {
         table("close", FIELDS, fields(traffic::CLOSE, &source)),
         table("options", FIELDS, fields(traffic::OPTIONS, &PortOptions::default())),
         table("fixed", FIELDS, fields(traffic::FIXED, &traffic::Fixed::BLANK)),
-        table("retry", FIELDS, fields(traffic::RETRY, &traffic::Retry::BLANK)),
+        table("retry", FIELDS, fields(traffic::RETRY, &traffic::NO_RETRY)),
     ]
 }
 

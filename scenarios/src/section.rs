@@ -129,6 +129,11 @@ pub(crate) fn time_or(span: Span, endless: &str) -> String {
     if span == Span::MAX { endless.to_owned() } else { time(span) }
 }
 
+/// A number, or the word for "without end".
+pub(crate) fn count_or(n: u32, endless: &str) -> String {
+    if n == u32::MAX { endless.to_owned() } else { n.to_string() }
+}
+
 /// The word for a value.
 pub(crate) fn word_of<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> String {
     words.iter().find(|(_, v)| v == value).map_or("", |(word, _)| *word).to_owned()

@@ -52,6 +52,8 @@ named! {
         Enobufs = "ENOBUFS",
         /// The application's own timeout ended before the call did.
         Timeout = "TIMEOUT",
+        /// The stream ended before the answer had come.
+        Eof = "EOF",
     }
 }
 
@@ -67,6 +69,7 @@ impl Errno {
         Errno::Emfile,
         Errno::Enobufs,
         Errno::Timeout,
+        Errno::Eof,
     ];
 }
 

@@ -6,6 +6,7 @@
 pub mod counter;
 pub mod errno;
 pub mod ids;
+pub mod lasting;
 pub mod log;
 pub mod order;
 pub mod rng;

@@ -27,6 +27,14 @@ pub enum Purpose {
     Nat = 7,
     /// Conntrack hash seed and limits; component: host.
     Conntrack = 8,
+    /// Service times; component: traffic.
+    Service = 9,
+    /// Think times; component: traffic.
+    Think = 10,
+    /// Jitter of retries; component: traffic.
+    Retry = 11,
+    /// Spoofed addresses of a flood; component: its number among the events.
+    Flood = 12,
 }
 
 /// A ratio of integers, in `0..=1` where it is a probability.

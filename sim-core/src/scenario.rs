@@ -6,6 +6,7 @@
 use crate::conntrack::ConntrackConfig;
 use crate::errno::Errno;
 use crate::ids::{Addr, HostId, SockAddr, TrafficId};
+use crate::lasting::Lasting;
 use crate::log::LogLine;
 use crate::profile::Stack;
 use crate::rng::Ratio;
@@ -102,6 +103,24 @@ pub struct Listen {
     pub accept_after: Span,
     /// Least time between two accepts; zero accepts at once.
     pub accept_every: Span,
+    /// Most accepted connections at once: one thread each. The application accepts no more until one is closed.
+    pub connections: u32,
+    /// Requests that are served at once; others wait in the application.
+    pub workers: u32,
+}
+
+impl Listen {
+    /// A listener whose application is always ready.
+    pub const fn new(port: u16) -> Listen {
+        Listen {
+            port,
+            backlog: 4096,
+            accept_after: Span::ZERO,
+            accept_every: Span::ZERO,
+            connections: u32::MAX,
+            workers: u32::MAX,
+        }
+    }
 }
 
 /// Which segments a [`DropRule`] is about.
@@ -179,6 +198,9 @@ pub enum Arrivals {
     Workers(u32),
     /// At these times, ascending.
     At(Vec<Time>),
+    /// A proxy: one request for each request that the application behind this listener has got. Its client is answered
+    /// when this one is.
+    Behind(HostId, u16),
 }
 
 /// Who closes first.
@@ -220,12 +242,29 @@ pub enum OnError {
     /// Nothing.
     GiveUp,
     /// Tries again.
-    Retry {
-        /// Wait before the retry.
-        after: Span,
-        /// How often at most.
-        times: u32,
-    },
+    Retry(Retry),
+}
+
+/// How a client tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Wait before the first retry.
+    pub after: Span,
+    /// How often at most.
+    pub times: u32,
+    /// Each wait is so many times the last.
+    pub factor: u32,
+    /// The longest wait.
+    pub at_most: Span,
+    /// By which share of itself a wait may be shorter: drawn.
+    pub jitter: Ratio,
+}
+
+impl Retry {
+    /// So often, always after the same time.
+    pub const fn new(after: Span, times: u32) -> Retry {
+        Retry { after, times, factor: 1, at_most: Span::MAX, jitter: Ratio::ZERO }
+    }
 }
 
 /// What a client sets on its socket before the kernel chooses a port for it.
@@ -266,8 +305,19 @@ impl ClientPort {
 pub struct Pool {
     /// Most connections at once; further requests wait for one.
     pub size: u32,
+    /// Most idle connections; one that becomes free beyond them is closed.
+    pub idle: u32,
     /// An idle connection is closed after this time.
     pub idle_timeout: Span,
+    /// A connection that becomes free when it is older than this is closed.
+    pub lifetime: Span,
+}
+
+impl Pool {
+    /// At most so many connections, kept for ever.
+    pub const fn new(size: u32) -> Pool {
+        Pool { size, idle: size, idle_timeout: Span::MAX, lifetime: Span::MAX }
+    }
 }
 
 /// A traffic source: a client application.
@@ -292,11 +342,13 @@ pub struct Traffic {
     /// Response, bytes.
     pub response: u32,
     /// From the request's last byte to the response's first, at the server.
-    pub service_time: Span,
-    /// Requests on one connection before it is closed.
+    pub service_time: Lasting,
+    /// What the server says before it reads a request, bytes.
+    pub greeting: u32,
+    /// Requests on one connection before it is closed; `u32::MAX` is without end.
     pub requests_per_connection: u32,
-    /// Client's pause between a response and the next request on the connection.
-    pub think_time: Span,
+    /// Client's pause between a response and the next request on the connection, or of the worker.
+    pub think_time: Lasting,
     /// How long the first closer keeps the connection after the last response.
     pub hold: Span,
     /// Connection pool, if one is used.
@@ -311,8 +363,51 @@ pub struct Traffic {
     pub port: ClientPort,
     /// The application's own limit on connect(); [`Span::MAX`] = none.
     pub connect_timeout: Span,
+    /// The application's own limit on waiting for an answer; [`Span::MAX`] = none.
+    pub response_timeout: Span,
+    /// The server closes a connection that has been idle so long between requests; [`Span::MAX`] = never.
+    pub server_idle_timeout: Span,
     /// Reaction to a failed attempt.
     pub on_error: OnError,
+    /// The driver says when an answer is ready: service times are drawn, or the server has few workers, or it asks
+    /// others. Set when a world is built.
+    pub served_elsewhere: bool,
+    /// A server has a thread for each connection, which reads nothing while it works on an answer: it does not see that
+    /// its client has gone. Set when a world is built.
+    pub server_blocks: bool,
+}
+
+impl Traffic {
+    /// Clients of a host that ask for nothing yet; what is left out is as the language has it.
+    pub fn new(name: &str, from: HostId) -> Traffic {
+        Traffic {
+            name: name.to_owned(),
+            from,
+            source: Vec::new(),
+            to: Vec::new(),
+            arrivals: Arrivals::At(Vec::new()),
+            start: Time::ZERO,
+            stop: Time::NEVER,
+            request: 200,
+            response: 1000,
+            service_time: Lasting::ZERO,
+            greeting: 0,
+            requests_per_connection: 1,
+            think_time: Lasting::ZERO,
+            hold: Span::ZERO,
+            pool: None,
+            first: Side::Client,
+            how: CloseHow::Graceful,
+            other: OtherSide::CloseAfter(Span::ZERO),
+            port: ClientPort::AUTO,
+            connect_timeout: Span::MAX,
+            response_timeout: Span::MAX,
+            server_idle_timeout: Span::MAX,
+            on_error: OnError::GiveUp,
+            served_elsewhere: false,
+            server_blocks: false,
+        }
+    }
 }
 
 /// Something finite.
@@ -339,6 +434,12 @@ pub enum Limit {
     AcceptQueue(HostId, u16),
     /// SYN queue: backlog + 1.
     SynQueue(HostId, u16),
+    /// Connections that an application has open at once: `connections` of its listener.
+    Threads(HostId, u16),
+    /// Requests that an application serves at once: `workers` of its listener.
+    Workers(HostId, u16),
+    /// Connections of a client's pool.
+    Pool(TrafficId),
 }
 
 /// A number that can be followed over time.
@@ -358,6 +459,17 @@ pub enum Metric {
     Used(Limit),
     /// Outcomes of a traffic source, cumulative.
     Outcome(TrafficId, Outcome),
+    /// A quantile (per mille) of what was timed since the row before, nanoseconds; 0 if nothing was.
+    Latency(TrafficId, Timing, u16),
+}
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Timing {
+    /// connect(), until it succeeds.
+    Connect,
+    /// A request, from when it was wanted until it is answered: waiting for a connection, connect() and retries included.
+    Request,
 }
 
 /// What became of a connection attempt.
@@ -369,6 +481,12 @@ pub enum Outcome {
     Connected,
     /// All requests were answered.
     Completed,
+    /// A request was wanted; one that is tried again counts once.
+    Requested,
+    /// A request was answered.
+    Answered,
+    /// A request was given up: its last try failed.
+    Abandoned,
     /// Any error, at connect() or later.
     Failed,
     /// This error, at connect() or later.
@@ -472,10 +590,12 @@ pub enum Check {
     Counter(HostId, crate::counter::Counter, Band),
     /// How often a kernel log line was printed at a host.
     Log(HostId, LogLine, Band),
-    /// A quantile (per mille) of connect() latency, in nanoseconds.
-    ConnectLatency {
+    /// A quantile (per mille) of a latency, in nanoseconds.
+    Latency {
         /// Traffic.
         traffic: Option<TrafficId>,
+        /// What is timed.
+        timing: Timing,
         /// Per mille.
         quantile: u32,
         /// Nanoseconds.

@@ -13,7 +13,7 @@ const SHOWN: usize = 4;
 
 /// One sentence: the limit that bound first, or the one that came closest.
 pub(super) fn headline(run: Run<'_>) -> String {
-    match run.summary.bound_first() {
+    match causes(run).first() {
         Some(first) => sentence(run, first),
         None => closest(run),
     }
@@ -21,22 +21,101 @@ pub(super) fn headline(run: Run<'_>) -> String {
 
 /// The headline, recovery, and the other limits that refused something.
 pub(super) fn sentences(run: Run<'_>) -> Vec<String> {
-    let mut lines = vec![headline(run)];
+    let mut causes = causes(run);
+    if causes.is_empty() {
+        return vec![closest(run)];
+    }
+    let first = causes.remove(0);
+    let mut lines = vec![sentence(run, &first)];
     lines.extend(recovery(run));
-    let first = run.summary.bound_first().map(|l| l.limit);
-    let mut others: Vec<_> =
-        run.summary.limits.iter().filter(|l| l.refused.count > 0 && Some(l.limit) != first).collect();
-    others.sort_by_key(|l| (l.refused.first, l.limit));
-    lines.extend(others.iter().take(SHOWN).map(|l| format!("Then {}", sentence(run, l))));
-    if others.len() > SHOWN {
-        lines.push(format!("and {} more limits refused something.", others.len() - SHOWN));
+    lines.extend(causes.iter().take(SHOWN).map(|cause| format!("Then {}", sentence(run, cause))));
+    if causes.len() > SHOWN {
+        lines.push(format!("and {} more limits refused something.", causes.len() - SHOWN));
     }
     lines
 }
 
+/// Limits with one cause, as one: the first of them stands for all.
+struct Cause {
+    limit: LimitSummary,
+    /// How many limits it stands for.
+    of: usize,
+}
+
+/// What refused something, the first first: a cause comes before its consequences.
+///
+/// Ports that clients bind before connect() are one pool for all destinations: bind() looks at the local address alone.
+/// Ephemeral ports are taken per destination, but where several run out they do so for the same reason.
+fn causes(run: Run<'_>) -> Vec<Cause> {
+    let mut refused: Vec<_> = run.summary.limits.iter().filter(|l| l.refused.count > 0).collect();
+    refused.sort_by_key(|l| (l.refused.first, l.limit));
+    let mut causes: Vec<Cause> = Vec::new();
+    for l in refused {
+        let same = |cause: &&mut Cause| match (cause.limit.limit, l.limit) {
+            (Limit::Ports { host, from, to }, Limit::Ports { host: h, from: f, to: t }) => {
+                host == h && from == f && run.binds_before(host, to) == run.binds_before(h, t)
+            }
+            _ => false,
+        };
+        let Some(cause) = causes.iter_mut().find(same) else {
+            causes.push(Cause { limit: l.clone(), of: 1 });
+            continue;
+        };
+        cause.of += 1;
+        cause.limit.refused = cause.limit.refused.merged(l.refused);
+        cause.limit.used.peak += l.used.peak;
+        let fixed = matches!(l.limit, Limit::Ports { host, to, .. } if run.binds_before(host, to));
+        if !fixed {
+            cause.limit.capacity += l.capacity;
+        }
+        for &(state, n) in &l.held_by {
+            match cause.limit.held_by.iter_mut().find(|(s, _)| *s == state) {
+                Some((_, sum)) => *sum += n,
+                None => cause.limit.held_by.push((state, n)),
+            }
+        }
+    }
+    for cause in &mut causes {
+        let Limit::Ports { host, from, to } = cause.limit.limit else { continue };
+        if run.binds_before(host, to) {
+            // Whoever has bound a port has it, whether or not anyone was refused on the way to his destination.
+            let pool = run.summary.limits.iter().filter(
+                |l| matches!(l.limit, Limit::Ports { host: h, from: f, .. } if h == host && f == from),
+            );
+            cause.limit.used.peak = pool.map(|l| l.used.peak).sum();
+        }
+    }
+    causes
+}
+
+/// The name of a cause: of its limit, or of the one thing that several are.
+fn cause_name(run: Run<'_>, cause: &Cause) -> String {
+    let Limit::Ports { host, from, to } = cause.limit.limit else { return run.limit_name(cause.limit.limit) };
+    // Destinations that nobody was refused share a pool of bound ports too.
+    let shares = run
+        .summary
+        .limits
+        .iter()
+        .filter(|l| matches!(l.limit, Limit::Ports { host: h, from: f, .. } if h == host && f == from));
+    let all = shares.count();
+    match run.binds_before(host, to) {
+        true if all > 1 => format!(
+            "ports that {} binds before connect(), one pool for all {all} destinations",
+            run.host_name(host)
+        ),
+        false if cause.of > 1 => format!(
+            "ephemeral ports of {} to {} destinations",
+            run.host_name(host),
+            if cause.of == all { format!("all {all}") } else { format!("{} of {all}", cause.of) }
+        ),
+        _ => run.limit_name(cause.limit.limit),
+    }
+}
+
 /// `ephemeral ports of client to 10.0.0.2:80: 28,232 of 28,232 in TIME_WAIT from 28.232 s; ...`.
-fn sentence(run: Run<'_>, l: &LimitSummary) -> String {
-    format!("{}: {} from {}; {}.", run.limit_name(l.limit), holders(l), at(l.refused.first), refusals(run, l))
+fn sentence(run: Run<'_>, cause: &Cause) -> String {
+    let l = &cause.limit;
+    format!("{}: {} from {}; {}.", cause_name(run, cause), holders(l), at(l.refused.first), refusals(run, l))
 }
 
 /// How much was used at the first refusal, and by whom.
@@ -97,6 +176,10 @@ fn refusals(run: Run<'_>, l: &LimitSummary) -> String {
                 counted(n, "SYN or ACK was", "SYNs and ACKs were")
             )
         }
+        Limit::Threads(..) => {
+            format!("{} to be accepted", counted(n, "connection had to wait", "connections had to wait"))
+        }
+        Limit::Workers(..) | Limit::Pool(_) => counted(n, "request had to wait", "requests had to wait"),
         Limit::SynQueue(host, _) => match tcp(host).map(|t| t.syncookies) {
             Some(Syncookies::Off) => {
                 format!("{} dropped (TcpExtTCPReqQFullDrop)", counted(n, "SYN was", "SYNs were"))

@@ -2,6 +2,7 @@
 
 mod binding;
 mod counters;
+mod hurt;
 mod tables;
 
 use crate::run::Run;
@@ -15,8 +16,10 @@ pub fn answer(run: Run<'_>) -> String {
     let mut out = String::new();
     push_wrapped(&mut out, "", &run.scenario.title);
     out.push('\n');
+    section(&mut out, "What hurt", &felt(run));
     section(&mut out, "What ran out", &binding::sentences(run));
     section(&mut out, "Connections", &tables::traffic(run));
+    section(&mut out, "Requests", &tables::requests(run));
     section(&mut out, "Sockets", &tables::sockets(run));
     section(&mut out, "Kernel counters", &counters::block(run));
     section(&mut out, "Kernel log", &tables::log(run));
@@ -24,8 +27,24 @@ pub fn answer(run: Run<'_>) -> String {
     out
 }
 
-/// The headline alone: one sentence on what bound first, or on what came closest.
+fn felt(run: Run<'_>) -> Vec<String> {
+    let lines = hurt::sentences(run);
+    if lines.is_empty() { vec![hurt::nothing(run)] } else { lines }
+}
+
+/// What users would have felt, a sentence for each thing; none if nothing hurt.
+pub fn hurt(run: Run<'_>) -> Vec<String> {
+    hurt::sentences(run)
+}
+
+/// The headline alone: one sentence on what bound first; where nothing did, on what hurt all the same, or on what came
+/// closest.
 pub fn headline(run: Run<'_>) -> String {
+    if run.summary.bound_first().is_none()
+        && let Some(first) = hurt::sentences(run).first()
+    {
+        return format!("Nothing ran out, but {first}");
+    }
     binding::headline(run)
 }
 

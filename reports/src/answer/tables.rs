@@ -5,7 +5,7 @@ use sim_core::record::{Gauge, HostSummary, TrafficSummary};
 use sim_core::tcp::State;
 
 use crate::run::Run;
-use crate::words::{at, bytes, count, share, span};
+use crate::words::{at, bytes, count, decimal, share, span};
 
 /// Aligned columns without borders: the first to the left, the others to the right, empty columns left out.
 pub(super) fn aligned(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
@@ -70,6 +70,32 @@ fn traffic_row(name: &str, t: &TrafficSummary) -> Vec<String> {
         latency(990),
         latency(1000),
     ]
+}
+
+/// Requests by traffic source: how many were answered, and how fast.
+pub(super) fn requests(run: Run<'_>) -> Vec<String> {
+    let seconds = run.summary.ended.0 as f64 / 1e9;
+    let row = |(id, t): (sim_core::ids::TrafficId, &TrafficSummary)| {
+        let wanted = t.requested.count;
+        let of = |n: u64| format!("{} ({})", count(n), share(n, wanted));
+        let latency = |per_mille| t.request_latency.quantile(per_mille).map(span).unwrap_or_default();
+        vec![
+            run.traffic_name(Some(id)).to_owned(),
+            count(wanted),
+            of(t.answered.count),
+            if t.abandoned.count > 0 { of(t.abandoned.count) } else { String::new() },
+            some(t.waiting.count()),
+            format!("{}/s", decimal(t.answered.count as f64 / seconds.max(1e-9), 1)),
+            latency(500),
+            latency(990),
+            latency(1000),
+        ]
+    };
+    let rows: Vec<_> = run.sources(None).filter(|(_, t)| t.requested.count > 0).map(row).collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    aligned(&["", "wanted", "answered", "given up", "waiting", "rate", "p50", "p99", "max"], &rows)
 }
 
 /// A number, or nothing for zero.

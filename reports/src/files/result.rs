@@ -1,7 +1,8 @@
 //! `result.json`: the whole summary for programs. The fields are documented in `reports/RESULT.md`.
 
 use serde::Serialize;
-use sim_core::record::{Gauge, HostSummary, LimitSummary, Tally, TrafficSummary};
+use sim_core::ids::TrafficId;
+use sim_core::record::{Gauge, Histogram, HostSummary, LimitSummary, Tally, TrafficSummary};
 use sim_core::tcp::State;
 use sim_core::time::{Span, Time};
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ struct Whole<'a> {
     segments: u64,
     segments_lost: u64,
     headline: String,
+    hurt: Vec<String>,
     bound_first: Option<String>,
     passed: bool,
     verdicts: Vec<VerdictJson<'a>>,
@@ -79,12 +81,25 @@ struct TrafficJson<'a> {
     attempted: TallyJson,
     connected: TallyJson,
     completed: TallyJson,
-    answered: u64,
+    requested: TallyJson,
+    answered: TallyJson,
+    abandoned: TallyJson,
     failed: TallyJson,
     pending: u64,
+    waiting: WaitingJson,
     recovered_at_s: Option<f64>,
     errors: Vec<ErrorJson>,
     connect_latency_s: Option<LatencyJson>,
+    request_latency_s: Option<LatencyJson>,
+    lost_syns: BTreeMap<String, u64>,
+}
+
+#[derive(Serialize)]
+struct WaitingJson {
+    queued: u64,
+    connecting: u64,
+    unanswered: u64,
+    oldest_since_s: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -154,6 +169,7 @@ fn whole<'a>(run: Run<'a>, verdicts: &'a [Verdict]) -> Whole<'a> {
         segments: s.segments,
         segments_lost: s.lost,
         headline: answer::headline(run),
+        hurt: answer::hurt(run),
         bound_first: s.bound_first().map(|l| run.limit_key(l.limit)),
         passed: verdicts.iter().all(|v| v.passed),
         verdicts: verdicts
@@ -167,7 +183,7 @@ fn whole<'a>(run: Run<'a>, verdicts: &'a [Verdict]) -> Whole<'a> {
             })
             .collect(),
         limits: s.limits.iter().map(|l| limit(run, l)).collect(),
-        traffic: run.sources(None).map(|(id, t)| traffic(run.traffic_name(Some(id)), t)).collect(),
+        traffic: run.sources(None).map(|(id, t)| traffic(run, id, t)).collect(),
         hosts: run.scenario.hosts.iter().zip(&s.hosts).map(|(h, summary)| host(&h.name, summary)).collect(),
         log: s
             .logs
@@ -192,30 +208,45 @@ fn limit(run: Run<'_>, l: &LimitSummary) -> LimitJson {
     }
 }
 
-fn traffic<'a>(name: &'a str, t: &TrafficSummary) -> TrafficJson<'a> {
-    let quantile = |per_mille| t.connect_latency.quantile(per_mille).map_or(0.0, |s: Span| seconds(s.0));
+fn latency(h: &Histogram) -> Option<LatencyJson> {
+    let quantile = |per_mille| h.quantile(per_mille).map_or(0.0, |s: Span| seconds(s.0));
+    (h.count() > 0).then(|| LatencyJson {
+        count: h.count(),
+        p50: quantile(500),
+        p90: quantile(900),
+        p99: quantile(990),
+        p999: quantile(999),
+        max: seconds(h.max().0),
+    })
+}
+
+fn traffic<'a>(run: Run<'a>, id: TrafficId, t: &TrafficSummary) -> TrafficJson<'a> {
+    let name = run.traffic_name(Some(id));
     TrafficJson {
         name,
         attempted: t.attempted.into(),
         connected: t.connected.into(),
         completed: t.completed.into(),
-        answered: t.answered,
+        requested: t.requested.into(),
+        answered: t.answered.into(),
+        abandoned: t.abandoned.into(),
         failed: t.failed.into(),
         pending: t.pending,
+        waiting: WaitingJson {
+            queued: t.waiting.queued,
+            connecting: t.waiting.connecting,
+            unanswered: t.waiting.unanswered,
+            oldest_since_s: (t.waiting.count() > 0).then(|| seconds(t.waiting.oldest.0)),
+        },
         recovered_at_s: t.recovered.map(|r| seconds(r.0)),
         errors: t
             .errors
             .iter()
             .map(|e| ErrorJson { call: e.call.name(), errno: e.errno.name(), tally: e.tally.into() })
             .collect(),
-        connect_latency_s: (t.connect_latency.count() > 0).then(|| LatencyJson {
-            count: t.connect_latency.count(),
-            p50: quantile(500),
-            p90: quantile(900),
-            p99: quantile(990),
-            p999: quantile(999),
-            max: seconds(t.connect_latency.max().0),
-        }),
+        connect_latency_s: latency(&t.connect_latency),
+        request_latency_s: latency(&t.request_latency),
+        lost_syns: t.lost_syns.iter().map(|&(why, n)| (run.syn_loss_key(why), n)).collect(),
     }
 }
 

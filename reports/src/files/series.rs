@@ -32,6 +32,7 @@ fn unit(metric: Metric) -> &'static str {
         Metric::OpenFiles(_) => "descriptors",
         Metric::Conntrack(_) => "entries",
         Metric::Memory(_) => "B",
+        Metric::Latency(..) => "ns",
         Metric::Used(_) => "used",
         Metric::Outcome(..) => "cumulative",
     }

@@ -3,7 +3,7 @@
 use sim_core::counter::Counter;
 use sim_core::ids::{HostId, TrafficId};
 use sim_core::record::LogLine;
-use sim_core::scenario::{Band, Check, Limit, Metric, Outcome, Window};
+use sim_core::scenario::{Band, Check, Limit, Metric, Outcome, Timing, Window};
 use sim_core::time::{Span, Time};
 
 use super::erlang::erlang_b;
@@ -39,7 +39,7 @@ pub(super) fn evaluate(run: Run<'_>, check: &Check) -> Finding {
         }
         Check::Counter(host, counter, band) => kernel_counter(run, host, counter, band),
         Check::Log(host, line, band) => log(run, host, line, band),
-        Check::ConnectLatency { traffic, quantile, band } => latency(run, traffic, quantile, band),
+        Check::Latency { traffic, timing, quantile, band } => latency(run, (traffic, timing), quantile, band),
     }
 }
 
@@ -210,16 +210,20 @@ fn log(run: Run<'_>, host: HostId, line: LogLine, band: Band) -> Finding {
     finding(&format!("\"{line}\" at {}", run.host_name(host)), band, Some(got), count, NOT_RECORDED)
 }
 
-fn latency(run: Run<'_>, id: Option<TrafficId>, quantile: u32, band: Band) -> Finding {
+fn latency(run: Run<'_>, (id, timing): (Option<TrafficId>, Timing), quantile: u32, band: Band) -> Finding {
     let which = if quantile == 1000 {
         "max".to_owned()
     } else {
         format!("p{}", decimal(f64::from(quantile) / 10.0, 1))
     };
-    let what = match id {
-        Some(_) => format!("connect() {which} of {}", run.traffic_name(id)),
-        None => format!("connect() {which}"),
+    let (timed, nothing) = match timing {
+        Timing::Connect => ("connect()", "nothing connected"),
+        Timing::Request => ("request", "no request was answered"),
     };
-    let got = measure::connect_latency(run, id, quantile).map(|s| s.0);
-    finding(&what, band, got, |ns| span(Span(ns)), "nothing connected")
+    let what = match id {
+        Some(_) => format!("{timed} {which} of {}", run.traffic_name(id)),
+        None => format!("{timed} {which}"),
+    };
+    let got = run.latency(id, timing, quantile).map(|s| s.0);
+    finding(&what, band, got, |ns| span(Span(ns)), nothing)
 }

@@ -2,9 +2,9 @@
 
 use sim_core::errno::Errno;
 use sim_core::ids::TrafficId;
-use sim_core::record::{Histogram, Series, TrafficSummary};
+use sim_core::record::{Series, TrafficSummary};
 use sim_core::scenario::{Metric, Outcome, Window};
-use sim_core::time::{Span, Time};
+use sim_core::time::Time;
 
 use crate::run::Run;
 
@@ -59,13 +59,6 @@ pub(super) fn peak(run: Run<'_>, metric: Metric) -> Option<u64> {
         Metric::Outcome(traffic, outcome) => Some(run.tally(Some(traffic), outcome).count),
         other => run.gauge(other).map(|g| g.peak),
     }
-}
-
-/// A quantile of connect() latency; `None` if nothing ever connected.
-pub(super) fn connect_latency(run: Run<'_>, id: Option<TrafficId>, per_mille: u32) -> Option<Span> {
-    let mut all = Histogram::default();
-    run.sources(id).for_each(|(_, t)| all.merge(&t.connect_latency));
-    all.quantile(per_mille)
 }
 
 /// The errors that were seen, most frequent first, as a hint beside a failed expectation.

@@ -30,7 +30,7 @@ impl Unit {
         match check {
             _ if whole => Unit::Holds,
             Check::BindsFirst(_) | Check::ErlangB { .. } => Unit::Holds,
-            Check::First { .. } | Check::ConnectLatency { .. } => Unit::Seconds,
+            Check::First { .. } | Check::Latency { .. } => Unit::Seconds,
             Check::Peak(Metric::Memory(_), _) | Check::At(Metric::Memory(_), ..) => Unit::Bytes,
             Check::Peak(..) | Check::At(..) | Check::Count { .. } | Check::Counter(..) | Check::Log(..) => {
                 Unit::Count
@@ -112,8 +112,8 @@ pub fn number(run: Run<'_>, check: &Check, whole: bool) -> Option<f64> {
             let printed = run.summary.logs.iter().filter(|(h, l)| *h == host.index() && l.line == line);
             Some(printed.map(|(_, l)| l.printed.count as f64).sum())
         }
-        Check::ConnectLatency { traffic, quantile, .. } => {
-            measure::connect_latency(run, traffic, quantile).map(|span| seconds(span.0))
+        Check::Latency { traffic, timing, quantile, .. } => {
+            run.latency(traffic, timing, quantile).map(|span| seconds(span.0))
         }
         Check::BindsFirst(_) | Check::ErlangB { .. } => None,
     }

@@ -11,10 +11,7 @@ use sim_core::record::{
     ErrorTally, Gauge, HostSummary, LimitSummary, LogLine, LogSummary, Series, Summary, Tally, TrafficSummary,
 };
 use sim_core::rng::Ratio;
-use sim_core::scenario::{
-    Arrivals, ClientPort, CloseHow, Host, Limit, Link, Listen, Metric, OnError, OtherSide, Outcome, Rate,
-    Scenario, Side, Traffic,
-};
+use sim_core::scenario::{Arrivals, Host, Limit, Link, Listen, Metric, Outcome, Rate, Scenario, Traffic};
 use sim_core::tcp::State;
 use sim_core::time::{Span, Time};
 
@@ -63,12 +60,7 @@ fn host(name: &str, addresses: &[u32]) -> Host {
 
 pub(crate) fn scenario(title: &str, per_second: u64) -> Scenario {
     let mut server = host("server", &[0x0a00_0002]);
-    server.listen.push(Listen {
-        port: 80,
-        backlog: 4096,
-        accept_after: Span::ZERO,
-        accept_every: Span::ZERO,
-    });
+    server.listen.push(Listen::new(80));
     let mut gateway = host("gateway", &[]);
     gateway.conntrack = Some(ConntrackConfig { max: 65_536, buckets: 65_536, ..ConntrackConfig::default() });
     let link = |a, b| Link {
@@ -95,26 +87,12 @@ pub(crate) fn scenario(title: &str, per_second: u64) -> Scenario {
 
 fn traffic(per_second: u64) -> Traffic {
     Traffic {
-        name: "web".to_owned(),
-        from: CLIENT,
         source: vec![Addr(0x0a00_0001)],
         to: vec![SockAddr { addr: Addr(0x0a00_0002), port: 80 }],
         arrivals: Arrivals::Constant(Rate { count: per_second, per: Span::from_secs(1) }),
-        start: Time::ZERO,
         stop: Time::ZERO + DURATION,
-        request: 200,
-        response: 1000,
-        service_time: Span::from_millis(5),
-        requests_per_connection: 1,
-        think_time: Span::ZERO,
-        hold: Span::ZERO,
-        pool: None,
-        first: Side::Client,
-        how: CloseHow::Graceful,
-        other: OtherSide::CloseAfter(Span::ZERO),
-        port: ClientPort::AUTO,
-        connect_timeout: Span::MAX,
-        on_error: OnError::GiveUp,
+        service_time: Span::from_millis(5).into(),
+        ..Traffic::new("web", CLIENT)
     }
 }
 

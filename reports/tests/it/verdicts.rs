@@ -5,7 +5,7 @@ use reports::verdict::{Verdict, verdicts};
 use sim_core::counter::Counter;
 use sim_core::errno::Errno;
 use sim_core::record::LogLine;
-use sim_core::scenario::{Band, Check, Expectation, Limit, Metric, Outcome, Window};
+use sim_core::scenario::{Band, Check, Expectation, Limit, Metric, Outcome, Timing, Window};
 use sim_core::tcp::State;
 use sim_core::time::{Span, Time};
 
@@ -133,8 +133,12 @@ fn erlang() {
 #[test]
 fn kernel_and_latency() {
     let log = LogLine::ConntrackTableFull;
-    let latency =
-        |quantile, low, high| Check::ConnectLatency { traffic: None, quantile, band: band(low, high) };
+    let latency = |quantile, low, high| Check::Latency {
+        traffic: None,
+        timing: Timing::Connect,
+        quantile,
+        band: band(low, high),
+    };
     insta::assert_snapshot!(pairs(
         sample::conntrack_bound(),
         vec![

@@ -1,9 +1,10 @@
 //! `arrivals: ..`: when connections are wanted.
 
-use sim_core::scenario::{Arrivals, Rate};
+use sim_core::scenario::{Arrivals, Rate, Scenario};
 use sim_core::time::{Span, Time};
 
 use super::Input;
+use super::destination::endpoint;
 use crate::read::Notes;
 use crate::report::Diagnostic;
 use crate::section::time;
@@ -51,12 +52,17 @@ pub(crate) static KINDS: &[ArrivalKind] = &[
         read: |input, arg| input.notes.integer(arg, 1..=10_000_000).map(|n| Arrivals::Workers(n as u32)),
     },
     ArrivalKind {
+        example: "behind(\"proxy:80\")",
+        doc: "a proxy: one request for each that its own clients make there; they are answered when this one is",
+        read: behind,
+    },
+    ArrivalKind {
         example: "csv(\"arrivals.csv\")",
         doc: "at the times in a file: first column, seconds unless a unit is given, ascending; a heading is skipped",
         read: |input, arg| {
             let file = input.notes.text(arg, "the name of a file", "csv(\"arrivals.csv\")")?.to_owned();
             let source = input.open(&file, arg.place)?;
-            csv(&mut input.notes, source).map(Arrivals::At)
+            column(&mut input.notes, source, true).map(Arrivals::At)
         },
     },
     ArrivalKind {
@@ -92,11 +98,15 @@ pub(crate) fn arrivals(input: &mut Input<'_>, node: &Node) -> Option<Arrivals> {
 }
 
 /// Arrivals as text.
-pub(crate) fn show(arrivals: &Arrivals) -> String {
+pub(crate) fn show(arrivals: &Arrivals, scenario: &Scenario) -> String {
     match arrivals {
         Arrivals::Constant(rate) => format!("constant(\"{}\")", show_rate(*rate)),
         Arrivals::Poisson(rate) => format!("poisson(\"{}\")", show_rate(*rate)),
         Arrivals::Workers(n) => format!("workers({n})"),
+        Arrivals::Behind(host, port) => {
+            let name = scenario.hosts.get(host.index()).map_or("", |host| host.name.as_str());
+            format!("behind(\"{name}:{port}\")")
+        }
         Arrivals::Phases(phases) => {
             let phases =
                 phases.iter().map(|(len, rate)| format!("({}, \"{}\")", time(*len), show_rate(*rate)));
@@ -107,6 +117,26 @@ pub(crate) fn show(arrivals: &Arrivals) -> String {
             format!("at([{}])", times.collect::<Vec<_>>().join(", "))
         }
     }
+}
+
+/// A listener of the client's own host.
+fn behind(input: &mut Input<'_>, node: &Node) -> Option<Arrivals> {
+    let Input { notes, hosts, net, client, .. } = input;
+    let own = client.as_ref().map(|client| client.id)?;
+    let (host, at) = endpoint(notes, node, Some(own), hosts, net)?;
+    let name = &hosts[host.index()].host.name;
+    if host != own {
+        let message = format!("a proxy asks from its own host, and that is not `{name}`");
+        let help = format!("write `from: \"{name}\"`, or a listener of `{}`", hosts[own.index()].host.name);
+        notes.error(Diagnostic::error(node.place, message).help(help));
+        return None;
+    }
+    if !hosts[host.index()].host.listen.iter().any(|listen| listen.port == at.port) {
+        let message = format!("`{name}` does not listen on port {}", at.port);
+        notes.error(Diagnostic::error(node.place, message));
+        return None;
+    }
+    Some(Arrivals::Behind(host, at.port))
 }
 
 /// A rate that is not zero.
@@ -161,7 +191,7 @@ fn times(notes: &mut Notes, node: &Node) -> Option<Vec<Time>> {
 }
 
 /// One time a line, in the first column; without a unit it is seconds. A first line without digits is a heading.
-fn csv(notes: &mut Notes, source: usize) -> Option<Vec<Time>> {
+pub(crate) fn column(notes: &mut Notes, source: usize, ascending: bool) -> Option<Vec<Time>> {
     let text = notes.sources.get(source)?.text.clone();
     let mut found: Vec<Time> = Vec::new();
     let mut start = 0;
@@ -185,7 +215,7 @@ fn csv(notes: &mut Notes, source: usize) -> Option<Vec<Time>> {
             return None;
         };
         let at = Time(at.0);
-        if let Some(before) = found.last().filter(|t| **t > at) {
+        if let Some(before) = found.last().filter(|t| ascending && **t > at) {
             notes.refuse(place, format!("times must ascend: {at} comes after {before}"));
             return None;
         }

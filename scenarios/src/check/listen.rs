@@ -1,11 +1,10 @@
 //! `listen: [..]`.
 
 use sim_core::scenario::Listen;
-use sim_core::time::Span;
 
 use super::Input;
 use crate::report::Diagnostic;
-use crate::section::{Absent, Field, field, names, number, span, time_or};
+use crate::section::{Absent, Field, count_or, field, names, number, span, time_or};
 use crate::source::Place;
 use crate::syntax::Node;
 
@@ -40,11 +39,30 @@ pub(crate) static LISTEN: &[Field<Listen>] = &[
         |listen, _| time_or(listen.accept_after, "never")
     ),
     span!(accept_every, accept_every, "least time between two accepts"),
+    field!(
+        connections,
+        "number, or `unlimited`",
+        "accepted connections that the application has open at once, one thread each: it accepts no more until one is closed",
+        |input, node, listen| {
+            listen.connections = input.notes.count_or(node, 1..=10_000_000, "unlimited")?;
+            Some(())
+        },
+        |listen, _| count_or(listen.connections, "unlimited")
+    ),
+    field!(
+        workers,
+        "number, or `unlimited`",
+        "requests that the application serves at once; others wait in it, in order",
+        |input, node, listen| {
+            listen.workers = input.notes.count_or(node, 1..=10_000_000, "unlimited")?;
+            Some(())
+        },
+        |listen, _| count_or(listen.workers, "unlimited")
+    ),
 ];
 
 /// A socket that says nothing: the defaults.
-pub(crate) const BLANK: Listen =
-    Listen { port: 0, backlog: 4096, accept_after: Span::ZERO, accept_every: Span::ZERO };
+pub(crate) const BLANK: Listen = Listen::new(0);
 
 /// Reads every listening socket of a host.
 pub(crate) fn listeners(input: &mut Input<'_>, node: &Node) -> Vec<Listen> {

@@ -10,6 +10,7 @@ pub(crate) mod conntrack;
 mod destination;
 mod expect;
 pub(crate) mod host;
+pub(crate) mod lasting;
 pub(crate) mod link;
 pub(crate) mod listen;
 pub(crate) mod rules;
@@ -125,7 +126,7 @@ pub(crate) static GENERAL: &[Field<Scenario>] = &[
         sample,
         "time",
         Absent::Words("`\"1s\"`, or what suits the duration"),
-        "interval of the time series; must divide the duration",
+        "interval of the time series",
         |input, node, s| {
             // `Span::MAX` is left for what was not read.
             s.sample = input.notes.span(node)?.min(Span(u64::MAX - 1));
@@ -166,6 +167,7 @@ pub(crate) static PARTS: &[Field<Scenario>] = &[
         |input, node, s| {
             input.net = link::Net::new(&input.hosts, &s.links);
             input.traffic = traffic::traffic(input, node);
+            traffic::check_proxies(input);
             Some(())
         },
         |s, _| show::traffic(s)

@@ -79,29 +79,19 @@ fn sample_refused(duration: Span, sample: Span) -> Option<String> {
         let (rows, most) = (thousands(rows.into()), thousands(MOST_SAMPLES.into()));
         return Some(format!("{whole} sampled every {step} are {rows} rows; {most} are the most"));
     }
-    if !duration.0.is_multiple_of(sample.0) {
-        let last = show_span(Span(duration.0 - duration.0 % sample.0));
-        return Some(format!(
-            "the duration, {whole}, is not a multiple of the sampling interval, {step}: the last row is at {last}"
-        ));
-    }
     None
 }
 
-/// One second, or what divides the duration and gives neither too many rows nor none.
+/// One second, or what gives neither too many rows nor too few. The last row is at the last multiple in the run.
 fn usual_sample(duration: Span) -> Span {
     const SECOND: u64 = 1_000_000_000;
-    let divides = |unit: &u64| duration.0.is_multiple_of(*unit);
+    /// So few rows make no curve.
+    const FEW: u64 = 5;
+    let long = [10 * SECOND, 60 * SECOND, 600 * SECOND, 3600 * SECOND, 86_400 * SECOND];
     if duration.0 / SECOND > 100_000 {
-        let long = [10 * SECOND, 60 * SECOND, 600 * SECOND, 3600 * SECOND, 86_400 * SECOND];
-        let fits = |unit: &&u64| divides(unit) && duration.0 / **unit <= 100_000;
-        if let Some(unit) = long.iter().find(fits) {
-            return Span(*unit);
-        }
+        let fits = |unit: &&u64| duration.0 / **unit <= 100_000;
+        return Span(long.iter().find(fits).copied().unwrap_or(86_400 * SECOND));
     }
     let steps = [SECOND, SECOND / 10, SECOND / 100, SECOND / 1_000, 100_000, 10_000, 1_000];
-    match steps.iter().find(|s| divides(s) && duration.0 / **s <= MOST_SAMPLES) {
-        Some(step) => Span(*step),
-        None => duration,
-    }
+    Span(steps.iter().find(|step| duration.0 / **step >= FEW).copied().unwrap_or(duration.0))
 }

@@ -2,18 +2,20 @@
 
 use sim_core::ids::HostId;
 use sim_core::scenario::{
-    Arrivals, ClientPort, CloseHow, OnError, OtherSide, Pool, PortOptions, Side, Traffic,
+    Arrivals, ClientPort, CloseHow, OnError, OtherSide, Pool, PortOptions, Retry, Side, Traffic,
 };
 use sim_core::time::{Span, Time};
 
-use super::{Input, arrivals, destination};
+use super::{Input, arrivals, destination, lasting};
 use crate::read::Fields;
 use crate::report::Diagnostic;
 use crate::section::{
-    Absent, Field, field, inline, list, names, number, plain, section, span, text, time, time_or, word_of,
+    Absent, Field, count_or, field, inline, list, names, number, plain, section, span, text, time, time_or,
+    word_of,
 };
 use crate::source::Place;
 use crate::syntax::{Key, Kind, Node};
+use crate::units::show_ratio;
 
 /// A traffic source as read, with the place that later checks point at.
 pub(crate) struct Read {
@@ -65,12 +67,12 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         arrivals,
         "[arrivals](#arrivals)",
         Absent::Wrong("constant(\"100/s\")"),
-        "when connections (with a pool: requests) are wanted",
+        "when requests are wanted; without a pool, each has a connection of its own",
         |input, node, t| {
             t.arrivals = arrivals::arrivals(input, node)?;
             Some(())
         },
-        |t, _| arrivals::show(&t.arrivals)
+        |t, s| arrivals::show(&t.arrivals, s)
     ),
     field!(
         start,
@@ -95,25 +97,64 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
     ),
     plain!(request, request, "size", size, size, "size of a request"),
     plain!(response, response, "size", size, size, "size of a response"),
-    span!(service_time, service_time, "from the request's last byte to the response's first, at the server"),
-    number!(
-        requests_per_connection,
-        requests_per_connection as u32,
-        1..=u64::from(u32::MAX),
-        "number",
-        "then the connection is closed"
+    plain!(
+        greeting,
+        greeting,
+        "size",
+        size,
+        size,
+        "what the server says before it reads a request; the client waits for it"
     ),
-    span!(think_time, think_time, "between a response and the next request"),
+    field!(
+        service_time,
+        lasting::TAKES,
+        "from the request's last byte to the response's first, at the server",
+        |input, node, t| {
+            t.service_time = lasting::lasting(input, node)?;
+            Some(())
+        },
+        |t, _| lasting::show(&t.service_time)
+    ),
+    field!(
+        requests_per_connection,
+        "number, or `unlimited`",
+        Absent::Words("`1`; with a pool `unlimited`"),
+        "then the connection is closed",
+        |input, node, t| {
+            let range = 1..=u64::from(u32::MAX) - 1;
+            t.requests_per_connection = input.notes.count_or(node, range, "unlimited")?;
+            Some(())
+        },
+        |t, _| count_or(t.requests_per_connection, "unlimited")
+    ),
+    field!(
+        think_time,
+        lasting::TAKES,
+        "between a response and the next request of the connection, or of the worker",
+        |input, node, t| {
+            t.think_time = lasting::lasting(input, node)?;
+            Some(())
+        },
+        |t, _| lasting::show(&t.think_time)
+    ),
     span!(hold, hold, "how long the first closer keeps the connection after the last response"),
     field!(
         pool,
         "`none`, or [fields](#pool)",
-        "at most so many connections; requests wait for one",
+        "connections are kept and shared; requests wait for one",
         |input, node, t| {
             t.pool = if matches!(&node.kind, Kind::Word(w) if w == "none") {
                 None
             } else {
-                Some(section(input, node, "a pool", POOL, NO_POOL)?)
+                let fields = input.notes.fields(node, "a pool", &names(POOL));
+                let mut pool = NO_POOL;
+                if !fields.read(input, POOL, &mut pool) {
+                    return None;
+                }
+                if fields.get("idle").is_none() {
+                    pool.idle = pool.size;
+                }
+                Some(pool)
             };
             Some(())
         },
@@ -164,13 +205,37 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         |t, _| time_or(t.connect_timeout, "none")
     ),
     field!(
+        response_timeout,
+        "time, or `none`",
+        "the application's own patience with the server, from asking to the end of the answer: it closes",
+        |input, node, t| {
+            t.response_timeout = input.notes.span_or(node, "none")?;
+            if t.response_timeout == Span::ZERO {
+                let message = "a client without any patience gets no answer: for example \"3s\", or `none`";
+                input.notes.refuse(node.place, message);
+            }
+            Some(())
+        },
+        |t, _| time_or(t.response_timeout, "none")
+    ),
+    field!(
+        server_idle_timeout,
+        "time, or `never`",
+        "the server closes a connection on which it has waited so long for the next request",
+        |input, node, t| {
+            t.server_idle_timeout = input.notes.span_or(node, "never")?;
+            Some(())
+        },
+        |t, _| time_or(t.server_idle_timeout, "never")
+    ),
+    field!(
         on_error,
         "`give_up`, or `retry(..)`",
-        "what a client does about an [error](#retry)",
+        "what a client does about an [error](#retry), at connect() or before the answer has come",
         set_on_error,
         |t, s| match t.on_error {
             OnError::GiveUp => "give_up".to_owned(),
-            OnError::Retry { after, times } => format!("retry{}", inline(RETRY, &Retry { after, times }, s)),
+            OnError::Retry(retry) => format!("retry{}", inline(RETRY, &retry, s)),
         }
     ),
 ];
@@ -181,12 +246,23 @@ pub(crate) static POOL: &[Field<Pool>] = &[
         size,
         "number",
         Absent::Wrong("50"),
-        "most connections at once",
+        "most connections at once; more requests wait. `unlimited`: as many as are needed",
         |input, node, pool| {
-            pool.size = input.notes.integer(node, 1..=10_000_000)? as u32;
+            pool.size = input.notes.count_or(node, 1..=10_000_000, "unlimited")?;
             Some(())
         },
-        |pool, _| pool.size.to_string()
+        |pool, _| count_or(pool.size, "unlimited")
+    ),
+    field!(
+        idle,
+        "number, or `unlimited`",
+        Absent::Words("`size`"),
+        "most idle connections: one that becomes free beyond them is closed",
+        |input, node, pool| {
+            pool.idle = input.notes.count_or(node, 0..=10_000_000, "unlimited")?;
+            Some(())
+        },
+        |pool, _| count_or(pool.idle, "unlimited")
     ),
     field!(
         idle_timeout,
@@ -198,10 +274,20 @@ pub(crate) static POOL: &[Field<Pool>] = &[
         },
         |pool, _| time_or(pool.idle_timeout, "never")
     ),
+    field!(
+        lifetime,
+        "time, or `never`",
+        "a connection that becomes free when it is older than this is closed",
+        |input, node, pool| {
+            pool.lifetime = input.notes.span_or(node, "never")?;
+            Some(())
+        },
+        |pool, _| time_or(pool.lifetime, "never")
+    ),
 ];
 
 /// A pool that says nothing.
-pub(crate) const NO_POOL: Pool = Pool { size: 0, idle_timeout: Span::MAX };
+pub(crate) const NO_POOL: Pool = Pool::new(u32::MAX);
 
 const SIDES: &[(&str, Side)] = &[("client", Side::Client), ("server", Side::Server)];
 const HOWS: &[(&str, CloseHow)] = &[
@@ -298,15 +384,8 @@ pub(crate) static FIXED: &[Field<Fixed>] = &[
     plain!(reuseaddr, reuse, "`true`, `false`", flag, |on: bool| on.to_string(), "SO_REUSEADDR"),
 ];
 
-/// `retry(..)`.
-pub(crate) struct Retry {
-    after: Span,
-    times: u32,
-}
-
-impl Retry {
-    pub(crate) const BLANK: Retry = Retry { after: Span::ZERO, times: 0 };
-}
+/// A retry that says nothing.
+pub(crate) const NO_RETRY: Retry = Retry::new(Span::ZERO, 0);
 
 /// The fields of `retry(..)`.
 pub(crate) static RETRY: &[Field<Retry>] = &[
@@ -332,32 +411,39 @@ pub(crate) static RETRY: &[Field<Retry>] = &[
         },
         |retry, _| retry.times.to_string()
     ),
+    number!(factor, factor as u32, 1..=1000, "number", "each pause is so many times the one before"),
+    field!(
+        at_most,
+        "time, or `none`",
+        "the longest pause",
+        |input, node, retry| {
+            retry.at_most = input.notes.span_or(node, "none")?;
+            Some(())
+        },
+        |retry, _| time_or(retry.at_most, "none")
+    ),
+    field!(
+        jitter,
+        "share",
+        "by how much of itself a pause may be shorter, drawn each time: `\"100%\"` is from nothing to all of it",
+        |input, node, retry| {
+            let jitter = input.notes.ratio(node)?;
+            if jitter.num > jitter.den {
+                input
+                    .notes
+                    .refuse(node.place, "more than all of a pause cannot be left out: \"100%\" is the most");
+                return None;
+            }
+            retry.jitter = jitter;
+            Some(())
+        },
+        |retry, _| text(&show_ratio(retry.jitter))
+    ),
 ];
 
 /// A source that says nothing: the defaults.
 pub(crate) fn blank(name: &str, duration: Span) -> Traffic {
-    Traffic {
-        name: name.to_owned(),
-        from: HostId(0),
-        source: Vec::new(),
-        to: Vec::new(),
-        arrivals: Arrivals::At(Vec::new()),
-        start: Time::ZERO,
-        stop: Time(duration.0),
-        request: 200,
-        response: 1000,
-        service_time: Span::ZERO,
-        requests_per_connection: 1,
-        think_time: Span::ZERO,
-        hold: Span::ZERO,
-        pool: None,
-        first: Side::Client,
-        how: CloseHow::Graceful,
-        other: OtherSide::CloseAfter(Span::ZERO),
-        port: ClientPort::AUTO,
-        connect_timeout: Span::MAX,
-        on_error: OnError::GiveUp,
-    }
+    Traffic { stop: Time(duration.0), ..Traffic::new(name, HostId(0)) }
 }
 
 /// Most traffic sources: their ids have 16 bits.
@@ -375,6 +461,46 @@ pub(crate) fn traffic(input: &mut Input<'_>, node: &Node) -> Vec<Read> {
     entries.iter().filter_map(|(key, node)| one(input, key, node)).collect()
 }
 
+/// The sources whose requests come to a listener.
+pub(crate) fn in_front(input: &Input<'_>, host: HostId, port: u16) -> Vec<usize> {
+    let owner = |t: &Traffic, to: &sim_core::ids::SockAddr| {
+        if to.addr.is_loopback() { Some(t.from) } else { input.net.owner(to.addr) }
+    };
+    let reaches = |t: &Traffic| t.to.iter().any(|to| to.port == port && owner(t, to) == Some(host));
+    (0..input.traffic.len()).filter(|&i| reaches(&input.traffic[i].traffic)).collect()
+}
+
+/// Proxies: one source behind a listener, and no circle of them.
+pub(crate) fn check_proxies(input: &mut Input<'_>) {
+    let mut seen: Vec<((HostId, u16), Place)> = Vec::new();
+    for i in 0..input.traffic.len() {
+        let Arrivals::Behind(host, port) = input.traffic[i].traffic.arrivals else { continue };
+        let place = input.traffic[i].arrivals;
+        if let Some((_, first)) = seen.iter().find(|(listener, _)| *listener == (host, port)) {
+            let diagnostic = Diagnostic::error(place, "two sources stand behind the same listener");
+            input.notes.error(diagnostic.other(*first, "first here").help("one request is asked on once"));
+        }
+        seen.push(((host, port), place));
+        // Whoever stands in front of it, and in front of those.
+        let (mut before, mut next) = (vec![i], 0);
+        while let Some(&at) = before.get(next) {
+            next += 1;
+            let Arrivals::Behind(host, port) = input.traffic[at].traffic.arrivals else { continue };
+            let front = in_front(input, host, port);
+            if front.contains(&i) {
+                let message = "these proxies ask in a circle: a request would never be answered";
+                input.notes.error(Diagnostic::error(place, message));
+                break;
+            }
+            before.extend(front.into_iter().filter(|f| !before.contains(f)).collect::<Vec<_>>());
+        }
+        if in_front(input, host, port).is_empty() {
+            let message = "nothing asks this proxy, so it never asks on";
+            input.notes.error(Diagnostic::warning(place, message));
+        }
+    }
+}
+
 fn one(input: &mut Input<'_>, key: &Key, node: &Node) -> Option<Read> {
     super::name_is_plain(&mut input.notes, key, "traffic source");
     let fields = input.notes.fields(node, "a traffic source", &names(TRAFFIC));
@@ -382,6 +508,10 @@ fn one(input: &mut Input<'_>, key: &Key, node: &Node) -> Option<Read> {
     input.client = None;
     let whole = fields.read(input, TRAFFIC, &mut traffic);
     active(input, fields, &mut traffic);
+    if traffic.pool.is_some() && fields.get("requests_per_connection").is_none() {
+        traffic.requests_per_connection = u32::MAX;
+    }
+    fits_together(input, fields, &traffic);
     if !whole {
         return None;
     }
@@ -390,6 +520,39 @@ fn one(input: &mut Input<'_>, key: &Key, node: &Node) -> Option<Read> {
         traffic.source.extend(addresses.first());
     }
     Some(Read { traffic, arrivals: fields.place_of("arrivals") })
+}
+
+/// Fields that would do nothing together, or never end, are told.
+fn fits_together(input: &mut Input<'_>, fields: Fields<'_>, t: &Traffic) {
+    let many = t.requests_per_connection > 1;
+    let refuse = |input: &mut Input<'_>, name: &str, message: &str, help: &str| {
+        input.notes.error(Diagnostic::error(fields.place_of(name), message).help(help));
+    };
+    if t.request == 0 && many {
+        let message = "a server cannot tell where one request of no bytes ends and the next begins";
+        refuse(input, "request", message, "have one request per connection (and no pool), or give it a size");
+    }
+    if t.response == 0 && many {
+        let message = "a client cannot tell which of several requests an answer of no bytes is for";
+        refuse(
+            input,
+            "response",
+            message,
+            "have one request per connection (and no pool), or give it a size",
+        );
+    }
+    let think = fields.get("think_time").filter(|_| t.think_time.always() != Some(Span::ZERO));
+    if let Some(node) = think.filter(|_| !matches!(t.arrivals, Arrivals::Workers(_))) {
+        let why = match (t.pool.is_some(), many) {
+            (true, _) => "the requests of a pool come when `arrivals` says, whatever anyone thinks",
+            (false, false) => "each connection has one request only",
+            (false, true) => return,
+        };
+        let diagnostic = Diagnostic::warning(node.place, format!("`think_time` has no effect: {why}"));
+        input
+            .notes
+            .error(diagnostic.help("think with `arrivals: workers(..)`, or several requests per connection"));
+    }
 }
 
 /// Start and stop lie within the run, in this order.
@@ -456,8 +619,7 @@ fn set_on_error(input: &mut Input<'_>, node: &Node, traffic: &mut Traffic) -> Op
     traffic.on_error = match (&node.kind, node.head()) {
         (Kind::Word(_), Some(("give_up", _))) => OnError::GiveUp,
         (Kind::Fields(..), Some(("retry", _))) => {
-            let Retry { after, times } = section(input, node, "a retry", RETRY, Retry::BLANK)?;
-            OnError::Retry { after, times }
+            OnError::Retry(section(input, node, "a retry", RETRY, NO_RETRY)?)
         }
         _ => {
             let words = ["give_up", "retry(after: \"50ms\", times: 3)"];

@@ -2,7 +2,7 @@
 
 use sim_core::ids::{HostId, TrafficId};
 use sim_core::rng::Ratio;
-use sim_core::scenario::{Band, Check, Limit, Metric, Outcome, Rate, Scenario, Window};
+use sim_core::scenario::{Band, Check, Limit, Metric, Outcome, Rate, Scenario, Timing, Window};
 use sim_core::time::Span;
 
 use crate::section::{text, time};
@@ -56,8 +56,12 @@ pub(super) fn check(s: &Scenario, check: &Check) -> String {
         Check::Log(host, line, b) => {
             format!("log({}, {}, {})", host_name(s, *host), text(line.name()), band(*b, Unit::Number))
         }
-        Check::ConnectLatency { traffic, quantile, band: b } => {
-            let what = traffic.map_or("connect".to_owned(), |t| format!("{}.connect", traffic_name(s, t)));
+        Check::Latency { traffic, timing, quantile, band: b } => {
+            let timed = match timing {
+                Timing::Connect => "connect",
+                Timing::Request => "request",
+            };
+            let what = traffic.map_or(timed.to_owned(), |t| format!("{}.{timed}", traffic_name(s, t)));
             let quantile = show_ratio(Ratio { num: u64::from(*quantile), den: 1_000 });
             format!("latency({}, quantile(\"{quantile}\"), {})", text(&what), band(*b, Unit::Time))
         }
@@ -78,6 +82,9 @@ fn outcome_name(outcome: Outcome) -> String {
         Outcome::Connected => "connected".to_owned(),
         Outcome::Completed => "completed".to_owned(),
         Outcome::Failed => "failed".to_owned(),
+        Outcome::Requested => "requested".to_owned(),
+        Outcome::Answered => "answered".to_owned(),
+        Outcome::Abandoned => "abandoned".to_owned(),
         Outcome::Error(errno) => errno.name().to_owned(),
     }
 }
@@ -100,6 +107,8 @@ fn metric(s: &Scenario, metric: Metric) -> String {
         Metric::Memory(host) => (host, "memory".to_owned()),
         Metric::Used(l) => return format!("used({})", limit(s, l)),
         Metric::Outcome(traffic, o) => return outcome(s, Some(traffic), o),
+        // No expectation speaks of it: quantiles of the whole run are asked for with `latency`.
+        Metric::Latency(..) => return String::new(),
     };
     text(&format!("{}.{suffix}", s.hosts[host.index()].name))
 }
@@ -116,6 +125,9 @@ fn limit(s: &Scenario, limit: Limit) -> String {
         Limit::Conntrack(host) => format!("conntrack({})", host_name(s, host)),
         Limit::AcceptQueue(host, port) => queue("accept_queue", host, port),
         Limit::SynQueue(host, port) => queue("syn_queue", host, port),
+        Limit::Threads(host, port) => queue("threads", host, port),
+        Limit::Workers(host, port) => queue("workers", host, port),
+        Limit::Pool(traffic) => format!("pool({})", text(traffic_name(s, traffic))),
     }
 }
 

@@ -3,11 +3,11 @@
 //! Requests and responses are byte counts. The client asks, the server answers after its service time; then one side
 //! closes first, and the other when it has read the end of the stream.
 
-use super::effects::{Booked, Effect};
+use super::effects::{AppTimer, Booked, Effect};
 use super::end::Desk;
 use crate::errno::{Call, Errno};
 use crate::scenario::{CloseHow, OtherSide, Side};
-use crate::tcp::{AlarmChange, Input, Notice};
+use crate::tcp::{Input, Notice};
 use crate::time::Span;
 
 /// What an application's timer is for.
@@ -15,6 +15,8 @@ use crate::time::Span;
 enum Purpose {
     /// The client's patience with connect() ends.
     GiveUp,
+    /// The client's patience with the server ends.
+    Impatient,
     /// The server has its answer ready.
     Answer,
     /// The client asks again.
@@ -23,7 +25,7 @@ enum Purpose {
     CloseFirst,
     /// The other side closes.
     CloseOther,
-    /// A pooled connection has been idle too long.
+    /// A connection has been idle too long between two requests.
     Idle,
 }
 
@@ -48,9 +50,13 @@ pub struct Application {
     expect: u32,
     /// Bytes of the outgoing message not yet taken by the socket.
     unsent: u32,
-    /// Requests answered.
+    /// Requests answered; 1 if there is no end of them.
     served: u32,
     connected: bool,
+    /// The client waits for an answer, or for the greeting before it asks.
+    asking: bool,
+    /// The greeting has been sent, or has come.
+    greeted: bool,
     timer: Option<Purpose>,
     status: Status,
 }
@@ -64,6 +70,8 @@ impl Application {
             unsent: 0,
             served: 0,
             connected: false,
+            asking: false,
+            greeted: false,
             timer: None,
             status: Status::Running,
         }
@@ -102,7 +110,35 @@ impl Application {
         if desk.spec.requests_per_connection == 0 {
             return self.finished_all(desk);
         }
+        if desk.spec.greeting > 0 {
+            self.unsent = desk.spec.greeting;
+            self.write(desk);
+        }
+        if self.expect == 0 {
+            self.serve(desk);
+        }
         self.read(desk);
+    }
+
+    /// What the server answers is ready. The connection may have ended meanwhile.
+    pub(super) fn answer_ready(&mut self, desk: &mut Desk<'_, '_>) {
+        if self.timer == Some(Purpose::Answer) {
+            self.timer = None;
+            self.go_on_serving(desk);
+        }
+    }
+
+    /// The server answers. A thread that has not looked meanwhile reads what has come.
+    fn go_on_serving(&mut self, desk: &mut Desk<'_, '_>) {
+        self.answer(desk);
+        if desk.spec.server_blocks {
+            self.read(desk);
+        }
+    }
+
+    /// The connection is not wanted any longer.
+    pub(super) fn dismiss(&mut self, desk: &mut Desk<'_, '_>) {
+        self.close(desk, Input::Close);
     }
 
     /// A pooled connection gets another request.
@@ -134,7 +170,11 @@ impl Application {
                 self.close(desk, Input::Close);
                 self.status = Status::Failed;
             }
-            Purpose::Answer => self.answer(desk),
+            Purpose::Impatient => {
+                book(desk, Booked::Failed(Call::Recv, Errno::Timeout));
+                self.close(desk, Input::Close);
+            }
+            Purpose::Answer => self.go_on_serving(desk),
             Purpose::Ask => self.ask(desk),
             Purpose::CloseFirst => self.close_first(desk),
             Purpose::CloseOther | Purpose::Idle => self.close(desk, Input::Close),
@@ -143,12 +183,18 @@ impl Application {
 
     fn set_timer(&mut self, desk: &mut Desk<'_, '_>, after: Span, purpose: Purpose) {
         self.timer = Some(purpose);
-        desk.fx.app_timer = AlarmChange::Armed(after);
+        desk.fx.app_timer = AppTimer::Armed(after);
+    }
+
+    /// A timer for a time that is not the same each time: the driver knows it.
+    fn set_drawn_timer(&mut self, desk: &mut Desk<'_, '_>, timer: AppTimer, purpose: Purpose) {
+        self.timer = Some(purpose);
+        desk.fx.app_timer = timer;
     }
 
     fn stop_timer(&mut self, desk: &mut Desk<'_, '_>) {
         if self.timer.take().is_some() {
-            desk.fx.app_timer = AlarmChange::Stopped;
+            desk.fx.app_timer = AppTimer::Stopped;
         }
     }
 
@@ -163,10 +209,26 @@ impl Application {
             book(desk, Booked::Completed);
             return self.finished_all(desk);
         }
+        if desk.spec.greeting > 0 {
+            self.asking = true;
+            self.expect = desk.spec.greeting;
+            return self.be_patient(desk);
+        }
         self.ask(desk);
     }
 
+    fn be_patient(&mut self, desk: &mut Desk<'_, '_>) {
+        if desk.spec.response_timeout != Span::MAX {
+            self.set_timer(desk, desk.spec.response_timeout, Purpose::Impatient);
+        }
+    }
+
     fn ask(&mut self, desk: &mut Desk<'_, '_>) {
+        if self.served > 0 && desk.spec.pool.is_none() {
+            book(desk, Booked::Asked);
+        }
+        self.asking = true;
+        self.be_patient(desk);
         self.expect = desk.spec.response;
         self.unsent = desk.spec.request;
         self.write(desk);
@@ -175,8 +237,16 @@ impl Application {
     fn answer(&mut self, desk: &mut Desk<'_, '_>) {
         self.expect = desk.spec.request;
         self.unsent = desk.spec.response;
-        self.served += 1;
+        self.count_served(desk);
         self.write(desk);
+        if desk.spec.server_idle_timeout != Span::MAX && self.is_open() && self.timer.is_none() {
+            self.set_timer(desk, desk.spec.server_idle_timeout, Purpose::Idle);
+        }
+    }
+
+    /// Without an end nobody counts: every answer of a connection is then like every other.
+    fn count_served(&mut self, desk: &Desk<'_, '_>) {
+        self.served = if desk.spec.requests_per_connection == u32::MAX { 1 } else { self.served + 1 };
     }
 
     /// Sends what the socket will take.
@@ -191,11 +261,18 @@ impl Application {
         if self.side == Side::Server && self.served == desk.spec.requests_per_connection {
             self.finished_all(desk);
         }
+        // A message without an answer is done when it is sent.
+        if self.side == Side::Client && self.asking && self.expect == 0 {
+            self.answered(desk);
+        }
     }
 
     /// Reads what there is, to the end of the stream if it has come.
     fn read(&mut self, desk: &mut Desk<'_, '_>) {
         while self.is_open() {
+            if desk.spec.server_blocks && self.timer == Some(Purpose::Answer) {
+                return;
+            }
             match desk.call(Input::Recv { len: u32::MAX }) {
                 Ok(0) => return self.on_end_of_stream(desk),
                 Ok(bytes) => self.take(desk, bytes),
@@ -210,6 +287,7 @@ impl Application {
         desk.spec.how == CloseHow::Unread
             && self.side == Side::Client
             && self.expect > 0
+            && (desk.spec.greeting == 0 || self.greeted)
             && self.served + 1 == desk.spec.requests_per_connection
     }
 
@@ -218,21 +296,43 @@ impl Application {
         if self.expect == 0 {
             return;
         }
+        if self.side == Side::Server && self.timer == Some(Purpose::Idle) {
+            self.stop_timer(desk);
+        }
         self.expect -= bytes.min(self.expect);
         if self.expect > 0 {
             return;
         }
         match self.side {
-            Side::Server if desk.spec.service_time == Span::ZERO => self.answer(desk),
-            Side::Server => self.set_timer(desk, desk.spec.service_time, Purpose::Answer),
+            Side::Server => self.serve(desk),
+            Side::Client if desk.spec.greeting > 0 && !self.greeted => {
+                self.greeted = true;
+                self.ask(desk);
+            }
             Side::Client => self.answered(desk),
+        }
+    }
+
+    /// The server has a request.
+    fn serve(&mut self, desk: &mut Desk<'_, '_>) {
+        match desk.spec.service_time.always() {
+            Some(time) if !desk.spec.served_elsewhere => {
+                if time == Span::ZERO {
+                    self.answer(desk);
+                } else {
+                    self.set_timer(desk, time, Purpose::Answer);
+                }
+            }
+            _ => self.set_drawn_timer(desk, AppTimer::Service, Purpose::Answer),
         }
     }
 
     /// The client has its response.
     fn answered(&mut self, desk: &mut Desk<'_, '_>) {
-        self.served += 1;
+        self.count_served(desk);
         self.expect = 0;
+        self.asking = false;
+        self.stop_timer(desk);
         book(desk, Booked::Answered);
         if self.served == desk.spec.requests_per_connection {
             book(desk, Booked::Completed);
@@ -242,10 +342,12 @@ impl Application {
             if pool.idle_timeout != Span::MAX {
                 self.set_timer(desk, pool.idle_timeout, Purpose::Idle);
             }
-        } else if desk.spec.think_time == Span::ZERO {
-            self.ask(desk);
         } else {
-            self.set_timer(desk, desk.spec.think_time, Purpose::Ask);
+            match desk.spec.think_time.always() {
+                Some(Span::ZERO) => self.ask(desk),
+                Some(time) => self.set_timer(desk, time, Purpose::Ask),
+                None => self.set_drawn_timer(desk, AppTimer::Think, Purpose::Ask),
+            }
         }
     }
 
@@ -275,6 +377,10 @@ impl Application {
 
     fn on_end_of_stream(&mut self, desk: &mut Desk<'_, '_>) {
         self.stop_timer(desk);
+        if self.asking {
+            self.asking = false;
+            book(desk, Booked::Failed(Call::Recv, Errno::Eof));
+        }
         if desk.spec.first == self.side {
             return self.close(desk, Input::Close);
         }

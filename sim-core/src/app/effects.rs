@@ -2,7 +2,8 @@
 
 use crate::counter::Counter;
 use crate::errno::{Call, Errno};
-use crate::tcp::{AlarmChange, Notes, Notice, Out, Segment, State, TimeWait, TimerKind, Why};
+use crate::tcp::{Notes, Notice, Out, Segment, State, TimeWait, TimerKind, Why};
+use crate::time::Span;
 
 /// Something finite that had no room for this connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +19,8 @@ pub enum Scarce {
 pub enum Booked {
     /// connect() succeeded.
     Connected,
+    /// Another request of the same connection is asked.
+    Asked,
     /// A response has arrived in full.
     Answered,
     /// The last response has arrived.
@@ -56,6 +59,22 @@ pub enum Effect {
     TimeWait(TimeWait),
 }
 
+/// What becomes of the application's timer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AppTimer {
+    /// It stays as it is.
+    #[default]
+    Kept,
+    /// It no longer runs.
+    Stopped,
+    /// It runs for so long.
+    Armed(Span),
+    /// It runs for a pause of the client that the driver draws.
+    Think,
+    /// The server has a request; the driver says when the answer is ready ([`super::Cause::Answer`]).
+    Service,
+}
+
 /// The effects of one step. The driver owns one and reuses it, so that a step allocates nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Effects {
@@ -64,7 +83,7 @@ pub struct Effects {
     /// Kernel counters that moved.
     pub counters: Vec<Counter>,
     /// The application's timer.
-    pub app_timer: AlarmChange,
+    pub app_timer: AppTimer,
     /// What the step says about itself.
     pub notes: Notes,
     /// What the application is to be told, oldest first; the first `told` it knows already.
@@ -79,7 +98,7 @@ impl Effects {
     pub fn clear(&mut self) {
         self.list.clear();
         self.counters.clear();
-        self.app_timer = AlarmChange::Kept;
+        self.app_timer = AppTimer::Kept;
         self.notes = Notes::default();
         self.notices.clear();
         self.told = 0;

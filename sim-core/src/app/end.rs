@@ -32,6 +32,10 @@ pub enum Cause<'a> {
     Accepted,
     /// An idle client of a pool gets another request.
     NextRequest,
+    /// What the server answers is ready.
+    Answer,
+    /// The application closes: an idle client of a pool that is one too many, or a proxy without an answer.
+    Close,
 }
 
 /// What a step came to for the application.
@@ -151,6 +155,8 @@ impl End {
                 self.act(around, Application::begin_serving);
             }
             Cause::NextRequest => self.act(around, Application::next_request),
+            Cause::Answer => self.act(around, Application::answer_ready),
+            Cause::Close => self.act(around, Application::dismiss),
         }
         self.verdict(was_idle)
     }

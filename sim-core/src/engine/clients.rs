@@ -5,59 +5,76 @@ use super::queue::{LaneId, Queue};
 use super::record::Sink;
 use super::world::World;
 use crate::app::{Around, Cause, Effects, End, Form, Lesson, Memory, Verdict};
-use crate::host::{Attempt, Conn, Opened};
+use crate::host::{Attempt, Conn, Job, Opened};
 use crate::ids::{HostId, Key, TrafficId};
 use crate::net::Path;
-use crate::scenario::{OnError, Traffic};
+use crate::scenario::Traffic;
 use crate::tcp::{ConnectParams, Cx, Endpoint, Secrets};
 use crate::time::{Span, Time};
 use crate::traffic::Attempted;
 
 impl<Q: Queue, S: Sink> World<Q, S> {
-    /// A connection is wanted; with a pool, a request.
+    /// A request is wanted.
     pub(super) fn on_arrival(&mut self, id: TrafficId) {
         self.next_arrival(id);
-        let source = &self.sources[id.index()];
-        match source.spec.pool {
-            None => self.start(id, source.tries()),
-            Some(pool) => self.pooled_request(id, pool.size),
-        }
+        self.want(id);
     }
 
-    /// Gives a request to an idle connection, a new one, or the queue.
-    fn pooled_request(&mut self, id: TrafficId, size: u32) {
-        let host = self.sources[id.index()].spec.from;
+    /// A source wants a request.
+    pub(super) fn want(&mut self, id: TrafficId) {
+        let job = self.sources[id.index()].job(self.now);
+        self.want_job(id, job);
+    }
+
+    pub(super) fn want_job(&mut self, id: TrafficId, job: Job) {
+        self.books[id.index()].requested.add(self.now);
+        self.place(id, job);
+    }
+
+    /// Gives a request to a new connection; with a pool, to an idle one, a new one, or the queue.
+    fn place(&mut self, id: TrafficId, mut job: Job) {
+        let source = &mut self.sources[id.index()];
+        let Some(spec) = source.spec.pool else { return self.start(id, job) };
+        let host = source.spec.from;
         while let Some(key) = self.sources[id.index()].pool.idle.pop() {
-            let conn = self.hosts[host.index()].tables.conns.get(key);
-            if conn.is_some_and(|conn| conn.view.idle) {
+            let conn = self.hosts[host.index()].tables.conns.get_mut(key);
+            if let Some(conn) = conn.filter(|conn| conn.view.idle) {
+                conn.job = job;
                 return self.step(host, key, Cause::NextRequest);
             }
         }
-        let source = &mut self.sources[id.index()];
-        if source.pool.open < size {
-            source.pool.open += 1;
-            let tries = source.tries();
-            self.start(id, tries);
+        let pool = &mut self.sources[id.index()].pool;
+        if pool.open.now < u64::from(spec.size) {
+            pool.open.up(self.now);
+            job.placed = true;
+            self.start(id, job);
         } else {
-            source.pool.waiting += 1;
+            pool.refused.add(self.now);
+            pool.waiting.push_back(job);
         }
     }
 
     /// Queues the start of a worker, unless that is too late.
     pub(super) fn employ(&mut self, id: TrafficId, at: Time) {
         if at < self.sources[id.index()].spec.stop {
-            self.enlist(id, at);
+            self.queue.push(LaneId::NONE, at, Event::Work(id));
         }
     }
 
-    /// Queues the start of a new client.
-    fn enlist(&mut self, id: TrafficId, at: Time) {
-        let tries = self.sources[id.index()].tries();
-        self.queue.push(LaneId::NONE, at, Event::Start(id, tries));
+    /// Queues a request that goes on at that time.
+    fn enlist(&mut self, id: TrafficId, at: Time, job: Job) {
+        let key = self.sources[id.index()].jobs.insert(job);
+        self.queue.push(LaneId::NONE, at, Event::Start(id, key));
+    }
+
+    /// A request goes on that was queued.
+    pub(super) fn go_on(&mut self, id: TrafficId, key: Key) {
+        let Some(job) = self.sources[id.index()].jobs.remove(key) else { return };
+        if job.placed { self.start(id, job) } else { self.place(id, job) }
     }
 
     /// A client makes its attempt.
-    pub(super) fn start(&mut self, id: TrafficId, tries_left: u32) {
+    fn start(&mut self, id: TrafficId, job: Job) {
         let World { sources, hosts, fx, now, books, net, .. } = self;
         let source = &mut sources[id.index()];
         let host = source.spec.from;
@@ -66,16 +83,16 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let path = net.path(host, to.addr);
         fx.clear();
         match hosts[host.index()].open(*now, (from, to), port, fx) {
-            Ok(opened) => self.connect(host, opened, attempt, (path, tries_left)),
+            Ok(opened) => self.connect(host, opened, attempt, (path, job)),
             Err((call, errno)) => {
                 books[id.index()].fail(*now, call, errno);
-                self.on_failed(id, tries_left);
+                self.on_failed(id, job);
             }
         }
     }
 
     /// connect(), once it has what it needs.
-    fn connect(&mut self, host: HostId, opened: Opened, attempt: Attempt, rest: (Path, u32)) {
+    fn connect(&mut self, host: HostId, opened: Opened, attempt: Attempt, rest: (Path, Job)) {
         let World { sources, hosts, fx, now, memory, .. } = self;
         let here = &mut hosts[host.index()];
         let clocks = here.clocks(*now);
@@ -110,8 +127,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             let view = whole.view();
             (Form::Whole(whole), view)
         });
-        let (path, tries_left) = rest;
-        let conn = Conn { dest, owner, tries_left, ..Conn::new(*now, tuple, attempt, path, end) };
+        let (path, job) = rest;
+        let conn = Conn { dest, owner, job, ..Conn::new(*now, tuple, attempt, path, end) };
         let key = here.insert_client(conn);
         match recalled {
             Some(recalled) => self.carry_out_recalled(host, key, &recalled),
@@ -143,9 +160,20 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     pub(super) fn accept(&mut self, host: HostId, listener: u16) {
         loop {
             let here = &mut self.hosts[host.index()];
-            let every = here.listeners[listener as usize].spec.accept_every;
-            here.listeners[listener as usize].accept_queued = false;
+            let listen = &mut here.listeners[listener as usize];
+            let every = listen.spec.accept_every;
+            listen.accept_queued = false;
+            if listen.open.now >= u64::from(listen.spec.connections) {
+                if listen.has_ready() {
+                    listen.threads_refused.add(self.now);
+                }
+                break;
+            }
             let Ok(key) = here.accept(self.now, listener) else { break };
+            let listen = &mut self.hosts[host.index()].listeners[listener as usize];
+            if listen.spec.connections < u32::MAX {
+                listen.open.up(self.now);
+            }
             self.step(host, key, Cause::Accepted);
             if every != Span::ZERO {
                 let listen = &mut self.hosts[host.index()].listeners[listener as usize];
@@ -158,40 +186,94 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// A connection of a pool has become free for another request.
     pub(super) fn on_idle(&mut self, id: TrafficId, host: HostId, key: Key) {
-        let pool = &mut self.sources[id.index()].pool;
-        if pool.waiting > 0 {
-            pool.waiting -= 1;
-            self.step(host, key, Cause::NextRequest);
-        } else {
-            pool.idle.push(key);
-        }
-    }
-
-    /// An attempt has failed: another one, if the source tries again.
-    pub(super) fn on_failed(&mut self, id: TrafficId, tries_left: u32) {
-        if let OnError::Retry { after, .. } = self.sources[id.index()].spec.on_error
-            && tries_left > 0
-        {
-            let again = Event::Start(id, tries_left - 1);
-            return self.queue.push(LaneId::NONE, self.now + after, again);
-        }
-        self.on_done(id, true);
-    }
-
-    /// A client is through. A worker begins anew; a pool opens another connection if requests wait.
-    pub(super) fn on_done(&mut self, id: TrafficId, failed: bool) {
+        let Some(conn) = self.hosts[host.index()].tables.conns.get_mut(key) else { return };
         let source = &mut self.sources[id.index()];
-        if source.workers().is_some() {
-            let pause = source.worker_pause(failed);
-            return self.employ(id, self.now + pause);
+        let Some(spec) = source.spec.pool else { return };
+        if let Some(job) = source.pool.waiting.pop_front() {
+            conn.job = job;
+            return self.step(host, key, Cause::NextRequest);
         }
-        if source.spec.pool.is_some() {
-            source.pool.open = source.pool.open.saturating_sub(1);
-            if source.pool.waiting > 0 {
-                source.pool.waiting -= 1;
-                source.pool.open += 1;
-                self.enlist(id, self.now);
+        if self.now.since(conn.began) >= spec.lifetime || self.count_idle(id, host) >= spec.idle {
+            return self.step(host, key, Cause::Close);
+        }
+        self.sources[id.index()].pool.idle.push(key);
+    }
+
+    /// How many connections of a pool are idle, but for one that is just becoming so. Those that have gone leave the list
+    /// when it would pass its limit, or be mostly of them.
+    fn count_idle(&mut self, id: TrafficId, host: HostId) -> u32 {
+        let World { sources, hosts, .. } = self;
+        let source = &mut sources[id.index()];
+        let (pool, most) = (&mut source.pool, source.spec.pool.map_or(0, |spec| spec.idle));
+        let listed = pool.idle.len();
+        if listed >= most as usize || listed > 2 * pool.open.now as usize + 16 {
+            let conns = &hosts[host.index()].tables.conns;
+            pool.idle.retain(|&key| conns.get(key).is_some_and(|conn| conn.view.idle));
+        }
+        pool.idle.len() as u32
+    }
+
+    /// A connection of a pool has ended, or never came to be: the place is free for a request that waits.
+    fn free_place(&mut self, id: TrafficId) {
+        let pool = &mut self.sources[id.index()].pool;
+        match pool.waiting.pop_front() {
+            Some(job) => self.enlist(id, self.now, Job { placed: true, ..job }),
+            None => pool.open.down(),
+        }
+    }
+
+    /// A request was answered: a proxy answers its own client, and a worker with a pool thinks about its next one.
+    pub(super) fn on_answered(&mut self, id: TrafficId, job: &Job) {
+        if let Some((host, key)) = job.front {
+            self.queue.push(LaneId::NONE, self.now, Event::Answer(host, key));
+        }
+        let source = &mut self.sources[id.index()];
+        if source.spec.pool.is_some() && source.workers().is_some() {
+            let think = source.spec.think_time.draw(&mut source.think);
+            self.employ(id, self.now + think);
+        }
+    }
+
+    /// An attempt has failed, or its connection ended before the answer: another one, if the source tries again.
+    pub(super) fn on_failed(&mut self, id: TrafficId, job: Job) {
+        if self.sources[id.index()].spec.pool.is_some() {
+            self.free_place(id);
+        }
+        if let Some(pause) = self.sources[id.index()].retry_pause(job.tries_left) {
+            let again = Job { tries_left: job.tries_left - 1, placed: false, ..job };
+            return self.enlist(id, self.now + pause, again);
+        }
+        self.give_up(id, &job, true);
+    }
+
+    /// A request is given up. A worker begins anew.
+    fn give_up(&mut self, id: TrafficId, job: &Job, pausing: bool) {
+        self.books[id.index()].abandoned.add(self.now);
+        if let Some((host, key)) = job.front {
+            self.queue.push(LaneId::NONE, self.now, Event::Refuse(host, key));
+        }
+        let source = &self.sources[id.index()];
+        if source.workers().is_some() {
+            let pause = source.worker_pause(pausing);
+            self.employ(id, self.now + pause);
+        }
+    }
+
+    /// A client has closed. A worker without a pool begins anew.
+    pub(super) fn on_done(&mut self, id: TrafficId, job: Job) {
+        let source = &self.sources[id.index()];
+        let pooled = source.spec.pool.is_some();
+        if job.open {
+            // The connection ended before the answer.
+            if pooled || job.tries_left > 0 {
+                return self.on_failed(id, job);
             }
+            return self.give_up(id, &job, false);
+        }
+        if pooled {
+            self.free_place(id);
+        } else if source.workers().is_some() {
+            self.employ(id, self.now);
         }
     }
 }

@@ -5,16 +5,17 @@ use super::queue::Queue;
 use super::record::{Move, Record, Sink, Whose, digest_move};
 use super::world::World;
 use crate::app::{
-    Around, Booked, Cause, Effect, End, Form, Lesson, Memory, Recalled, Taken, Verdict, at_moment,
+    AppTimer, Around, Booked, Cause, Effect, End, Form, Lesson, Memory, Recalled, Taken, Verdict, at_moment,
 };
 use crate::counter::Counter;
 use crate::host::ports::{DestId, Owner};
-use crate::host::{Conn, Hint, Host, NewMini, Packet, Place, Timed};
+use crate::host::{Conn, Hint, Host, Job, NewMini, Packet, Place, Timed};
 use crate::ids::{HostId, Key};
 use crate::net::Path;
 use crate::order::{Rank, Woken};
+use crate::record::SynLoss;
 use crate::socket::{self, Next, SocketMut};
-use crate::tcp::{AlarmChange, Cx, Secrets, Segment, State, TimeWait};
+use crate::tcp::{Cx, Flags, Secrets, Segment, State, TimeWait};
 use crate::time::Time;
 
 /// What a connection's effects need to know of it.
@@ -67,8 +68,32 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.fx.clear();
         let World { hosts, queue, fx, now, .. } = self;
         let arrived = hosts[host.index()].receive(*now, packet, path, place, || queue.ticket(), fx);
+        if packet.seg.flags.has(Flags::SYN) && !packet.seg.flags.has(Flags::ACK) {
+            self.syn_came(host, packet, place);
+        }
         self.carry_out_loose(&Whose { host, tuple, attempt: packet.attempt }, path, packet.from);
         self.after(host, arrived, true);
+    }
+
+    /// A SYN has come to a host: if it was neither taken nor refused in so many words, that is booked.
+    fn syn_came(&mut self, host: HostId, packet: &Packet, place: Option<Place>) {
+        let answered = |effect: &Effect| match effect {
+            Effect::Segment(seg) => {
+                seg.flags.has(Flags::SYN) || (place.is_none() && seg.flags.has(Flags::RST))
+            }
+            _ => false,
+        };
+        if self.fx.list.iter().any(answered) {
+            return;
+        }
+        let why = match place {
+            Some(Place::Row(_)) => SynLoss::TimeWait(host),
+            None => SynLoss::Listener(host, packet.tuple.remote.port),
+            Some(_) => return,
+        };
+        if let Some(book) = self.books.get_mut(packet.attempt.traffic.index()) {
+            book.lose_syn(why);
+        }
     }
 
     /// A segment for a request: whether it completes the handshake in a way that was learnt, or is now.
@@ -290,7 +315,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let host = doer.whose.host;
         match effect {
             Effect::Moved { from, to, last } => self.moved(&doer.whose, *from, *to, *last),
-            Effect::Booked(booked) => self.book(&doer.whose, *booked, doer.began),
+            Effect::Booked(booked) => self.book(doer, *booked),
             Effect::DescriptorClosed => {
                 let acceptable = &mut self.acceptable;
                 let again = |listener| acceptable.push((host, listener));
@@ -303,21 +328,30 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// What is left to do after a step: timers, the application's end, the end's end.
     #[inline]
-    fn finish(&mut self, doer: &Doer, armed: bool, app_timer: AlarmChange, verdict: Verdict) {
+    fn finish(&mut self, doer: &Doer, armed: bool, app_timer: AppTimer, verdict: Verdict) {
         let (host, key) = (doer.whose.host, doer.key);
         let here = &mut self.hosts[host.index()];
         let Some(conn) = here.tables.conns.get_mut(key) else { return };
-        let (id, tries_left) = (conn.attempt.traffic, conn.tries_left);
+        let id = conn.attempt.traffic;
         match app_timer {
-            AlarmChange::Kept => {}
-            AlarmChange::Stopped => conn.app_due = Time::NEVER,
-            AlarmChange::Armed(after) => conn.app_due = self.now + after,
+            AppTimer::Kept => {}
+            AppTimer::Stopped | AppTimer::Service => conn.app_due = Time::NEVER,
+            AppTimer::Armed(after) => conn.app_due = self.now + after,
+            AppTimer::Think => {
+                let source = &mut self.sources[id.index()];
+                conn.app_due = self.now + source.spec.think_time.draw(&mut source.think);
+            }
+        }
+        let mut job = Job::NONE;
+        if matches!(verdict, Verdict::ClientDone | Verdict::ClientFailed) {
+            job = conn.job;
+            conn.job.open = false;
         }
         if conn.view.over {
             here.tables.conns.remove(key);
             here.account_later();
         } else {
-            if matches!(app_timer, AlarmChange::Armed(_)) {
+            if matches!(app_timer, AppTimer::Armed(_) | AppTimer::Think) {
                 self.arm_app(host, key);
             }
             if armed {
@@ -325,11 +359,15 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             }
         }
         self.hosts[host.index()].account_now(self.now);
+        if app_timer == AppTimer::Service {
+            self.serve(host, key);
+        }
         match verdict {
-            Verdict::GoesOn | Verdict::ServerDone => {}
+            Verdict::GoesOn => {}
+            Verdict::ServerDone => self.server_done(host, doer.whose.tuple.local.port),
             Verdict::Idle => self.on_idle(id, host, key),
-            Verdict::ClientDone => self.on_done(id, false),
-            Verdict::ClientFailed => self.on_failed(id, tries_left),
+            Verdict::ClientDone => self.on_done(id, job),
+            Verdict::ClientFailed => self.on_failed(id, job),
         }
     }
 
@@ -372,8 +410,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.record(|| Record::Moved(*whose, Move { from, to, last }));
     }
 
-    fn book(&mut self, whose: &Whose, booked: Booked, began: Time) {
-        let book = &mut self.books[whose.attempt.traffic.index()];
+    fn book(&mut self, doer: &Doer, booked: Booked) {
+        let (id, began) = (doer.whose.attempt.traffic, doer.began);
+        let book = &mut self.books[id.index()];
         match booked {
             Booked::Connected => {
                 book.connected.add(self.now);
@@ -383,7 +422,22 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                     book.recovered = Some(self.now);
                 }
             }
-            Booked::Answered => book.answered += 1,
+            Booked::Asked => {
+                book.requested.add(self.now);
+                if let Some(conn) = self.hosts[doer.whose.host.index()].tables.conns.get_mut(doer.key) {
+                    conn.job = Job { front: None, ..Job::new(self.now, conn.job.tries_left) };
+                }
+            }
+            Booked::Answered => {
+                book.answered.add(self.now);
+                let Some(conn) = self.hosts[doer.whose.host.index()].tables.conns.get_mut(doer.key) else {
+                    return;
+                };
+                conn.job.open = false;
+                let job = conn.job;
+                book.request_latency.add(self.now.since(job.wanted));
+                self.on_answered(id, &job);
+            }
             Booked::Completed => book.completed.add(self.now),
             Booked::Failed(call, errno) => book.fail(self.now, call, errno),
         }

@@ -17,8 +17,16 @@ pub enum Event {
     Arrival(TrafficId),
     /// An application's own timer may be due.
     App(HostId, Key),
-    /// A client of a source starts, or starts again, with so many retries left.
-    Start(TrafficId, u32),
+    /// A worker of a source wants its next request.
+    Work(TrafficId),
+    /// A request of a source goes on: it is tried again, or has got a place in the pool.
+    Start(TrafficId, Key),
+    /// A worker of the application behind a listener is through with the request of a connection.
+    Served(HostId, u16, Key),
+    /// The answer to the request of a connection is ready.
+    Answer(HostId, Key),
+    /// There will be no answer to the request of a connection: the server closes.
+    Refuse(HostId, Key),
     /// The application behind a listener may accept.
     Accept(HostId, u16),
     /// Conntrack's garbage collection.

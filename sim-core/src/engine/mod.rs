@@ -6,6 +6,7 @@ pub mod event;
 pub mod queue;
 pub mod record;
 mod series;
+mod service;
 mod summary;
 mod wire;
 mod world;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::errno::Errno;
 use crate::host::Host;
 use crate::ids::{HostId, TrafficId};
-use crate::record::{Series, TrafficSummary};
-use crate::scenario::{Limit, Metric, Outcome};
+use crate::record::{Histogram, Series, TrafficSummary};
+use crate::scenario::{Limit, Metric, Outcome, Timing};
 use crate::tcp::State;
 use crate::time::{Span, Time};
+use crate::traffic::Source;
 
 /// Takes the rows of a run.
 #[derive(Clone, Debug)]
@@ -16,20 +17,30 @@ pub(super) struct Sampler {
     series: Series,
     /// Time of the next row.
     pub(super) next: Time,
+    /// What was timed before the last row.
+    timed: BTreeMap<(TrafficId, Timing), Histogram>,
 }
+
+/// Quantiles that are followed, per mille.
+const QUANTILES: [u16; 2] = [500, 990];
 
 impl Sampler {
     pub(super) fn new(interval: Span) -> Sampler {
-        Sampler { series: Series { interval, ..Series::default() }, next: Time::ZERO }
+        Sampler { series: Series { interval, ..Series::default() }, next: Time::ZERO, timed: BTreeMap::new() }
     }
 
     /// Takes one row.
-    pub(super) fn row(&mut self, hosts: &[Host], traffic: &[TrafficSummary]) {
+    pub(super) fn row(&mut self, hosts: &[Host], traffic: &[TrafficSummary], sources: &[Source]) {
         for (i, host) in hosts.iter().enumerate() {
             self.host(HostId(i as u16), host);
         }
         for (i, summary) in traffic.iter().enumerate() {
             self.traffic(TrafficId(i as u16), summary);
+        }
+        for (i, source) in sources.iter().enumerate() {
+            if source.spec.pool.is_some_and(|pool| pool.size < u32::MAX) {
+                self.put(Metric::Used(Limit::Pool(TrafficId(i as u16))), source.pool.open.now);
+            }
         }
         self.series.rows += 1;
         self.next += self.series.interval;
@@ -76,15 +87,45 @@ impl Sampler {
         for listen in &host.listeners {
             self.put(Metric::Used(Limit::AcceptQueue(id, listen.spec.port)), listen.accept_queue.now);
             self.put(Metric::Used(Limit::SynQueue(id, listen.spec.port)), listen.syn_queue.now);
+            if listen.spec.connections < u32::MAX {
+                self.put(Metric::Used(Limit::Threads(id, listen.spec.port)), listen.open.now);
+            }
+            if listen.spec.workers < u32::MAX {
+                self.put(Metric::Used(Limit::Workers(id, listen.spec.port)), listen.working.now);
+            }
         }
     }
 
     fn traffic(&mut self, id: TrafficId, summary: &TrafficSummary) {
-        let mut outcomes = vec![Outcome::Attempted, Outcome::Connected, Outcome::Completed, Outcome::Failed];
+        let mut outcomes = vec![
+            Outcome::Attempted,
+            Outcome::Connected,
+            Outcome::Completed,
+            Outcome::Failed,
+            Outcome::Requested,
+            Outcome::Answered,
+            Outcome::Abandoned,
+        ];
         let errnos: Vec<Errno> = summary.errors.iter().map(|e| e.errno).collect();
         outcomes.extend(Errno::ALL.iter().filter(|e| errnos.contains(e)).map(|&e| Outcome::Error(e)));
         for outcome in outcomes {
             self.put(Metric::Outcome(id, outcome), summary.outcome(outcome).count);
+        }
+        self.latency(id, Timing::Connect, &summary.connect_latency);
+        self.latency(id, Timing::Request, &summary.request_latency);
+    }
+
+    /// The quantiles of what was timed since the last row.
+    fn latency(&mut self, id: TrafficId, timing: Timing, now: &Histogram) {
+        let before = self.timed.entry((id, timing)).or_default();
+        let mut quantiles = [Span::ZERO; QUANTILES.len()];
+        if now.count() > before.count() {
+            let between = now.since(before);
+            quantiles = QUANTILES.map(|q| between.quantile(u32::from(q)).unwrap_or_default());
+            before.clone_from(now);
+        }
+        for (quantile, span) in QUANTILES.into_iter().zip(quantiles) {
+            self.put(Metric::Latency(id, timing, quantile), span.0);
         }
     }
 }

@@ -4,18 +4,16 @@ use super::queue::Queue;
 use super::record::Sink;
 use super::world::World;
 use crate::host::Host;
+use crate::ids::TrafficId;
 use crate::record::{Gauge, LimitSummary, Summary, Tally};
-use crate::scenario::Limit;
+use crate::scenario::{Limit, Listen};
 use crate::tcp::State;
+use crate::time::Time;
 
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// What the run came to.
     pub fn into_summary(mut self) -> Summary {
-        for conn in self.hosts.iter().flat_map(|host| host.tables.conns.iter()) {
-            if conn.view.connecting {
-                self.books[conn.attempt.traffic.index()].pending += 1;
-            }
-        }
+        self.book_waiting();
         for book in &self.books {
             for tally in [book.attempted, book.connected, book.completed, book.failed] {
                 self.digest.traffic([tally.count, tally.last.0, 0, 0, 0, 0]);
@@ -27,6 +25,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             }
         }
         let mut limits: Vec<LimitSummary> = self.hosts.iter().flat_map(limits_of).collect();
+        for (i, source) in self.sources.iter().enumerate() {
+            let size = source.spec.pool.map_or(u32::MAX, |pool| pool.size);
+            if size < u32::MAX {
+                let pool = Limit::Pool(TrafficId(i as u16));
+                limits.push(limit(pool, u64::from(size), source.pool.open, source.pool.refused));
+            }
+        }
         limits.sort_by_key(|l| l.limit);
         Summary {
             digest: self.digest,
@@ -39,6 +44,34 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             hosts: self.hosts.into_iter().map(|host| host.stats).collect(),
             logs: self.logs,
             series: self.sampler.finish(),
+        }
+    }
+}
+
+impl<Q: Queue, S: Sink> World<Q, S> {
+    /// Books what waits at the end: for connect(), for an answer, for a connection of a pool, for the next try.
+    fn book_waiting(&mut self) {
+        for book in &mut self.books {
+            book.waiting.oldest = Time::NEVER;
+        }
+        for conn in self.hosts.iter().flat_map(|host| host.tables.conns.iter()) {
+            let book = &mut self.books[conn.attempt.traffic.index()];
+            book.pending += u64::from(conn.view.connecting);
+            if conn.job.open {
+                let place = if conn.view.connecting {
+                    &mut book.waiting.connecting
+                } else {
+                    &mut book.waiting.unanswered
+                };
+                *place += 1;
+                book.waiting.oldest = book.waiting.oldest.min(conn.job.wanted);
+            }
+        }
+        for (source, book) in self.sources.iter().zip(&mut self.books) {
+            for job in source.pool.waiting.iter().chain(source.jobs.iter()) {
+                book.waiting.queued += 1;
+                book.waiting.oldest = book.waiting.oldest.min(job.wanted);
+            }
         }
     }
 }
@@ -81,6 +114,15 @@ fn limits_of(host: &Host) -> Vec<LimitSummary> {
             listen.accept_refused,
         ));
         limits.push(limit(Limit::SynQueue(id, port), capacity, listen.syn_queue, listen.syn_refused));
+        let Listen { connections, workers, .. } = listen.spec;
+        if connections < u32::MAX {
+            let threads = Limit::Threads(id, port);
+            limits.push(limit(threads, u64::from(connections), listen.open, listen.threads_refused));
+        }
+        if workers < u32::MAX {
+            let busy = Limit::Workers(id, port);
+            limits.push(limit(busy, u64::from(workers), listen.working, listen.workers_refused));
+        }
     }
     if let Some(tracking) = &host.tracking {
         let max = tracking.table.config().max;

@@ -11,7 +11,7 @@ use crate::record::{LogLine, Summary};
 use crate::rng::Ratio;
 use crate::scenario::{
     Arrivals, ClientPort, CloseHow, Host, Limit, Link, Listen, Metric, OnError, OtherSide, Outcome, Pool,
-    Rate, Scenario, Side, Traffic,
+    Rate, Retry, Scenario, Side, Traffic,
 };
 use crate::tcp::State;
 use crate::tcp::config::{TimerModel, TwOverflow, TwReuse};
@@ -53,7 +53,7 @@ fn link(a: u16, b: u16) -> Link {
 
 /// One client, one server, `per_second` connections a second for `seconds`, the client closes first.
 fn scenario(per_second: u64, seconds: u64) -> Scenario {
-    let listen = Listen { port: 80, backlog: 4096, accept_after: Span::ZERO, accept_every: Span::ZERO };
+    let listen = Listen::new(80);
     Scenario {
         title: String::new(),
         teaches: String::new(),
@@ -63,26 +63,11 @@ fn scenario(per_second: u64, seconds: u64) -> Scenario {
         hosts: vec![host("client", &[CLIENT]), Host { listen: vec![listen], ..host("server", &[SERVER]) }],
         links: vec![link(0, 1)],
         traffic: vec![Traffic {
-            name: "web".into(),
-            from: HostId(0),
             source: vec![CLIENT],
             to: vec![WEB],
             arrivals: Arrivals::Constant(Rate { count: per_second, per: Span::from_secs(1) }),
-            start: Time::ZERO,
-            stop: Time::NEVER,
-            request: 200,
-            response: 1000,
-            service_time: Span::from_millis(1),
-            requests_per_connection: 1,
-            think_time: Span::ZERO,
-            hold: Span::ZERO,
-            pool: None,
-            first: Side::Client,
-            how: CloseHow::Graceful,
-            other: OtherSide::CloseAfter(Span::ZERO),
-            port: ClientPort::AUTO,
-            connect_timeout: Span::MAX,
-            on_error: OnError::GiveUp,
+            service_time: Span::from_millis(1).into(),
+            ..Traffic::new("web", HostId(0))
         }],
         expect: Vec::new(),
     }
@@ -237,14 +222,14 @@ fn nobody_listening_is_refused_at_once() {
 #[test]
 fn a_pool_keeps_its_connections() {
     let mut s = scenario(100, 10);
-    s.traffic[0].pool = Some(Pool { size: 5, idle_timeout: Span::MAX });
+    s.traffic[0].pool = Some(Pool::new(5));
     s.traffic[0].requests_per_connection = u32::MAX;
     let summary = run(&s);
     assert_eq!(
         summary.traffic[0].connected.count, 1,
         "one connection is idle whenever the next request comes"
     );
-    assert_eq!(summary.traffic[0].answered, 1000);
+    assert_eq!(summary.traffic[0].answered.count, 1000);
 }
 
 #[test]
@@ -263,7 +248,7 @@ fn retries_are_attempts_of_their_own() {
     let mut s = scenario(1, 5);
     s.hosts[1].listen.clear();
     s.traffic[0].stop = Time(50_000_000);
-    s.traffic[0].on_error = OnError::Retry { after: Span::from_millis(100), times: 3 };
+    s.traffic[0].on_error = OnError::Retry(Retry::new(Span::from_millis(100), 3));
     assert_eq!(run(&s).traffic[0].attempted.count, 4, "`stop` ends arrivals, and a retry is none");
     s.traffic[0].on_error = OnError::GiveUp;
     assert_eq!(run(&s).traffic[0].attempted.count, 1);
@@ -369,9 +354,9 @@ fn the_collector_runs_first_when_the_scenario_says() {
 fn requests_that_wait_for_a_pool_when_arrivals_stop_are_served() {
     let mut s = scenario(10, 30);
     s.traffic[0].arrivals = Arrivals::At(vec![Time::ZERO; 5]);
-    s.traffic[0].service_time = Span::from_secs(1);
+    s.traffic[0].service_time = Span::from_secs(1).into();
     s.traffic[0].stop = Time(500_000_000);
-    s.traffic[0].pool = Some(Pool { size: 1, idle_timeout: Span::MAX });
+    s.traffic[0].pool = Some(Pool::new(1));
     let web = &run(&s).traffic[0];
     assert_eq!((web.attempted.count, web.completed.count, web.failed.count), (5, 5, 0));
 }
@@ -382,7 +367,7 @@ fn a_retry_after_the_last_arrival_is_made_and_a_worker_after_it_is_not() {
     s.hosts[1].listen.clear();
     s.traffic[0].arrivals = Arrivals::At(vec![Time::ZERO]);
     s.traffic[0].stop = Time(500_000_000);
-    s.traffic[0].on_error = OnError::Retry { after: Span::from_secs(1), times: 3 };
+    s.traffic[0].on_error = OnError::Retry(Retry::new(Span::from_secs(1), 3));
     assert_eq!(run(&s).traffic[0].attempted.count, 4);
     s.traffic[0].arrivals = Arrivals::Workers(1);
     assert_eq!(run(&s).traffic[0].attempted.count, 4, "its retries, and then no new turn");

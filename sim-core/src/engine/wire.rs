@@ -7,7 +7,8 @@ use super::world::World;
 use crate::host::{Hint, Packet};
 use crate::ids::HostId;
 use crate::net::Path;
-use crate::tcp::Segment;
+use crate::record::SynLoss;
+use crate::tcp::{Flags, Segment};
 
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// A host sends a segment of its own, along `path`, from the socket at `from` to the peer that may be at `to`.
@@ -84,6 +85,17 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     fn lose(&mut self, host: HostId, why: Lost, packet: &Packet) {
+        if packet.seg.flags.has(Flags::SYN) && !packet.seg.flags.has(Flags::ACK) {
+            let why = match why {
+                Lost::Link => SynLoss::Link,
+                Lost::Conntrack => SynLoss::Conntrack(host),
+                Lost::NoRoute => SynLoss::NoRoute,
+                Lost::Rule => SynLoss::Rule(host),
+            };
+            if let Some(book) = self.books.get_mut(packet.attempt.traffic.index()) {
+                book.lose_syn(why);
+            }
+        }
         self.record_packet(host, packet, |host, packet| Record::Lost(host, why, packet));
     }
 }

@@ -4,7 +4,7 @@ use super::event::{Due, Event};
 use super::queue::{LaneId, Lanes, Queue};
 use super::record::{Record, Sink, Whose, digest_line, digest_packet_record};
 use super::series::Sampler;
-use crate::app::{Effects, Memory};
+use crate::app::{Cause, Effects, Memory};
 use crate::host::{Arrived, Host, Mini, NewMini, Packet, RowId, Timed};
 use crate::ids::{HostId, Key, TrafficId};
 use crate::log::LogLine;
@@ -115,6 +115,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             lost: 0,
             logs: Vec::new(),
         };
+        world.arrange_service(scenario);
         world.begin();
         world
     }
@@ -155,7 +156,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// Takes the rows of the time series that are due before the next event. Whether the end comes first.
     fn paused(&mut self, next: Time) -> bool {
         while self.sampler.next <= next.min(self.end) {
-            self.sampler.row(&self.hosts, &self.books);
+            self.sampler.row(&self.hosts, &self.books, &self.sources);
         }
         self.pause = self.sampler.next.min(self.end);
         if next < self.end {
@@ -225,7 +226,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Event::Request(host, key) => self.wake_request(host, key),
             Event::Arrival(id) => self.on_arrival(id),
             Event::App(host, key) => self.wake_app(host, key),
-            Event::Start(id, tries_left) => self.start(id, tries_left),
+            Event::Work(id) => self.want(id),
+            Event::Start(id, key) => self.go_on(id, key),
+            Event::Served(host, listener, key) => self.served(host, listener, key),
+            Event::Answer(host, key) => self.step(host, key, Cause::Answer),
+            Event::Refuse(host, key) => self.step(host, key, Cause::Close),
             Event::Accept(host, listener) => self.accept(host, listener),
             Event::Gc(host) => self.collect(host),
         }

@@ -33,13 +33,13 @@ pub use index::Place;
 pub use input::{Arrived, Timed};
 pub use minis::{Mini, NewMini};
 pub use packet::{Attempt, Hint, Packet};
-pub use tables::{Conn, Orphan, Pending, Tables};
+pub use tables::{Conn, Job, Orphan, Pending, Tables};
 pub use track::Tracking;
 pub use waiting::{Ending, RowId};
 
 use crate::conntrack::{Conntrack, ConntrackConfig, FIRST_GC};
 use crate::errno::Errno;
-use crate::ids::{HostId, Key};
+use crate::ids::{HostId, Key, TrafficId};
 use crate::record::{Gauge, HostSummary, Tally};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::{self, DropRule, Dropped, Listen};
@@ -67,6 +67,18 @@ pub struct ListenSocket {
     pub accept_queue: Gauge,
     /// SYN queue.
     pub syn_queue: Gauge,
+    /// Accepted connections that are open.
+    pub open: Gauge,
+    /// Connections that waited because the application had all it can have.
+    pub threads_refused: Tally,
+    /// Requests that waited because every worker was busy.
+    pub workers_refused: Tally,
+    /// Requests that wait for a worker, with their source.
+    pub requests: VecDeque<(Key, TrafficId)>,
+    /// Workers that serve a request.
+    pub working: Gauge,
+    /// A proxy: the source whose requests are made for those that come in here.
+    pub behind: Option<TrafficId>,
     /// Handshakes refused by a full accept queue.
     pub accept_refused: Tally,
     /// SYNs that met a full SYN queue.
@@ -84,9 +96,20 @@ impl ListenSocket {
             accept_queued: false,
             accept_queue: Gauge::default(),
             syn_queue: Gauge::default(),
+            open: Gauge::default(),
+            threads_refused: Tally::default(),
+            workers_refused: Tally::default(),
+            requests: VecDeque::new(),
+            working: Gauge::default(),
+            behind: None,
             accept_refused: Tally::default(),
             syn_refused: Tally::default(),
         }
+    }
+
+    /// Whether a connection waits for accept().
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// How many connections either queue holds.
@@ -200,7 +223,7 @@ impl Host {
     }
 
     /// The listening socket on a port, by its place in [`Host::listeners`].
-    fn listener_on(&self, port: u16) -> Option<usize> {
+    pub fn listener_on(&self, port: u16) -> Option<usize> {
         let found = self.by_port.binary_search_by_key(&port, |&(port, _)| port).ok()?;
         Some(usize::from(self.by_port[found].1))
     }

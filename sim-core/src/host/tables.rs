@@ -5,7 +5,7 @@ use super::packet::{Attempt, Hint};
 use super::ports::{DestId, Owner};
 use super::waiting::Waiting;
 use crate::app::{Form, View};
-use crate::ids::{Slab, Tuple};
+use crate::ids::{HostId, Key, Slab, Tuple};
 use crate::net::Path;
 use crate::order::Wake;
 use crate::socket::Request;
@@ -29,8 +29,8 @@ pub struct Conn {
     pub path: Path,
     /// When the attempt began.
     pub began: Time,
-    /// Retries that are left to the client.
-    pub tries_left: u32,
+    /// The request that a client's connection is for.
+    pub job: Job,
     /// The endpoint's timers, as one.
     pub wake: Wake,
     /// When the application's timer is due.
@@ -41,6 +41,31 @@ pub struct Conn {
     pub view: View,
     /// Socket and application.
     pub form: Form,
+}
+
+/// A request on its way: it may wait for a connection, and be tried on several.
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    /// When it was wanted.
+    pub wanted: Time,
+    /// Whether it is neither answered nor given up.
+    pub open: bool,
+    /// Whether a place in its pool is kept for it.
+    pub placed: bool,
+    /// Retries that are left.
+    pub tries_left: u32,
+    /// The server's end that answers when this is answered: of a proxy's own client.
+    pub front: Option<(HostId, Key)>,
+}
+
+impl Job {
+    /// No request.
+    pub const NONE: Job = Job { wanted: Time::ZERO, open: false, placed: false, tries_left: 0, front: None };
+
+    /// A request that is wanted now.
+    pub const fn new(now: Time, tries_left: u32) -> Job {
+        Job { wanted: now, open: true, tries_left, ..Job::NONE }
+    }
 }
 
 impl Conn {
@@ -54,7 +79,7 @@ impl Conn {
             peer: Hint::NONE,
             path,
             began: now,
-            tries_left: 0,
+            job: Job::NONE,
             wake: Wake::default(),
             app_due: Time::NEVER,
             app_wake: Wake::default(),

@@ -68,6 +68,20 @@ impl Histogram {
         Some(Span(self.max))
     }
 
+    /// How many lasted at least so long, but for the histogram's resolution.
+    pub fn at_least(&self, span: Span) -> u64 {
+        self.counts.iter().skip(Self::bucket(span.0)).sum()
+    }
+
+    /// What was counted since `before`, which is this histogram at an earlier time.
+    #[must_use]
+    pub fn since(&self, before: &Histogram) -> Histogram {
+        let earlier = before.counts.iter().copied().chain(core::iter::repeat(0));
+        let counts: Vec<u64> = self.counts.iter().zip(earlier).map(|(now, then)| now - then).collect();
+        let highest = counts.iter().rposition(|&n| n > 0).map_or(0, Self::upper);
+        Histogram { counts, total: self.total - before.total, max: highest.min(self.max) }
+    }
+
     /// Adds the counts of another histogram.
     pub fn merge(&mut self, other: &Histogram) {
         if self.counts.len() < other.counts.len() {

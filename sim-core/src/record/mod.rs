@@ -7,7 +7,8 @@ mod summary;
 pub use digest::Digest;
 pub use histogram::Histogram;
 pub use summary::{
-    ErrorTally, Gauge, HostSummary, LimitSummary, LogSummary, Series, Summary, Tally, TrafficSummary,
+    ErrorTally, Gauge, HostSummary, LimitSummary, LogSummary, Series, Summary, SynLoss, Tally,
+    TrafficSummary, Waiting,
 };
 
 pub use crate::log::LogLine;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{Digest, Histogram, LogLine};
 use crate::counter::Counters;
 use crate::errno::{Call, Errno};
-use crate::scenario::{Limit, Metric, Outcome};
+use crate::ids::HostId;
+use crate::scenario::{Limit, Metric, Outcome, Timing};
 use crate::tcp::State;
 use crate::time::{Span, Time};
 
@@ -95,8 +96,12 @@ pub struct TrafficSummary {
     pub connected: Tally,
     /// Connections on which every request was answered.
     pub completed: Tally,
+    /// Requests that were wanted; one that is tried again counts once.
+    pub requested: Tally,
     /// Requests answered in full.
-    pub answered: u64,
+    pub answered: Tally,
+    /// Requests given up: their last try failed.
+    pub abandoned: Tally,
     /// Attempts that ended in an error, at connect() or later.
     pub failed: Tally,
     /// The errors, by call and errno, in that order.
@@ -105,11 +110,62 @@ pub struct TrafficSummary {
     pub recovered: Option<Time>,
     /// Time from connect() to its success.
     pub connect_latency: Histogram,
+    /// Time from when a request was wanted until it was answered.
+    pub request_latency: Histogram,
+    /// What became of SYNs that were not answered.
+    pub lost_syns: Vec<(SynLoss, u64)>,
     /// Attempts neither connected nor failed at the end of the run.
     pub pending: u64,
+    /// Requests neither answered nor given up at the end of the run.
+    pub waiting: Waiting,
+}
+
+/// Requests that wait at the end of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// For a connection of the pool, or for their next try.
+    pub queued: u64,
+    /// For connect().
+    pub connecting: u64,
+    /// For the answer.
+    pub unanswered: u64,
+    /// When the one that has waited longest was wanted; [`Time::NEVER`] if none waits.
+    pub oldest: Time,
+}
+
+impl Waiting {
+    /// How many wait.
+    pub const fn count(&self) -> u64 {
+        self.queued + self.connecting + self.unanswered
+    }
+}
+
+/// Why a SYN was not answered with SYN,ACK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SynLoss {
+    /// A link lost it.
+    Link,
+    /// Connection tracking dropped it.
+    Conntrack(HostId),
+    /// There was no way to its destination.
+    NoRoute,
+    /// A host dropped it by rule.
+    Rule(HostId),
+    /// It met a TIME_WAIT that it could not reopen.
+    TimeWait(HostId),
+    /// A listener dropped it.
+    Listener(HostId, u16),
 }
 
 impl TrafficSummary {
+    /// Books a SYN that was not answered.
+    pub fn lose_syn(&mut self, why: SynLoss) {
+        match self.lost_syns.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, count)) => *count += 1,
+            None => self.lost_syns.push((why, 1)),
+        }
+    }
+
     /// Books a failure.
     pub fn fail(&mut self, at: Time, call: Call, errno: Errno) {
         self.failed.add(at);
@@ -121,6 +177,14 @@ impl TrafficSummary {
         self.errors[index].tally.add(at);
     }
 
+    /// The latencies of a kind.
+    pub fn latency(&self, timing: Timing) -> &Histogram {
+        match timing {
+            Timing::Connect => &self.connect_latency,
+            Timing::Request => &self.request_latency,
+        }
+    }
+
     /// How often an outcome came.
     pub fn outcome(&self, outcome: Outcome) -> Tally {
         match outcome {
@@ -128,6 +192,9 @@ impl TrafficSummary {
             Outcome::Connected => self.connected,
             Outcome::Completed => self.completed,
             Outcome::Failed => self.failed,
+            Outcome::Requested => self.requested,
+            Outcome::Answered => self.answered,
+            Outcome::Abandoned => self.abandoned,
             Outcome::Error(errno) => {
                 let of = self.errors.iter().filter(|e| e.errno == errno && e.tally.count > 0);
                 of.fold(Tally::default(), |sum, e| sum.merged(e.tally))

@@ -52,7 +52,7 @@ impl Schedule {
                 self.last
             }
             Arrivals::Phases(_) => return self.next_in_phases(),
-            Arrivals::Workers(_) => return None,
+            Arrivals::Workers(_) | Arrivals::Behind(..) => return None,
             Arrivals::At(times) => *times.get(self.count as usize)?,
         };
         self.count += 1;

@@ -1,21 +1,26 @@
 //! One traffic source: its schedule, its turn, its pool.
 
+use std::collections::VecDeque;
+
 use super::Schedule;
-use crate::host::{Attempt, PortRequest};
-use crate::ids::{Addr, Key, SockAddr, TrafficId};
+use crate::host::{Attempt, Job, PortRequest};
+use crate::ids::{Addr, Key, Slab, SockAddr, TrafficId};
+use crate::record::{Gauge, Tally};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::{Arrivals, ClientPort, OnError, Traffic};
-use crate::time::Span;
+use crate::time::{Span, Time};
 
 /// The pool of one source: kept connections and requests that wait for one.
 #[derive(Clone, Debug, Default)]
 pub struct Pool {
     /// Connections that exist or are being opened.
-    pub open: u32,
-    /// Idle connections, the longest idle first; a key that has gone stale is skipped when met.
+    pub open: Gauge,
+    /// Requests that had to wait for a connection.
+    pub refused: Tally,
+    /// Idle connections, the longest idle first.
     pub idle: Vec<Key>,
-    /// Requests that wait.
-    pub waiting: u64,
+    /// Requests that wait, the first first.
+    pub waiting: VecDeque<Job>,
 }
 
 /// What the next attempt is to be.
@@ -40,6 +45,13 @@ pub struct Source {
     pub schedule: Schedule,
     /// Its kept connections.
     pub pool: Pool,
+    /// Requests whose next try is in the future.
+    pub jobs: Slab<Job>,
+    /// Draws service times.
+    pub service: Stream,
+    /// Draws think times.
+    pub think: Stream,
+    retry: Stream,
     id: TrafficId,
     /// Attempts so far: whose turn it is among sources, destinations and fixed ports.
     attempts: u64,
@@ -50,11 +62,15 @@ pub struct Source {
 impl Source {
     /// A source at the beginning.
     pub fn new(spec: &Traffic, id: TrafficId, seed: u64) -> Source {
-        let rng = Stream::new(seed, Purpose::Arrivals, u32::from(id.0));
+        let stream = |purpose| Stream::new(seed, purpose, u32::from(id.0));
         Source {
             spec: spec.clone(),
-            schedule: Schedule::new(spec, rng),
+            schedule: Schedule::new(spec, stream(Purpose::Arrivals)),
             pool: Pool::default(),
+            jobs: Slab::default(),
+            service: stream(Purpose::Service),
+            think: stream(Purpose::Think),
+            retry: stream(Purpose::Retry),
             id,
             attempts: 0,
             turn: (0, 0),
@@ -88,9 +104,35 @@ impl Source {
     /// How often a client tries again after a failure.
     pub fn tries(&self) -> u32 {
         match self.spec.on_error {
-            OnError::Retry { times, .. } => times,
+            OnError::Retry(retry) => retry.times,
             OnError::GiveUp => 0,
         }
+    }
+
+    /// A new request.
+    pub fn job(&self, now: Time) -> Job {
+        Job::new(now, self.tries())
+    }
+
+    /// How long a request waits before its next try, if there is one: back-off and jitter.
+    pub fn retry_pause(&mut self, tries_left: u32) -> Option<Span> {
+        let OnError::Retry(retry) = self.spec.on_error else { return None };
+        if tries_left == 0 {
+            return None;
+        }
+        let longest = retry.at_most.max(retry.after);
+        let mut pause = retry.after;
+        for _ in tries_left..retry.times {
+            if retry.factor == 1 || pause >= longest {
+                break;
+            }
+            pause = Span(pause.0.saturating_mul(u64::from(retry.factor))).min(longest);
+        }
+        if retry.jitter.num > 0 {
+            let share = u128::from(pause.0) * u128::from(retry.jitter.num) / u128::from(retry.jitter.den);
+            pause = pause - Span(self.retry.below(share as u64 + 1));
+        }
+        Some(pause)
     }
 
     /// How many workers there are, if they are what drives it.
@@ -104,7 +146,7 @@ impl Source {
         const PAUSE: Span = Span::from_millis(50);
         match (failed, self.spec.on_error) {
             (false, _) => Span::ZERO,
-            (true, OnError::Retry { after, .. }) => after.max(Span::from_millis(1)),
+            (true, OnError::Retry(retry)) => retry.after.max(Span::from_millis(1)),
             (true, OnError::GiveUp) => PAUSE,
         }
     }

@@ -77,6 +77,8 @@ struct Around<'a> {
     delay: Span,
     /// Nothing gets through to some destination, or some host drops what it chooses.
     lost: bool,
+    /// Requests that are wanted of other sources, for which this one asks on: it is a proxy's.
+    behind: u128,
     /// The smallest conntrack table, which drops what it has no room for.
     least_table: u128,
 }
@@ -94,8 +96,7 @@ pub(super) fn cost(input: &mut Input<'_>, number: usize) -> Option<Cost> {
     }
     let (wanted, failing) = around.attempts(life);
     let attempts = wanted.saturating_add(failing);
-    let requests = u128::from(around.traffic.requests_per_connection) - 1;
-    let each = EVENTS + EVENTS_PER_REQUEST * requests;
+    let each = EVENTS.saturating_add(EVENTS_PER_REQUEST.saturating_mul(around.requests() - 1));
     let failure = if around.refuses() { EVENTS_PER_REFUSAL } else { EVENTS_PER_FAILURE };
     let events = wanted.saturating_mul(each).saturating_add(failing.saturating_mul(failure));
     let (live, time_wait) = around.population(wanted, life);
@@ -104,6 +105,11 @@ pub(super) fn cost(input: &mut Input<'_>, number: usize) -> Option<Cost> {
 }
 
 fn around<'a>(input: &'a Input<'_>, number: usize) -> Around<'a> {
+    around_with(input, number, &mut Vec::new())
+}
+
+/// `asked`: sources that stand before this one. A circle of proxies is refused elsewhere.
+fn around_with<'a>(input: &'a Input<'_>, number: usize, asked: &mut Vec<usize>) -> Around<'a> {
     let traffic = &input.traffic[number].traffic;
     let owner = |addr: sim_core::ids::Addr| {
         if addr.is_loopback() { Some(traffic.from) } else { input.net.owner(addr) }
@@ -116,6 +122,18 @@ fn around<'a>(input: &'a Input<'_>, number: usize) -> Around<'a> {
     let drops = input.hosts.iter().any(|read| !read.host.drop.is_empty());
     let tables = input.hosts.iter().filter_map(|read| read.host.conntrack.as_ref()).map(|c| c.max);
     let least_table = tables.filter(|max| *max > 0).min().map_or(u128::MAX, u128::from);
+    let mut behind: u128 = 0;
+    if let Arrivals::Behind(host, port) = traffic.arrivals
+        && !asked.contains(&number)
+    {
+        asked.push(number);
+        for before in super::super::traffic::in_front(input, host, port) {
+            let before = around_with(input, before, asked);
+            let (wanted, _) = before.attempts(before.life());
+            behind = behind.saturating_add(wanted.saturating_mul(before.requests()));
+        }
+        asked.pop();
+    }
     let servers = owned.iter().map(|(id, port)| (&input.hosts[id.index()].host, *port)).collect();
     Around {
         traffic,
@@ -124,6 +142,7 @@ fn around<'a>(input: &'a Input<'_>, number: usize) -> Around<'a> {
         active: traffic.stop.since(traffic.start),
         delay: here.iter().map(|way| way.delay).min().unwrap_or(Span::ZERO),
         lost: lost || drops || here.is_empty(),
+        behind,
         least_table,
     }
 }
@@ -141,9 +160,15 @@ impl Around<'_> {
     /// Time that the client needs for one connection at least; for ever if it never ends.
     fn life(&self) -> Span {
         let t = self.traffic;
-        let requests = u64::from(t.requests_per_connection);
-        let busy =
-            self.delay.times(4) + t.service_time.times(requests) + t.think_time.times(requests - 1) + t.hold;
+        let requests = self.requests().min(u128::from(u64::MAX)) as u64;
+        if t.requests_per_connection == u32::MAX && t.pool.is_none() {
+            return Span::MAX;
+        }
+        let think = match t.pool {
+            Some(_) => t.think_time.mean(),
+            None => t.think_time.mean().times(requests - 1),
+        };
+        let busy = self.delay.times(4) + t.service_time.mean().times(requests) + think + t.hold;
         // Where the client is the other side, or reads on to the end, it also waits for the second close.
         let waits = t.first == Side::Server || t.how == CloseHow::HalfClose;
         match (t.how, t.other) {
@@ -152,6 +177,19 @@ impl Around<'_> {
             (_, OtherSide::CloseAfter(after)) if waits => busy + after,
             _ => busy,
         }
+    }
+
+    /// Requests of one connection. Those of a pool are wanted one by one, and each may need a connection.
+    fn requests(&self) -> u128 {
+        let t = self.traffic;
+        if t.pool.is_some() {
+            return 1;
+        }
+        if t.requests_per_connection < u32::MAX {
+            return u128::from(t.requests_per_connection);
+        }
+        let each = self.delay.times(2) + t.service_time.mean() + t.think_time.mean();
+        times(1, self.active, each).max(1)
     }
 
     /// How long a tuple of the client stays taken after the client is done.
@@ -209,10 +247,11 @@ impl Around<'_> {
             }
             Arrivals::At(times) => times.len() as u128,
             Arrivals::Workers(n) => return self.workers(u128::from(*n), life),
+            Arrivals::Behind(..) => self.behind,
         };
         let retries = match self.traffic.on_error {
             OnError::GiveUp => 0,
-            OnError::Retry { times, .. } => u128::from(times),
+            OnError::Retry(retry) => u128::from(retry.times),
         };
         (wanted, wanted.saturating_mul(retries))
     }
@@ -236,8 +275,11 @@ impl Around<'_> {
         };
         let (tries, pauses) = match self.traffic.on_error {
             OnError::GiveUp => (1, PAUSE),
-            OnError::Retry { after, times } => {
-                (u64::from(times) + 1, after.times(u64::from(times)) + after.max(LEAST_PAUSE))
+            OnError::Retry(retry) => {
+                // Jitter may leave out all of a pause but the last.
+                let times = u64::from(retry.times);
+                let pauses = if retry.jitter.num > 0 { Span::ZERO } else { retry.after.times(times) };
+                (times + 1, pauses + retry.after.max(LEAST_PAUSE))
             }
         };
         // A RST needs time to come; a missing port does not.
@@ -257,6 +299,7 @@ impl Around<'_> {
         let patience = t.connect_timeout.min(connect_lasts(&self.client.tcp));
         let silent = self.lost || self.slow() || self.least_table < wanted;
         let life = if silent { life.max(patience) } else { life };
+        let life = if self.queues() { Span::MAX } else { life };
         let files = u128::from(self.client.open_files);
         // Sockets that the servers forget to close are descriptors of theirs.
         let files = if t.other == OtherSide::Never && t.how != CloseHow::Never {
@@ -293,7 +336,15 @@ impl Around<'_> {
             let listen = host.listen.iter().find(|l| l.port == port);
             listen.is_some_and(|l| l.accept_after > Span::ZERO || l.accept_every > Span::ZERO)
         };
-        self.servers.iter().any(|(host, port)| late(host, *port))
+        self.servers.iter().any(|(host, port)| late(host, *port)) || self.queues()
+    }
+
+    /// Whether requests may wait in some server for as long as the run lasts.
+    fn queues(&self) -> bool {
+        self.servers.iter().any(|(host, port)| {
+            let listen = host.listen.iter().find(|l| l.port == *port);
+            listen.is_some_and(|l| l.workers < u32::MAX || l.connections < u32::MAX)
+        })
     }
 }
 

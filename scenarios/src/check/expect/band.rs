@@ -67,7 +67,8 @@ impl Reader<'_> {
     pub(super) fn on_sample(&self, notes: &mut Notes, node: &Node, at: Span) -> Option<()> {
         self.within_run(notes, node.place, at.0)?;
         let sample = self.names.times.sample;
-        if at.0.is_multiple_of(sample.0) {
+        // The end of the run has no row of its own where the interval does not divide it, and needs none.
+        if at.0.is_multiple_of(sample.0) || at == self.names.times.duration {
             return Some(());
         }
         let before = Span(at.0 - at.0 % sample.0);

@@ -5,7 +5,7 @@ mod what;
 
 use sim_core::counter::Counter;
 use sim_core::record::LogLine;
-use sim_core::scenario::{Band, Check, Expectation};
+use sim_core::scenario::{Band, Check, Expectation, Timing};
 use sim_core::time::Time;
 
 use self::band::{Unit, band, parts_per_million};
@@ -234,14 +234,16 @@ impl<'a> Reader<'a> {
         let parts = self.parts(notes, rest, &["band", "quantile"])?;
         let text = notes.text(what, "what is timed", "\"connect\"")?;
         let (prefix, name) = text.rsplit_once('.').map_or((None, text), |(p, n)| (Some(p), n));
-        if name != "connect" {
-            let message = format!("{} is not timed", quoted(name));
-            notes.error(
-                Diagnostic::error(what.place, message)
-                    .help("\"connect\" is, and \"web.connect\" for one traffic source"),
-            );
-            return None;
-        }
+        let timing = match name {
+            "connect" => Timing::Connect,
+            "request" => Timing::Request,
+            _ => {
+                let message = format!("{} is not timed", quoted(name));
+                let help = "\"connect\" and \"request\" are, and \"web.request\" for one traffic source";
+                notes.error(Diagnostic::error(what.place, message).help(help));
+                return None;
+            }
+        };
         let traffic = match prefix {
             Some(name) => Some(self.traffic_id(notes, what, name)?),
             None => None,
@@ -256,7 +258,7 @@ impl<'a> Reader<'a> {
         }
         let quantile = (per_mille / u128::from(ratio.den)) as u32;
         let band = band(notes, parts.band?, Unit::Time)?;
-        Some(Check::ConnectLatency { traffic, quantile, band })
+        Some(Check::Latency { traffic, timing, quantile, band })
     }
 
     fn erlang_b(&self, notes: &mut Notes) -> Option<Check> {

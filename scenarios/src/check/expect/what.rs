@@ -93,6 +93,9 @@ impl Reader<'_> {
             "conntrack(\"gateway\")",
             "accept_queue(\"server:80\")",
             "syn_queue(\"server:80\")",
+            "threads(\"server:80\")",
+            "workers(\"server:80\")",
+            "pool(\"web\")",
         ];
         if let Some(("ports", _)) = node.head()
             && matches!(node.kind, Kind::Fields(..))
@@ -118,6 +121,23 @@ impl Reader<'_> {
                 }
                 "accept_queue" => return self.listener(notes, of).map(|(h, p)| Limit::AcceptQueue(h, p)),
                 "syn_queue" => return self.listener(notes, of).map(|(h, p)| Limit::SynQueue(h, p)),
+                "threads" => {
+                    return self.counted(notes, of, "connections").map(|(h, p)| Limit::Threads(h, p));
+                }
+                "workers" => return self.counted(notes, of, "workers").map(|(h, p)| Limit::Workers(h, p)),
+                "pool" => {
+                    let name = notes.text(of, "the name of a traffic source", "\"web\"")?;
+                    let id = self.traffic_id(notes, of, name)?;
+                    let size = self.names.traffic[id.index()].traffic.pool.map_or(u32::MAX, |p| p.size);
+                    if size == u32::MAX {
+                        let message = format!("`{name}` has no pool of limited size, so none can run out");
+                        notes.error(
+                            Diagnostic::error(of.place, message).help("give it one: `pool: (size: 50)`"),
+                        );
+                        return None;
+                    }
+                    return Some(Limit::Pool(id));
+                }
                 _ => {}
             }
         }
@@ -153,6 +173,18 @@ impl Reader<'_> {
         Some(Limit::Ports { host, from: addr, to: to_addr })
     }
 
+    /// A listener whose application has few of something.
+    fn counted(&self, notes: &mut Notes, node: &Node, field: &str) -> Option<(HostId, u16)> {
+        let (host, port) = self.listener(notes, node)?;
+        let listen = self.names.hosts[host.index()].host.listen.iter().find(|l| l.port == port)?;
+        if (if field == "workers" { listen.workers } else { listen.connections }) == u32::MAX {
+            let message = format!("the listener has no limit of `{field}`, so it can never be reached");
+            notes.error(Diagnostic::error(node.place, message).help(format!("give it one: `{field}: 50`")));
+            return None;
+        }
+        Some((host, port))
+    }
+
     fn listener(&self, notes: &mut Notes, node: &Node) -> Option<(HostId, u16)> {
         let (host, addr) = endpoint(notes, node, None, self.names.hosts, self.names.net)?;
         let listens = self.names.hosts[host.index()].host.listen.iter().any(|l| l.port == addr.port);
@@ -179,12 +211,15 @@ fn outcome_of(name: &str) -> Option<Outcome> {
         "connected" => Outcome::Connected,
         "completed" => Outcome::Completed,
         "failed" => Outcome::Failed,
+        "requested" => Outcome::Requested,
+        "answered" => Outcome::Answered,
+        "abandoned" => Outcome::Abandoned,
         _ => Outcome::Error(*Errno::OF_ATTEMPTS.iter().find(|e| e.name() == name)?),
     })
 }
 
 fn unknown_outcome(notes: &mut Notes, node: &Node, name: &str) {
-    let words = ["attempted", "connected", "completed", "failed"];
+    let words = ["attempted", "connected", "completed", "failed", "requested", "answered", "abandoned"];
     let names = || words.into_iter().chain(Errno::OF_ATTEMPTS.iter().map(|e| e.name()));
     let mut diagnostic = Diagnostic::error(node.place, format!("there is no outcome {}", quoted(name)));
     if let Some(near) = nearest(name, names()) {

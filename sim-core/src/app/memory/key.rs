@@ -66,6 +66,8 @@ impl Lazy {
             Cause::AppTimer => 1,
             Cause::Accepted => 2,
             Cause::NextRequest => 3,
+            Cause::Answer => 4,
+            Cause::Close => 5,
             Cause::Connect => return None,
         };
         words[0] = u64::from(self.state) << 32 | kind << 8 | room << 1 | orphan;

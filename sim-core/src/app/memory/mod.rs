@@ -19,7 +19,7 @@ mod value;
 
 use hashbrown::HashTable;
 
-use super::effects::Effect;
+use super::effects::{AppTimer, Effect};
 use super::end::{Cause, End, Verdict, View};
 use super::lazy::Lazy;
 use crate::counter::{Counter, Counters};
@@ -70,7 +70,7 @@ pub struct Edge {
     minis: i8,
     taken: u64,
     /// The application's timer.
-    pub app_timer: AlarmChange,
+    pub app_timer: AppTimer,
     /// What it came to for the application.
     pub verdict: Verdict,
     /// What is known of the end afterwards.

@@ -46,6 +46,8 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("listen", "port", "", "hosts.s.listen[0].port=82"),
     ("listen", "backlog", "hosts.s.listen[0].accept_after=never", "hosts.s.listen[0].backlog=1"),
     ("listen", "accept_after", "", "hosts.s.listen[0].accept_after=5s"),
+    ("listen", "connections", "traffic.web.hold=1s", "hosts.s.listen[0].connections=3"),
+    ("listen", "workers", "traffic.web.service_time=200ms", "hosts.s.listen[0].workers=1"),
     ("listen", "accept_every", "", "hosts.s.listen[0].accept_every=200ms"),
     ("links", "path", "", r#"links[1].path=["c", "s"]"#),
     ("links", "delay", "", "links[1].delay=5ms"),
@@ -68,6 +70,9 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("traffic", "response", "", "traffic.web.response=3kB"),
     ("traffic", "service_time", "", "traffic.web.service_time=5ms"),
     ("traffic", "requests_per_connection", "", "traffic.web.requests_per_connection=3"),
+    ("traffic", "greeting", "", "traffic.web.greeting=50B"),
+    ("traffic", "response_timeout", "traffic.web.service_time=2s", "traffic.web.response_timeout=1s"),
+    ("traffic", "server_idle_timeout", POOL, "traffic.web.server_idle_timeout=1s"),
     ("traffic", "think_time", "traffic.web.requests_per_connection=3", "traffic.web.think_time=10ms"),
     ("traffic", "hold", "", "traffic.web.hold=1s"),
     ("traffic", "pool", "traffic.web.service_time=100ms", "traffic.web.pool=(size: 1)"),
@@ -79,8 +84,11 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("arrivals", "poisson(\"100/s\")", "", r#"traffic.web.arrivals=poisson("20/s")"#),
     ("arrivals", "phases([(\"10s\", \"100/s\")])", "", r#"traffic.web.arrivals=phases([("10s", "20/s")])"#),
     ("arrivals", "workers(50)", "", "traffic.web.arrivals=workers(2)"),
+    ("arrivals", "behind(\"proxy:80\")", PROXY, r#"traffic.up.arrivals=constant("20/s")"#),
     ("arrivals", "at([\"0s\", \"1s\"])", "", r#"traffic.web.arrivals=at(["0s", "1s"])"#),
     ("pool", "size", POOL, "traffic.web.pool.size=1"),
+    ("pool", "idle", POOL, "traffic.web.pool.idle=1"),
+    ("pool", "lifetime", POOL, "traffic.web.pool.lifetime=1s"),
     ("pool", "idle_timeout", POOL, "traffic.web.pool.idle_timeout=1s"),
     ("close", "first", "", "traffic.web.close.first=server"),
     ("close", "how", "", "traffic.web.close.how=reset"),
@@ -91,6 +99,9 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("fixed", "reuseaddr", "traffic.web.port=fixed(range: (2000, 2003))", "traffic.web.port.reuseaddr=true"),
     ("retry", "after", RETRY, "traffic.web.on_error.after=70ms"),
     ("retry", "times", RETRY, "traffic.web.on_error.times=1"),
+    ("retry", "factor", RETRY, "traffic.web.on_error.factor=2"),
+    ("retry", "at_most", BACKOFF, "traffic.web.on_error.at_most=60ms"),
+    ("retry", "jitter", RETRY, "traffic.web.on_error.jitter=50%"),
     ("sysctl", "net.ipv4.ip_local_port_range", "", "hosts.c.sysctl.net.ipv4.ip_local_port_range=2000 3000"),
     (
         "sysctl",
@@ -259,6 +270,10 @@ const REFUSED: &str = "hosts.s.listen[0].port=82";
 const DROPS: &str = "hosts.s.drop=[(segments: ack, times: 40)]";
 const RETRY: &str = r#"hosts.s.listen[0].port=82;traffic.web.on_error=retry(after: "50ms", times: 3)"#;
 const POOL: &str = "traffic.web.pool=(size: 3);traffic.web.requests_per_connection=9;traffic.web.service_time=200ms;traffic.web.stop=5s";
+const BACKOFF: &str =
+    r#"hosts.s.listen[0].port=82;traffic.web.on_error=retry(after: "50ms", times: 3, factor: 3)"#;
+const PROXY: &str =
+    r#"traffic.up=(from: "s", to: "c:90", arrivals: behind("s:80"));hosts.c.listen=[(port: 90)]"#;
 const FEW: &str = "hosts.c.sysctl.net.ipv4.ip_local_port_range=2000 2009";
 const REUSE: &str =
     "hosts.c.sysctl.net.ipv4.ip_local_port_range=2000 2009;hosts.c.sysctl.net.ipv4.tcp_tw_reuse=1";

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use scenarios::{Extras, Loaded, Patch, Report, Source, bundled, load};
 use sim_core::rng::Ratio;
-use sim_core::scenario::{Arrivals, OnError};
+use sim_core::scenario::{Arrivals, OnError, Retry};
 use sim_core::tcp::config::TwReuse;
 use sim_core::time::Span;
 
@@ -38,7 +38,7 @@ fn values_are_replaced_at_every_depth() {
     assert!(matches!(s.traffic[0].arrivals, Arrivals::Poisson(_)));
     assert_eq!(s.hosts[0].tcp.tw_reuse, TwReuse::On);
     assert_eq!((s.hosts[0].open_files, s.hosts[1].listen[0].backlog), (100, 16));
-    assert_eq!(s.traffic[0].on_error, OnError::Retry { after: Span::from_secs(1), times: 2 });
+    assert_eq!(s.traffic[0].on_error, OnError::Retry(Retry::new(Span::from_secs(1), 2)));
 }
 
 #[test]

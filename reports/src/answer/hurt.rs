@@ -1,0 +1,197 @@
+//! What users would have felt: requests that failed, were never served or waited, whether or not any limit bound.
+
+use sim_core::counter::Counter;
+use sim_core::ids::TrafficId;
+use sim_core::record::{SynLoss, TrafficSummary};
+use sim_core::scenario::{OnError, Timing};
+use sim_core::time::Span;
+
+use crate::run::Run;
+use crate::words::{at, count, counted, share, span};
+
+/// A screen has room for so many sources; the rest are in the files.
+const SHOWN: usize = 3;
+/// So many causes of one thing are named.
+const CAUSES: usize = 3;
+/// Who waits less than this at the end of a run is just being served.
+const PATIENCE: Span = Span::from_secs(1);
+
+/// The sentences, the worst source first; none if nothing hurt.
+pub(super) fn sentences(run: Run<'_>) -> Vec<String> {
+    let mut sources: Vec<(u64, Vec<String>)> = run
+        .sources(None)
+        .map(|(id, t)| (badness(t), of_source(run, id, t)))
+        .filter(|(_, lines)| !lines.is_empty())
+        .collect();
+    sources.sort_by_key(|(badness, _)| core::cmp::Reverse(*badness));
+    let more = sources.len().saturating_sub(SHOWN);
+    let mut lines: Vec<String> = sources.into_iter().take(SHOWN).flat_map(|(_, lines)| lines).collect();
+    if more > 0 {
+        lines.push(format!("and {} more", counted(more as u64, "traffic source", "traffic sources")));
+    }
+    lines.extend(unprotected(run));
+    lines
+}
+
+/// What is said where nothing hurt.
+pub(super) fn nothing(run: Run<'_>) -> String {
+    let answered: u64 = run.sources(None).map(|(_, t)| t.answered.count).sum();
+    let latency = |per_mille| run.latency(None, Timing::Request, per_mille);
+    match (latency(500), latency(990)) {
+        (Some(p50), Some(p99)) => format!(
+            "Nothing: {} answered, in {} (median) and {} (99%).",
+            counted(answered, "request was", "requests were"),
+            span(p50),
+            span(p99)
+        ),
+        _ => "Nothing: no request was made.".to_owned(),
+    }
+}
+
+/// Requests that were not served.
+fn badness(t: &TrafficSummary) -> u64 {
+    t.abandoned.count + t.waiting.count()
+}
+
+/// What one source felt.
+fn of_source(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Vec<String> {
+    let lines = [failed(run, id, t), unserved(run, t), slow(run, id, t)];
+    let name = match run.scenario.traffic.len() {
+        0 | 1 => String::new(),
+        _ => format!("{}: ", run.traffic_name(Some(id))),
+    };
+    lines.into_iter().flatten().map(|line| format!("{name}{line}.")).collect()
+}
+
+/// `65,304 of 93,536 requests (69.8%) failed: EADDRNOTAVAIL from 28.232 s to 89.999 s`.
+fn failed(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Option<String> {
+    if t.failed.count == 0 {
+        return None;
+    }
+    let mut errors: Vec<_> = t.errors.iter().filter(|e| e.tally.count > 0).collect();
+    errors.sort_by_key(|e| (core::cmp::Reverse(e.tally.count), e.errno));
+    let alone = errors.len() == 1;
+    let cause = |e: &&sim_core::record::ErrorTally| {
+        let often = if alone { String::new() } else { format!(" x {}", count(e.tally.count)) };
+        let when = if e.tally.count == 1 {
+            format!("at {}", at(e.tally.first))
+        } else {
+            format!("from {} to {}", at(e.tally.first), at(e.tally.last))
+        };
+        format!("{} at {}(){often} {when}", e.errno, e.call)
+    };
+    let mut causes: Vec<_> = errors.iter().take(CAUSES).map(cause).collect();
+    if errors.len() > CAUSES {
+        causes.push(format!("and {} more", errors.len() - CAUSES));
+    }
+    let causes = causes.join(", ");
+    let retries = run.scenario.traffic.get(id.index()).is_some_and(|t| t.on_error != OnError::GiveUp);
+    let again = t.failed.count - t.abandoned.count.min(t.failed.count);
+    let tried = if retries && again > 0 {
+        format!("; {} made again", counted(again, "try was", "tries were"))
+    } else {
+        String::new()
+    };
+    Some(if t.abandoned.count == 0 {
+        format!("{} failed ({causes}), but no request was given up", counted(t.failed.count, "try", "tries"))
+    } else {
+        let of = counted(t.requested.count, "request", "requests");
+        let part = share(t.abandoned.count, t.requested.count);
+        format!("{} of {of} ({part}) failed: {causes}{tried}", count(t.abandoned.count))
+    })
+}
+
+/// `1,976 of 3,000 requests (65.9%) were never answered: the oldest has waited 598 s`.
+fn unserved(run: Run<'_>, t: &TrafficSummary) -> Option<String> {
+    let waiting = t.waiting.count();
+    if waiting == 0 {
+        return None;
+    }
+    let waited = run.summary.ended.since(t.waiting.oldest);
+    let usual = t.request_latency.quantile(990).unwrap_or_default();
+    if waited < PATIENCE || waited < usual.times(2) {
+        return None;
+    }
+    let places = [
+        (t.waiting.unanswered, "for an answer"),
+        (t.waiting.connecting, "for connect()"),
+        (t.waiting.queued, "for a connection of the pool or their next try"),
+    ];
+    let places: Vec<_> = places
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| if *n == waiting { (*what).to_owned() } else { format!("{} {what}", count(*n)) })
+        .collect();
+    let of = counted(t.requested.count, "request", "requests");
+    let part = share(waiting, t.requested.count);
+    Some(format!(
+        "{} of {of} ({part}) still wait at the end, {}, the oldest since {}",
+        count(waiting),
+        places.join(", "),
+        at(t.waiting.oldest)
+    ))
+}
+
+/// `7.8% of connects (4,626) waited 1 s or longer: their SYN met a TIME_WAIT at traefik`.
+fn slow(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Option<String> {
+    let client = run.host(run.scenario.traffic.get(id.index())?.from)?;
+    let least = client.tcp.rto_initial;
+    let slow = t.connect_latency.at_least(least);
+    // What takes longer than a retransmission anyway is far away, not slow.
+    if slow == 0 || t.connect_latency.quantile(1).is_some_and(|fastest| fastest >= least) {
+        return None;
+    }
+    let mut causes = t.lost_syns.clone();
+    causes.sort_by_key(|&(why, n)| (core::cmp::Reverse(n), why));
+    let alone = causes.len() == 1;
+    let cause = |&(why, n): &(SynLoss, u64)| {
+        let often = if alone { String::new() } else { format!(" ({})", count(n)) };
+        format!("{}{often}", syn_loss(run, why))
+    };
+    let causes: Vec<_> = causes.iter().take(CAUSES).map(cause).collect();
+    let causes =
+        if causes.is_empty() { "the answer to their SYN was lost".to_owned() } else { causes.join(", ") };
+    Some(format!(
+        "{} of connects ({}) waited {} or longer: {causes}",
+        share(slow, t.connected.count),
+        count(slow),
+        span(least)
+    ))
+}
+
+fn syn_loss(run: Run<'_>, why: SynLoss) -> String {
+    match why {
+        SynLoss::Link => "their SYN was lost on a link".to_owned(),
+        SynLoss::NoRoute => "there was no way for their SYN".to_owned(),
+        SynLoss::Rule(host) => format!("their SYN was dropped by a rule of {}", run.host_name(host)),
+        SynLoss::Conntrack(host) => format!("their SYN was dropped by conntrack of {}", run.host_name(host)),
+        SynLoss::TimeWait(host) => format!("their SYN met a TIME_WAIT at {}", run.host_name(host)),
+        SynLoss::Listener(host, port) => {
+            format!("their SYN was dropped by the full queues of {}:{port}", run.host_name(host))
+        }
+    }
+}
+
+/// Closes that leave nobody to answer what comes late, by host.
+fn unprotected(run: Run<'_>) -> Vec<String> {
+    let kinds = [
+        (
+            Counter::TcpExtTCPTimeWaitOverflow,
+            "closed without a TIME_WAIT: a late segment may meet the next one",
+        ),
+        (Counter::TcpExtTCPAbortOnMemory, "reset for want of room for orphans: what was on its way is lost"),
+        (Counter::TcpExtTCPAbortOnData, "cut off by RST: what was on its way is lost"),
+        (Counter::TcpExtTCPAbortOnClose, "reset with data that nobody had read"),
+    ];
+    let hosts = run.scenario.hosts.iter().zip(&run.summary.hosts);
+    let lines = hosts.flat_map(|(host, summary)| {
+        kinds.iter().filter_map(move |(counter, what)| {
+            let n = summary.counters.get(*counter);
+            (n > 0).then(|| {
+                let of = counted(n, "connection was", "connections were");
+                format!("At {} {of} {what} ({}).", host.name, counter.name())
+            })
+        })
+    });
+    lines.take(SHOWN).collect()
+}

@@ -1,0 +1,92 @@
+//! What lies between a request and its answer at a server, where that is more than a fixed time: service times that are
+//! drawn, workers that are busy, a backend that is asked.
+
+use super::event::Event;
+use super::queue::{LaneId, Queue};
+use super::record::Sink;
+use super::world::World;
+use crate::app::Cause;
+use crate::host::{Job, ListenSocket};
+use crate::ids::{HostId, Key, TrafficId};
+use crate::scenario::{Arrivals, Scenario};
+
+impl<Q: Queue, S: Sink> World<Q, S> {
+    /// Tells listeners which source stands behind them, and sources whether their servers need more than a fixed time.
+    pub(super) fn arrange_service(&mut self, scenario: &Scenario) {
+        for (i, traffic) in scenario.traffic.iter().enumerate() {
+            let Arrivals::Behind(host, port) = traffic.arrivals else { continue };
+            let here = &mut self.hosts[host.index()];
+            if let Some(listener) = here.listener_on(port) {
+                here.listeners[listener].behind = Some(TrafficId(i as u16));
+            }
+        }
+        for i in 0..self.sources.len() {
+            let elsewhere = |l: &ListenSocket| l.spec.workers < u32::MAX || l.behind.is_some();
+            let served_elsewhere = self.listeners_of(i).any(elsewhere);
+            let server_blocks = self.listeners_of(i).any(|l| l.spec.connections < u32::MAX);
+            let spec = &mut self.sources[i].spec;
+            (spec.served_elsewhere, spec.server_blocks) = (served_elsewhere, server_blocks);
+        }
+    }
+
+    /// The listeners of a source's destinations.
+    fn listeners_of(&self, source: usize) -> impl Iterator<Item = &ListenSocket> {
+        let spec = &self.sources[source].spec;
+        spec.to.iter().filter_map(move |to| {
+            let owner = if to.addr.is_loopback() { Some(spec.from) } else { self.net.owner(to.addr) };
+            let here = &self.hosts[owner?.index()];
+            here.listener_on(to.port).map(|listener| &here.listeners[listener])
+        })
+    }
+
+    /// A server has a request: a worker takes it, now or later.
+    pub(super) fn serve(&mut self, host: HostId, key: Key) {
+        let here = &mut self.hosts[host.index()];
+        let Some(conn) = here.tables.conns.get(key) else { return };
+        let (id, port) = (conn.attempt.traffic, conn.tuple.local.port);
+        let Some(listener) = here.listener_on(port) else { return };
+        let listen = &mut here.listeners[listener];
+        if listen.working.now >= u64::from(listen.spec.workers) {
+            listen.workers_refused.add(self.now);
+            return listen.requests.push_back((key, id));
+        }
+        self.begin_service(host, listener as u16, key, id);
+    }
+
+    fn begin_service(&mut self, host: HostId, listener: u16, key: Key, id: TrafficId) {
+        let listen = &mut self.hosts[host.index()].listeners[listener as usize];
+        listen.working.up(self.now);
+        let source = &mut self.sources[id.index()];
+        let time = source.spec.service_time.draw(&mut source.service);
+        self.queue.push(LaneId::NONE, self.now + time, Event::Served(host, listener, key));
+    }
+
+    /// A worker is through with a request, whether or not the connection that it came on is still there: a server sees
+    /// that only when it answers.
+    pub(super) fn served(&mut self, host: HostId, listener: u16, key: Key) {
+        let listen = &mut self.hosts[host.index()].listeners[listener as usize];
+        listen.working.down();
+        let behind = listen.behind;
+        if let Some((next, id)) = listen.requests.pop_front() {
+            self.begin_service(host, listener, next, id);
+        }
+        match behind {
+            None => self.step(host, key, Cause::Answer),
+            Some(id) => {
+                let job = self.sources[id.index()].job(self.now);
+                self.want_job(id, Job { front: Some((host, key)), ..job });
+            }
+        }
+    }
+
+    /// An accepted connection is closed: an application with few threads may accept another one.
+    pub(super) fn server_done(&mut self, host: HostId, port: u16) {
+        let here = &mut self.hosts[host.index()];
+        let Some(listener) = here.listener_on(port) else { return };
+        let listen = &mut here.listeners[listener];
+        if listen.spec.connections < u32::MAX {
+            listen.open.down();
+            self.acceptable.push((host, listener as u16));
+        }
+    }
+}
