@@ -129,8 +129,7 @@ fn limits(run: Run<'_>, hosts: &[HostId], highest: f64) -> Vec<LimitLine> {
             | Limit::SynQueue(h, _)
             | Limit::Threads(h, _)
             | Limit::Workers(h, _) => h == host,
-            Limit::Pool(_) => false,
-            Limit::Ports { .. } | Limit::Conntrack(_) => false,
+            Limit::Pool(_) | Limit::Ports { .. } | Limit::Conntrack(_) => false,
         });
         of_host.extend(others.filter(|l| l.used.peak > 0).map(|l| line(run.limit_name(l.limit), l.capacity)));
         for candidate in of_host {
