@@ -258,12 +258,24 @@ pub struct Retry {
     pub at_most: Span,
     /// By which share of itself a wait may be shorter: drawn.
     pub jitter: Ratio,
+    /// No retry from this on; [`Time::NEVER`] = always.
+    pub until: Time,
+    /// Also of a request whose connection ended before its answer.
+    pub broken: bool,
 }
 
 impl Retry {
     /// So often, always after the same time.
     pub const fn new(after: Span, times: u32) -> Retry {
-        Retry { after, times, factor: 1, at_most: Span::MAX, jitter: Ratio::ZERO }
+        Retry {
+            after,
+            times,
+            factor: 1,
+            at_most: Span::MAX,
+            jitter: Ratio::ZERO,
+            until: Time::NEVER,
+            broken: true,
+        }
     }
 }
 
@@ -349,6 +361,8 @@ pub struct Traffic {
     pub requests_per_connection: u32,
     /// Client's pause between a response and the next request on the connection, or of the worker.
     pub think_time: Lasting,
+    /// From the news that something can be read to the read: how long an application takes to run.
+    pub wake_up: Span,
     /// How long the first closer keeps the connection after the last response.
     pub hold: Span,
     /// Connection pool, if one is used.
@@ -394,6 +408,7 @@ impl Traffic {
             greeting: 0,
             requests_per_connection: 1,
             think_time: Lasting::ZERO,
+            wake_up: Span::ZERO,
             hold: Span::ZERO,
             pool: None,
             first: Side::Client,

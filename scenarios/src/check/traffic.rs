@@ -137,6 +137,11 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         },
         |t, _| lasting::show(&t.think_time)
     ),
+    span!(
+        wake_up,
+        wake_up,
+        "from the news that something can be read to the read: how long an application takes to run"
+    ),
     span!(hold, hold, "how long the first closer keeps the connection after the last response"),
     field!(
         pool,
@@ -438,6 +443,24 @@ pub(crate) static RETRY: &[Field<Retry>] = &[
             Some(())
         },
         |retry, _| text(&show_ratio(retry.jitter))
+    ),
+    field!(
+        until,
+        "time, or `never`",
+        "no retry is made from then on; `never`: that time does not come",
+        |input, node, retry| {
+            retry.until = Time(input.notes.span_or(node, "never")?.0);
+            Some(())
+        },
+        |retry, _| time_or(Span(retry.until.0), "never")
+    ),
+    plain!(
+        broken,
+        broken,
+        "`true`, `false`",
+        flag,
+        |on: bool| on.to_string(),
+        "also of a request whose connection ended before its answer"
     ),
 ];
 

@@ -27,6 +27,8 @@ enum Purpose {
     CloseOther,
     /// A connection has been idle too long between two requests.
     Idle,
+    /// It runs, and reads what has come in the meantime.
+    WakeUp,
 }
 
 /// How an application stands after a step.
@@ -153,7 +155,7 @@ impl Application {
         match notice {
             Notice::Connected => self.on_connected(desk),
             Notice::Readable { .. } if self.leaves_unread(desk) => self.answered(desk),
-            Notice::Readable { .. } | Notice::PeerClosed => self.read(desk),
+            Notice::Readable { .. } | Notice::PeerClosed => self.on_readable(desk),
             Notice::Writable => self.write(desk),
             Notice::Error(errno) => self.on_error(desk, errno),
             Notice::Finished => {}
@@ -174,6 +176,7 @@ impl Application {
                 book(desk, Booked::Failed(Call::Recv, Errno::Timeout));
                 self.close(desk, Input::Close);
             }
+            Purpose::WakeUp => self.read(desk),
             Purpose::Answer => self.go_on_serving(desk),
             Purpose::Ask => self.ask(desk),
             Purpose::CloseFirst => self.close_first(desk),
@@ -264,6 +267,18 @@ impl Application {
         // A message without an answer is done when it is sent.
         if self.side == Side::Client && self.asking && self.expect == 0 {
             self.answered(desk);
+        }
+    }
+
+    /// Something can be read: now, or once it runs. One that waits for something else already is awake.
+    fn on_readable(&mut self, desk: &mut Desk<'_, '_>) {
+        if desk.spec.wake_up == Span::ZERO {
+            return self.read(desk);
+        }
+        match self.timer {
+            None => self.set_timer(desk, desk.spec.wake_up, Purpose::WakeUp),
+            Some(Purpose::WakeUp) => {}
+            Some(_) => self.read(desk),
         }
     }
 

@@ -239,7 +239,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         if self.sources[id.index()].spec.pool.is_some() {
             self.free_place(id);
         }
-        if let Some(pause) = self.sources[id.index()].retry_pause(job.tries_left) {
+        let source = &mut self.sources[id.index()];
+        let until = source.last_retry();
+        if let Some(pause) = source.retry_pause(job.tries_left)
+            && self.now + pause < until
+        {
             let again = Job { tries_left: job.tries_left - 1, placed: false, ..job };
             return self.enlist(id, self.now + pause, again);
         }
@@ -265,7 +269,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let pooled = source.spec.pool.is_some();
         if job.open {
             // The connection ended before the answer.
-            if pooled || job.tries_left > 0 {
+            if pooled || (job.tries_left > 0 && source.retries_broken()) {
                 return self.on_failed(id, job);
             }
             return self.give_up(id, &job, false);

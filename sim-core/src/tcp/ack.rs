@@ -2,7 +2,7 @@
 
 use super::endpoint::{CaState, Endpoint, Pending};
 use super::flight::Acked;
-use super::{Cx, Flags, Notice, Out, Segment, Why};
+use super::{Cx, Flags, Notice, Out, Segment, State, Why};
 use crate::counter::Counter;
 use crate::time::Time;
 
@@ -61,9 +61,14 @@ impl Endpoint {
             self.retransmits = 0;
             self.syn_in_flight = false;
         }
-        if predicted && effect.advanced {
+        // While its owner sends, the segments for a socket wait, and ACKs among them that follow each other become one
+        // (`tcp_add_backlog`). So those of one moment count once.
+        let micros = cx.micros();
+        let merged = !effect.data && self.acked_at == micros && !self.recovering();
+        self.acked_at = micros;
+        if predicted && effect.advanced && !merged {
             out.count(Counter::TcpExtTCPHPAcks);
-        } else if !effect.data {
+        } else if !effect.data && !merged {
             out.count(Counter::TcpExtTCPPureAcks);
         }
         self.replace_ts_recent(cx, seg.seq);
@@ -77,6 +82,9 @@ impl Endpoint {
         }
         effect.acked = self.flight.acknowledge(una, ack, u32::from(self.mss));
         if effect.acked.packets > 0 {
+            if self.state() != State::SynSent {
+                self.uncharge_sending(ack.diff(una) as u32, effect.acked.packets);
+            }
             self.sample_rtt(cx, &effect.acked);
             for _ in 0..effect.acked.packets {
                 out.count(Counter::TcpExtTCPDelivered);

@@ -1,6 +1,5 @@
 //! The application's calls: send, recv, shutdown, close (tcp.c).
 
-use super::data::charge;
 use super::endpoint::{Endpoint, LINGER2_NEVER};
 use super::{Cx, Linger2, Out, State, TimeWait};
 use crate::counter::Counter;
@@ -29,6 +28,7 @@ impl Endpoint {
         if taken == 0 && len > 0 {
             return Err(Errno::Eagain);
         }
+        self.charge_sending(self.write_seq.diff(self.snd_nxt) as u32, taken);
         self.write_seq += taken;
         self.push_pending(cx, false, out);
         Ok(taken)
@@ -45,7 +45,7 @@ impl Endpoint {
             if fin_unread && copied < len {
                 self.copied_seq += 1;
             }
-            self.uncharge(data, copied);
+            self.uncharge(cx, data, copied);
             self.acknowledge_after_read(cx, copied, out);
             return Ok(copied);
         }
@@ -65,15 +65,6 @@ impl Endpoint {
     /// The pending error, which is thereby taken, or else this one (`sk_stream_error`).
     fn take_error_or(&mut self, otherwise: Errno) -> Errno {
         self.error.take().unwrap_or(otherwise)
-    }
-
-    /// Gives back the memory of what was read: all of it with the last byte, else a byte for a byte.
-    fn uncharge(&mut self, unread: u32, copied: u32) {
-        if copied == unread && self.ofo.is_empty() {
-            self.rmem = 0;
-        } else {
-            self.rmem = self.rmem.saturating_sub(copied).max(charge(0));
-        }
     }
 
     /// shutdown(SHUT_WR) (`inet_shutdown`, `tcp_shutdown`).

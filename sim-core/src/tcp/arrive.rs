@@ -34,7 +34,7 @@ impl Endpoint {
             return None;
         }
         self.parse_timestamps(seg, self.tstamp_ok);
-        if self.is_predicted(seg) {
+        if self.is_predicted(cx, seg) {
             self.process_predicted(cx, seg, out);
             return None;
         }
@@ -63,11 +63,11 @@ impl Endpoint {
     }
 
     /// Header prediction: the segment is the next one, with nothing unusual about it (`tcp_rcv_established`).
-    fn is_predicted(&self, seg: &Segment) -> bool {
+    fn is_predicted(&self, cx: &Cx<'_>, seg: &Segment) -> bool {
         let plain = Flags(seg.flags.0 & !Flags::PSH.0) == Flags::ACK;
         self.state() == State::Established
             && plain
-            && (seg.len == 0 || self.memory_at_hand(seg.len))
+            && (seg.len == 0 || self.memory_at_hand(cx, seg.len))
             && seg.seq == self.rcv_nxt
             && seg.len <= self.receive_window()
             && !seg.ack.after(self.snd_nxt)

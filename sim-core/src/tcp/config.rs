@@ -189,6 +189,8 @@ pub struct TcpConfig {
     pub window_scaling: bool,
     /// Maximum segment size offered, bytes.
     pub mss: u16,
+    /// How the segments that arrive lie in memory.
+    pub buffers: Buffers,
     /// Receive buffer that may be offered, bytes (derived from `tcp_rmem`); also limits the scale factor.
     pub rcv_buf: u32,
     /// Largest receive buffer, bytes (`tcp_rmem[2]`), which decides the window scale offered.
@@ -259,6 +261,16 @@ pub struct TcpConfig {
     pub paws_counters: bool,
 }
 
+/// How the segments that arrive lie in memory, which decides what they cost (`skb->truesize`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Buffers {
+    /// Their bytes in pages beside a small head, as a Linux sender on the same machine hands them over: neighbours share a
+    /// buffer.
+    Paged,
+    /// Each in one piece, as what a test or a packet socket injects: a buffer of its own for each.
+    OnePiece,
+}
+
 impl Default for TcpConfig {
     fn default() -> Self {
         TcpConfig {
@@ -268,6 +280,7 @@ impl Default for TcpConfig {
             sack: true,
             window_scaling: true,
             mss: 1460,
+            buffers: Buffers::Paged,
             rcv_buf: 131_072,
             rcv_buf_max: 33_554_432,
             snd_buf: 2_097_152,

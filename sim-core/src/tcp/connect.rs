@@ -1,5 +1,6 @@
 //! The beginning of a connection: connect(), SYN_SENT (RFC 9293 §3.10.7.3), and the child of a request.
 
+use super::buffers::FIRST_RATIO;
 use super::congestion::INITIAL_WINDOW;
 use super::delack::{AckState, DEFAULT_MSS};
 use super::endpoint::{CaState, Endpoint, Pending};
@@ -72,7 +73,11 @@ const BLANK: Endpoint = Endpoint {
     rcv_ssthresh: 0,
     window_clamp: 0,
     rmem: 0,
+    forward: 0,
+    tail_parts: 0,
+    scaling_ratio: FIRST_RATIO,
     ofo: OutOfOrder::EMPTY,
+    acked_at: 0,
     ts_offset: 0,
     ts_recent: 0,
     ts_recent_stamp: 0,
@@ -152,6 +157,7 @@ impl Endpoint {
             retransmit_high: isn,
             tlp_high_seq: isn,
             rcv_tstamp: cx.ticks(),
+            acked_at: cx.micros().wrapping_sub(1),
             lsndtime: cx.ticks(),
             rto: super::rtt::rounded_micros(cx.cfg, cx.cfg.rto_initial.as_micros()),
             advmss: cx.cfg.mss,

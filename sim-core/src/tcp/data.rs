@@ -5,26 +5,7 @@ use super::{Cx, Flags, Notice, Out, Segment, State, TimeWait, Why};
 use crate::counter::Counter;
 use crate::seq::Seq;
 
-/// What a small buffer is charged, whatever it holds, and what a larger one (`skb->truesize` of kmalloc'ed heads).
-const SMALL_CHARGE: u32 = 960;
-const LARGE_CHARGE: u32 = 2304;
-/// Largest payload of a small buffer.
-const SMALL: u32 = 256;
-/// Memory is set aside for a socket in pages.
-const PAGE: u32 = 4096;
-
-/// The memory a segment with so much payload is charged.
-pub(super) const fn charge(len: u32) -> u32 {
-    if len <= SMALL { SMALL_CHARGE } else { len.div_ceil(LARGE_CHARGE) * LARGE_CHARGE }
-}
-
 impl Endpoint {
-    /// Whether the memory set aside already suffices for a segment (`sk_forward_alloc`).
-    pub(super) fn memory_at_hand(&self, len: u32) -> bool {
-        let spare = self.rmem.next_multiple_of(PAGE) - self.rmem;
-        charge(len) <= spare || self.flight.packets() > 0
-    }
-
     /// Takes the segment's text and FIN. If that ends the connection, answers the mini-socket that is left behind.
     pub(super) fn take_text(
         &mut self,
@@ -65,7 +46,7 @@ impl Endpoint {
                 return self.queue_in_order(cx, seg, out);
             }
         } else {
-            self.queue_out_of_order(seg, out);
+            self.queue_out_of_order(cx, seg, out);
         }
         None
     }
@@ -90,7 +71,7 @@ impl Endpoint {
         let fresh = data_end.diff(self.rcv_nxt).max(0) as u32;
         self.rcv_nxt = seg.end();
         if seg.len > 0 {
-            self.rmem += charge(seg.len);
+            self.charge_in_order(cx, seg.len);
             self.data_received(cx, seg);
         }
         if seg.flags.has(Flags::FIN) {
@@ -116,15 +97,15 @@ impl Endpoint {
         successor
     }
 
-    fn queue_out_of_order(&mut self, seg: &Segment, out: &mut impl Out) {
+    fn queue_out_of_order(&mut self, cx: &Cx<'_>, seg: &Segment, out: &mut impl Out) {
         self.schedule_ack();
-        self.measure_rcv_mss(seg);
+        self.measure_rcv_mss(cx, seg);
         out.count(Counter::TcpExtTCPOFOQueue);
         let known = self.ofo.insert(seg.seq, seg.end(), seg.flags.has(Flags::FIN));
         if known {
             out.count(Counter::TcpExtTCPOFOMerge);
         } else {
-            self.rmem += charge(seg.len);
+            self.charge_out_of_order(cx, seg.len);
         }
     }
 

@@ -88,7 +88,7 @@ impl Endpoint {
     /// Data came in sequence: adapts the delay to their rhythm (`tcp_event_data_recv`).
     pub(super) fn data_received(&mut self, cx: &Cx<'_>, seg: &Segment) {
         self.schedule_ack();
-        self.measure_rcv_mss(seg);
+        self.measure_rcv_mss(cx, seg);
         let ato_min = cx.cfg.timers.to_ticks(ATO_MIN);
         let rto = self.rto_ticks(cx);
         let now = cx.ticks();
@@ -108,15 +108,18 @@ impl Endpoint {
         }
         self.lrcvtime = now;
         if seg.len >= 128 {
-            self.grow_receive_window(seg.len);
+            self.grow_receive_window(cx, seg.len);
         }
     }
 
     /// Estimates the peer's segment size (`tcp_measure_rcv_mss`).
-    pub(super) fn measure_rcv_mss(&mut self, seg: &Segment) {
+    pub(super) fn measure_rcv_mss(&mut self, cx: &Cx<'_>, seg: &Segment) {
         let last = u32::from(self.last_seg_size);
         self.last_seg_size = 0;
         if seg.len >= u32::from(self.rcv_mss) {
+            if seg.len != u32::from(self.rcv_mss) {
+                self.learn_ratio(cx, seg);
+            }
             self.rcv_mss = seg.len.min(u32::from(self.advmss)) as u16;
             if seg.flags.has(Flags::PSH) && seg.len == u32::from(self.rcv_mss) {
                 self.ack_pending.set(AckState::PUSHED);

@@ -60,7 +60,15 @@ pub struct Endpoint {
     pub(super) window_clamp: u32,
     /// Memory charged for unread and out-of-order data (`sk_rmem_alloc`).
     pub(super) rmem: u32,
+    /// Memory set aside and not in use (`sk_forward_alloc`).
+    pub(super) forward: u16,
+    /// Segments in the last buffer of the receive queue; 0 = there is none.
+    pub(super) tail_parts: u8,
+    /// The share of a buffer that is data, in 256ths (`scaling_ratio`).
+    pub(super) scaling_ratio: u8,
     pub(super) ofo: OutOfOrder,
+    /// Microsecond of the last ACK that was taken, modulo 2³².
+    pub(super) acked_at: u32,
     /// Data that came twice, to be reported once (D-SACK, RFC 2883).
     pub(super) dsack: Option<(Seq, Seq)>,
 

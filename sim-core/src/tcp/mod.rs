@@ -18,6 +18,7 @@
 mod ack;
 mod app;
 mod arrive;
+mod buffers;
 pub mod config;
 mod congestion;
 mod connect;

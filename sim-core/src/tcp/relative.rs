@@ -150,6 +150,7 @@ impl Endpoint {
         }
         self.ofo.shift(by.rcv);
         self.flight.shift(by.snd, by.micros);
+        self.acked_at = self.acked_at.wrapping_add(by.micros);
         unless_zero(&mut self.ts_recent, by.peer_ts);
         self.rcv_tsval = self.rcv_tsval.wrapping_add(by.peer_ts);
         self.ts_offset = self.ts_offset.wrapping_add(by.offset);

@@ -201,7 +201,7 @@ impl Endpoint {
             self.give_up(out);
             return true;
         }
-        out.count(Counter::TcpTimeoutRehash);
+        out.count(Counter::TcpExtTcpTimeoutRehash);
         false
     }
 

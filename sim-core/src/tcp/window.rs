@@ -1,19 +1,19 @@
 //! The receive window: what is offered first, and how it moves (`tcp_select_initial_window`, `__tcp_select_window`).
 //!
 //! The kernel wants to offer what the buffer can really hold, for data beyond it would be dropped. It never takes back
-//! what it has offered (RFC 9293 §3.8.6), and it avoids windows of a few bytes (RFC 9293 §3.8.6.2.2). Half of a buffer
-//! is reckoned as bookkeeping, so a byte of window takes two of buffer:
+//! what it has offered (RFC 9293 §3.8.6), and it avoids windows of a few bytes (RFC 9293 §3.8.6.2.2). A part of a buffer, at first
+//! half of it, is reckoned as bookkeeping (`buffers`), so a byte of window takes more than one of buffer:
 //!
 //! ```text
 //! |<------------------------- rcv_buf ------------------------->|
 //! |<- rmem: data unread or out of order ->|<-- still free ----->|
-//!                                         |<- half: `free` ->|
+//!                                         |<- data: `free` ->|
 //! ```
 //!
 //! Three more bounds; once the connection stands, each is at most the one before it:
 //!
 //! ```text
-//! space_of(rcv_buf)   what an empty buffer holds
+//! data_of(rcv_buf)    what an empty buffer holds
 //! window_clamp        most that is ever offered; while a connection begins, only the scale bounds it
 //! rcv_ssthresh        most that is offered now: it grows with each good-sized segment up to window_clamp, so that a peer
 //!                     of tiny segments, which cost more buffer than they bring data, never gets a large window
@@ -27,6 +27,7 @@
 //!                        |<------------- rcv_wnd ------------->|
 //! ```
 
+use super::buffers::{FIRST_RATIO, data_of};
 use super::delack::DEFAULT_MSS;
 use super::endpoint::Endpoint;
 use super::{Cx, Out, TcpConfig};
@@ -45,15 +46,10 @@ pub(crate) struct InitialWindow {
     pub scale: u8,
 }
 
-/// Half of the buffer is for bookkeeping (`tcp_win_from_space` at its default ratio).
-const fn space_of(buffer: u32) -> u32 {
-    buffer / 2
-}
-
 /// What a SYN or SYN,ACK offers; `mss` without the octets of constant options.
 pub(crate) fn initial_window(cfg: &TcpConfig, mss: u16, scaling: bool) -> InitialWindow {
     let mss = u32::from(mss).max(1);
-    let space = space_of(cfg.rcv_buf);
+    let space = data_of(cfg.rcv_buf, FIRST_RATIO);
     let rounded = if space > mss { space - space % mss } else { space };
     let mut scale = 0;
     if scaling {
@@ -94,7 +90,7 @@ impl Endpoint {
     /// The buffer is sized once the connection stands (`tcp_init_buffer_space`).
     pub(super) fn initialize_buffer(&mut self, cx: &Cx<'_>) {
         const APP_WINDOW: u32 = 31;
-        let most = space_of(cx.cfg.rcv_buf);
+        let most = data_of(cx.cfg.rcv_buf, self.scaling_ratio);
         let advmss = u32::from(self.advmss);
         if self.window_clamp >= most {
             self.window_clamp = most;
@@ -109,20 +105,21 @@ impl Endpoint {
     }
 
     /// Data arrive in good-sized segments: more may be offered (`tcp_grow_window`).
-    pub(super) fn grow_receive_window(&mut self, len: u32) {
-        let room = self.window_clamp.saturating_sub(self.rcv_ssthresh);
-        if room > 0 {
-            self.rcv_ssthresh +=
-                room.min(2 * u32::from(self.advmss)).min(len.max(2 * u32::from(self.advmss)));
+    pub(super) fn grow_receive_window(&mut self, cx: &Cx<'_>, len: u32) {
+        let room = self.window_clamp.min(self.free_space(cx)).saturating_sub(self.rcv_ssthresh);
+        let growth = self.growth_after(cx, len);
+        if room > 0 && growth > 0 {
+            self.rcv_ssthresh += room.min(growth);
+            self.quick |= 1;
         }
     }
 
     /// The window that could be offered now.
     pub(super) fn select_window(&mut self, cx: &Cx<'_>) -> u32 {
-        let all = space_of(cx.cfg.rcv_buf);
+        let all = data_of(cx.cfg.rcv_buf, self.scaling_ratio);
         let full = self.window_clamp.min(all);
         let mss = u32::from(self.rcv_mss).min(full);
-        let mut free = space_of(cx.cfg.rcv_buf.saturating_sub(self.rmem));
+        let mut free = self.free_space(cx);
         if free < full / 2 {
             self.quick = 0;
             free = free >> self.rcv_wscale << self.rcv_wscale;

@@ -109,6 +109,16 @@ impl Source {
         }
     }
 
+    /// From when on it does not try again.
+    pub fn last_retry(&self) -> Time {
+        if let OnError::Retry(retry) = self.spec.on_error { retry.until } else { Time::NEVER }
+    }
+
+    /// Whether it tries again after a connection ended before its answer.
+    pub fn retries_broken(&self) -> bool {
+        matches!(self.spec.on_error, OnError::Retry(retry) if retry.broken)
+    }
+
     /// A new request.
     pub fn job(&self, now: Time) -> Job {
         Job::new(now, self.tries())

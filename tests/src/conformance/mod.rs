@@ -14,6 +14,7 @@ mod schedules;
 mod setup;
 mod walks;
 pub mod workloads;
+pub mod worlds;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -77,6 +78,12 @@ fn replay_value(value: &Value, setups: &Setups, report: &mut Report) -> Result<(
         schedules::replay(&list(value), setups, report);
     } else if first(value, "name") && first(value, "stable") {
         actions::replay(&list(value), setups, report);
+    } else if worlds::is_world(value) {
+        worlds::replay(value, report);
+    } else if value.get(0).is_some_and(worlds::is_world) {
+        for one in &list(value) {
+            worlds::replay(one, report);
+        }
     } else if value["endpoint_states"].is_object() {
         // Set-ups: nothing to replay by themselves.
     } else {

@@ -4,7 +4,7 @@ use sim_core::counter::Counter;
 use sim_core::errno::Errno;
 use sim_core::seq::Seq;
 use sim_core::socket::{Env, Seat, Slot};
-use sim_core::tcp::config::TimerModel;
+use sim_core::tcp::config::{Buffers, TimerModel};
 use sim_core::tcp::{ArmedTimer, Endpoint, Flags, Input, Outbox, Poll, Secrets, Segment, TcpConfig};
 use sim_core::time::{Span, Time};
 
@@ -187,11 +187,10 @@ fn compared(counter: Counter) -> bool {
             | Counter::TcpExtTCPHPHits
             | Counter::TcpExtTCPOrigDataSent
             | Counter::TcpExtTCPDelivered
-            | Counter::TcpExtTCPAutoCorking
     )
 }
 
 /// The recorded machine: 6.18, reno, timers either exact or as late as the kernel's wheel.
 pub(super) fn recorded_host(timers: TimerModel) -> TcpConfig {
-    TcpConfig { timers, ..TcpConfig::default() }
+    TcpConfig { timers, buffers: Buffers::OnePiece, ..TcpConfig::default() }
 }

@@ -74,6 +74,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("traffic", "response_timeout", "traffic.web.service_time=2s", "traffic.web.response_timeout=1s"),
     ("traffic", "server_idle_timeout", POOL, "traffic.web.server_idle_timeout=1s"),
     ("traffic", "think_time", "traffic.web.requests_per_connection=3", "traffic.web.think_time=10ms"),
+    ("traffic", "wake_up", "", "traffic.web.wake_up=1ms"),
     ("traffic", "hold", "", "traffic.web.hold=1s"),
     ("traffic", "pool", "traffic.web.service_time=100ms", "traffic.web.pool=(size: 1)"),
     ("traffic", "close", "", "traffic.web.close=(first: server)"),
@@ -101,6 +102,8 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("retry", "times", RETRY, "traffic.web.on_error.times=1"),
     ("retry", "factor", RETRY, "traffic.web.on_error.factor=2"),
     ("retry", "at_most", BACKOFF, "traffic.web.on_error.at_most=60ms"),
+    ("retry", "until", RETRY, "traffic.web.on_error.until=1s"),
+    ("retry", "broken", BROKEN, "traffic.web.on_error.broken=false"),
     ("retry", "jitter", RETRY, "traffic.web.on_error.jitter=50%"),
     ("sysctl", "net.ipv4.ip_local_port_range", "", "hosts.c.sysctl.net.ipv4.ip_local_port_range=2000 3000"),
     (
@@ -268,6 +271,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
 
 const REFUSED: &str = "hosts.s.listen[0].port=82";
 const DROPS: &str = "hosts.s.drop=[(segments: ack, times: 40)]";
+const BROKEN: &str = r#"traffic.web.service_time=2s;traffic.web.response_timeout=1s;traffic.web.on_error=retry(after: "50ms", times: 3)"#;
 const RETRY: &str = r#"hosts.s.listen[0].port=82;traffic.web.on_error=retry(after: "50ms", times: 3)"#;
 const POOL: &str = "traffic.web.pool=(size: 3);traffic.web.requests_per_connection=9;traffic.web.service_time=200ms;traffic.web.stop=5s";
 const BACKOFF: &str =

@@ -1,0 +1,250 @@
+//! What is compared of a world, fact by fact.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sim_core::counter::Counter;
+use sim_core::errno::Errno;
+use sim_core::ids::HostId;
+use sim_core::record::{HostSummary, Summary, TrafficSummary};
+use sim_core::scenario::{Limit, Metric, Outcome, Scenario};
+use sim_core::tcp::State;
+use sim_core::time::Span;
+
+use super::judge::{Columns, Slack, numbers, times};
+use super::recording::{Client, Recording};
+use super::world::Arrivals;
+
+/// One fact: its group, its name, and what differs, if it does.
+#[derive(Debug)]
+pub struct Fact {
+    /// Which kind of fact it is.
+    pub group: &'static str,
+    /// What it is about.
+    pub name: String,
+    /// What differs.
+    pub problem: Option<String>,
+}
+
+/// Counters that move with every segment.
+const SEGMENTS: &[&str] = &[
+    "TcpInSegs",
+    "TcpOutSegs",
+    "TcpExtTCPOrigDataSent",
+    "TcpExtTCPDelivered",
+    "TcpExtTCPPureAcks",
+    "TcpExtTCPHPAcks",
+    "TcpExtTCPHPHits",
+    "TcpExtDelayedACKs",
+];
+/// A message of more bytes than this takes several segments.
+const ONE_SEGMENT: u32 = 1_448;
+
+/// Collects the facts of one recording.
+pub struct Facts<'a> {
+    recording: &'a Recording,
+    scenario: &'a Scenario,
+    runs: &'a [Summary],
+    slack: Slack,
+    /// What was found.
+    pub found: Vec<Fact>,
+    /// Counters that moved at the kernel and that the simulator does not have.
+    pub without_output: u32,
+}
+
+impl<'a> Facts<'a> {
+    /// Compares all of it.
+    pub fn of(recording: &'a Recording, scenario: &'a Scenario, runs: &'a [Summary]) -> Facts<'a> {
+        let traffic = &recording.world.traffic;
+        let closed = traffic.iter().any(|t| matches!(t.arrivals, Arrivals::Workers { .. }));
+        let slack = if closed { Slack::CLOSED_LOOP } else { Slack::NONE };
+        let mut facts = Facts { recording, scenario, runs, slack, found: Vec::new(), without_output: 0 };
+        for (name, client) in &recording.client {
+            facts.client(name, client);
+        }
+        for (host, id) in facts.hosts() {
+            facts.sockets(host, id);
+            facts.states(host, id);
+            facts.counters(host, id);
+        }
+        facts
+    }
+
+    fn put(&mut self, group: &'static str, name: String, problem: Option<String>) {
+        self.found.push(Fact { group, name, problem });
+    }
+
+    /// Hosts that both sides know.
+    fn hosts(&self) -> Vec<(&'a str, HostId)> {
+        let hosts = self.scenario.hosts.iter().enumerate();
+        let known = hosts.filter(|(_, host)| self.recording.series.contains_key(&host.name));
+        known.map(|(i, host)| (host.name.as_str(), HostId(i as u16))).collect()
+    }
+
+    fn client(&mut self, name: &str, client: &Client) {
+        let Some(index) = self.scenario.traffic.iter().position(|t| t.name == name) else { return };
+        let books: Vec<&TrafficSummary> = self.runs.iter().map(|run| &run.traffic[index]).collect();
+        let mut outcome = |what: &str, want: u64, get: &dyn Fn(&TrafficSummary) -> u64| {
+            let got: Vec<u64> = books.iter().map(|book| get(book)).collect();
+            let problem = numbers(want, &got, self.slack);
+            self.found.push(Fact { group: "outcomes", name: format!("{name}.{what}"), problem });
+        };
+        outcome("attempted", client.attempted, &|b| b.attempted.count);
+        outcome("connected", client.connected, &|b| b.connected.count);
+        outcome("completed", client.completed, &|b| b.completed.count);
+        outcome("failed", client.failed, &|b| b.failed.count - unnoticed(b));
+        outcome("answered", client.answered, &|b| b.answered.count);
+        outcome("pending", client.pending, &|b| b.pending);
+        self.errors(name, client, &books);
+        self.latency(name, client, &books);
+    }
+
+    fn errors(&mut self, name: &str, client: &Client, books: &[&TrafficSummary]) {
+        let key = |e: &sim_core::record::ErrorTally| format!("{}:{}", e.call.name(), e.errno.name());
+        let mut keys: BTreeSet<String> = client.errors.keys().cloned().collect();
+        keys.extend(
+            books.iter().flat_map(|book| book.errors.iter().filter(|e| e.errno != Errno::Eof).map(key)),
+        );
+        for error in keys {
+            let tally =
+                |book: &&TrafficSummary| book.errors.iter().find(|e| key(e) == error).map(|e| e.tally);
+            let tallies: Vec<_> = books.iter().filter_map(tally).collect();
+            let mut got: Vec<u64> = tallies.iter().map(|t| t.count).collect();
+            got.resize(books.len(), 0);
+            let want = client.errors.get(&error).copied().unwrap_or(0);
+            self.put("errors", format!("{name}.{error}"), numbers(want, &got, self.slack));
+            if let (Some((at, _)), Some(low), Some(high)) = (
+                client.first.get(&error),
+                tallies.iter().map(|t| t.first.0).min(),
+                tallies.iter().map(|t| t.first.0).max(),
+            ) {
+                let problem = times(Span((at * 1e9) as u64), Span(low), Span(high));
+                self.put("errors", format!("{name}.{error}.first"), problem);
+            }
+        }
+    }
+
+    fn latency(&mut self, name: &str, client: &Client, books: &[&TrafficSummary]) {
+        for (quantile, seconds) in client.latency.iter().flatten() {
+            let per_mille: u32 = match quantile.as_str() {
+                "max" => 1_000,
+                other => other.trim_start_matches('p').parse().unwrap_or(0) * 10,
+            };
+            // One more or less of some hundred connections may stand on either side of a step.
+            let (mut low, mut high) = (Span::MAX, Span::ZERO);
+            for book in books {
+                let step = 1_000_u64.div_ceil(book.connect_latency.count().max(1)) as u32;
+                for per_mille in [per_mille.saturating_sub(step).max(1), (per_mille + step).min(1_000)] {
+                    let Some(got) = book.connect_latency.quantile(per_mille) else { continue };
+                    (low, high) = (low.min(got), high.max(got));
+                }
+            }
+            let want = Span((seconds * 1e9) as u64);
+            let problem = times(want, low.min(high), high);
+            self.put("latency", format!("{name}.{quantile}"), problem);
+        }
+    }
+
+    /// A column of all runs, put together of several; a metric that was never followed was zero.
+    fn columns(&self, plus: &[Metric], minus: &[Metric]) -> Columns {
+        let runs = self.runs.iter().map(|run| {
+            let mut rows = vec![0_u64; run.series.rows];
+            for (metrics, add) in [(plus, true), (minus, false)] {
+                for values in metrics.iter().filter_map(|&m| run.series.get(m)) {
+                    for (row, &value) in rows.iter_mut().zip(values) {
+                        *row = if add { *row + value } else { row.saturating_sub(value) };
+                    }
+                }
+            }
+            rows
+        });
+        let interval = self.runs.first().map_or(Span::ZERO, |run| run.series.interval);
+        Columns { interval, runs: runs.collect() }
+    }
+
+    fn sockets(&mut self, host: &str, id: HostId) {
+        let series = &self.recording.series[host];
+        let mini = Metric::Used(Limit::TwBuckets(id));
+        if host != "r" {
+            let full = |&&state: &&State| state != State::Closed;
+            let all: Vec<Metric> = State::ALL.iter().filter(full).map(|&s| Metric::Sockets(id, s)).collect();
+            let sockets = |state| Metric::Sockets(id, state);
+            let established = [sockets(State::Established), sockets(State::CloseWait)];
+            let no_full = [mini, sockets(State::SynRecv)];
+            self.series(host, "tw", series.tw.as_ref(), &self.columns(&[mini], &[]));
+            self.series(host, "inuse", series.inuse.as_ref(), &self.columns(&all, &no_full));
+            self.series(host, "estab", series.estab.as_ref(), &self.columns(&established, &[]));
+        }
+        let tracks = self.scenario.hosts[id.index()].conntrack.is_some();
+        if tracks {
+            self.series(host, "conntrack", series.ct.as_ref(), &self.columns(&[Metric::Conntrack(id)], &[]));
+        }
+    }
+
+    fn series(&mut self, host: &str, what: &str, want: Option<&Vec<u64>>, got: &Columns) {
+        let times = &self.recording.series[host].t;
+        let zeros = vec![0; times.len()];
+        let looks = times.iter().copied().zip(want.unwrap_or(&zeros).iter().copied());
+        let problem = got.differ(looks, self.slack);
+        let group = if what == "conntrack" { "conntrack" } else { "sockets" };
+        self.put(group, format!("{host}.{what}"), problem);
+    }
+
+    fn states(&mut self, host: &str, id: HostId) {
+        let Some(looks) = self.recording.states.get(host) else { return };
+        for &state in State::ALL.iter().filter(|&&state| state != State::Closed) {
+            let name = kernel_name(state);
+            let got = self.columns(&[Metric::Sockets(id, state)], &[]);
+            let seen = looks.iter().any(|(_, states)| states.contains_key(name));
+            if !seen && got.runs.iter().flatten().all(|&n| n == 0) {
+                continue;
+            }
+            let looks = looks.iter().map(|(at, states)| (*at, states.get(name).copied().unwrap_or(0)));
+            let problem = got.differ(looks, self.slack);
+            self.put("states", format!("{host}.{name}"), problem);
+        }
+    }
+
+    fn counters(&mut self, host: &str, id: HostId) {
+        let none = BTreeMap::new();
+        let recorded = self.recording.counters.get(host).unwrap_or(&none);
+        let books: Vec<&HostSummary> = self.runs.iter().map(|run| &run.hosts[id.index()]).collect();
+        let known = |name: &str| Counter::ALL.iter().any(|c| c.name() == name);
+        self.without_output += recorded.keys().filter(|name| !known(name) && compared(name)).count() as u32;
+        let bulk = self.recording.world.largest_message() > ONE_SEGMENT;
+        for &counter in Counter::ALL {
+            let name = counter.name();
+            let got: Vec<u64> = books.iter().map(|book| book.counters.get(counter)).collect();
+            let want = recorded.get(name).copied().unwrap_or(0);
+            let moved = want > 0 || got.iter().any(|&n| n > 0);
+            // Those of conntrack are read elsewhere, and a router's own stack is idle.
+            if !moved || name.starts_with("Ct") || host == "r" {
+                continue;
+            }
+            let (group, slack) = match SEGMENTS.contains(&name) {
+                true if bulk => ("segments of bulk", self.slack.or(Slack::SEGMENTS)),
+                true => ("segments", self.slack.or(Slack::SEGMENTS)),
+                false => ("counters", self.slack),
+            };
+            self.put(group, format!("{host}.{name}"), numbers(want, &got, slack));
+        }
+    }
+}
+
+/// Ends of stream before the answer: the recorded applications take them for no failure.
+fn unnoticed(book: &TrafficSummary) -> u64 {
+    book.outcome(Outcome::Error(Errno::Eof)).count
+}
+
+/// Coalescing hangs on the processor's load, and the number of those established is in the series.
+fn compared(name: &str) -> bool {
+    !name.contains("Coalesce") && name != "TcpCurrEstab"
+}
+
+/// The state's name in a dump.
+fn kernel_name(state: State) -> &'static str {
+    match state {
+        State::FinWait1 => "FIN_WAIT_1",
+        State::FinWait2 => "FIN_WAIT_2",
+        _ => state.name(),
+    }
+}
