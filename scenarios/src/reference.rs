@@ -4,7 +4,7 @@ use sim_core::conntrack::ConntrackConfig;
 use sim_core::profile::Stack;
 use sim_core::scenario::PortOptions;
 
-use crate::check::{self, arrivals, conntrack, host, link, listen, rules, stack, traffic};
+use crate::check::{self, arrivals, conntrack, events, host, link, listen, rules, stack, traffic};
 use crate::section::{Absent, Field};
 use crate::source::Place;
 use crate::sysctl::{CONNTRACK, Knobs, SETTINGS};
@@ -32,6 +32,7 @@ pub struct Row {
 const FIELDS: &[&str] = &["field", "takes", "default", "meaning"];
 const SYSCTLS: &[&str] = &["setting", "takes", "default", "meaning"];
 const PARAMETERS: &[&str] = &["field", "takes", "default", "meaning", "on Linux"];
+const EVENTS: &[&str] = &["event", "meaning"];
 const KINDS: &[&str] = &["arrivals", "meaning"];
 
 /// Every table, in the order of the reference.
@@ -61,6 +62,7 @@ pub fn tables() -> Vec<Table> {
         table("traffic", FIELDS, fields(traffic::TRAFFIC, &source)),
         table("arrivals", KINDS, kinds()),
         table("pool", FIELDS, fields(traffic::POOL, &traffic::NO_POOL)),
+        table("events", EVENTS, events()),
         table("close", FIELDS, fields(traffic::CLOSE, &source)),
         table("options", FIELDS, fields(traffic::OPTIONS, &PortOptions::default())),
         table("fixed", FIELDS, fields(traffic::FIXED, &traffic::Fixed::BLANK)),
@@ -162,6 +164,12 @@ fn parameters(table: &[stack::Parameter]) -> Vec<Row> {
         Row { name: field.name.to_owned(), cells }
     };
     table.iter().map(row).collect()
+}
+
+fn events() -> Vec<Row> {
+    let row =
+        |kind: &events::EventKind| Row { name: kind.example.to_owned(), cells: vec![kind.doc.to_owned()] };
+    events::KINDS.iter().map(row).collect()
 }
 
 fn kinds() -> Vec<Row> {

@@ -154,6 +154,11 @@ impl<T> Slab<T> {
         self.slots.iter().filter_map(|entry| entry.value.as_ref())
     }
 
+    /// The live values, to be changed, in order of their slots.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|entry| entry.value.as_mut())
+    }
+
     /// How many values are live.
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()

@@ -5,7 +5,7 @@
 
 use crate::conntrack::ConntrackConfig;
 use crate::errno::Errno;
-use crate::ids::{Addr, HostId, SockAddr, TrafficId};
+use crate::ids::{Addr, HostId, LinkId, SockAddr, TrafficId};
 use crate::lasting::Lasting;
 use crate::log::LogLine;
 use crate::profile::Stack;
@@ -32,6 +32,8 @@ pub struct Scenario {
     pub links: Vec<Link>,
     /// Traffic sources.
     pub traffic: Vec<Traffic>,
+    /// What happens at a moment, in order of time.
+    pub events: Vec<Occurrence>,
     /// Expectations on the outcome.
     pub expect: Vec<Expectation>,
 }
@@ -92,6 +94,74 @@ pub struct PortConfig {
     pub autobind_reuse: bool,
 }
 
+/// Something that happens at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occurrence {
+    /// When.
+    pub at: Time,
+    /// What.
+    pub what: Happening,
+}
+
+/// What can happen at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// A link stops carrying segments, or carries them again.
+    Link {
+        /// Which.
+        link: LinkId,
+        /// Whether it carries from now on.
+        up: bool,
+    },
+    /// The process behind a listener dies.
+    Stop {
+        /// Its host.
+        host: HostId,
+        /// The listener's port.
+        port: u16,
+    },
+    /// A process begins to listen.
+    Start {
+        /// Its host.
+        host: HostId,
+        /// The listener's port.
+        port: u16,
+        /// SO_REUSEADDR.
+        reuseaddr: bool,
+        /// Where bind() fails, it is tried again after this time.
+        again: Span,
+    },
+    /// An application stops accepting, or accepts again.
+    Accepting {
+        /// Its host.
+        host: HostId,
+        /// The listener's port.
+        port: u16,
+        /// Whether it accepts from now on.
+        accepting: bool,
+    },
+    /// A sysctl changes.
+    Sysctl {
+        /// The host.
+        host: HostId,
+        /// The setting.
+        name: String,
+        /// Its new value.
+        value: String,
+        /// The host's parameters from now on.
+        tcp: Box<TcpConfig>,
+    },
+    /// SYNs from addresses that nobody has.
+    SynFlood {
+        /// Where to.
+        to: SockAddr,
+        /// How many in what time.
+        rate: Rate,
+        /// Until when, exclusive.
+        until: Time,
+    },
+}
+
 /// A listening socket and the application behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
@@ -107,6 +177,8 @@ pub struct Listen {
     pub connections: u32,
     /// Requests that are served at once; others wait in the application.
     pub workers: u32,
+    /// Not open before an event opens it.
+    pub closed: bool,
 }
 
 impl Listen {
@@ -119,6 +191,7 @@ impl Listen {
             accept_every: Span::ZERO,
             connections: u32::MAX,
             workers: u32::MAX,
+            closed: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use sim_core::counter::Counter;
 use sim_core::ids::TrafficId;
-use sim_core::record::{SynLoss, TrafficSummary};
+use sim_core::record::{SynLoss, Tally, TrafficSummary};
 use sim_core::scenario::{OnError, Timing};
 use sim_core::time::Span;
 
@@ -29,6 +29,7 @@ pub(super) fn sentences(run: Run<'_>) -> Vec<String> {
     if more > 0 {
         lines.push(format!("and {} more", counted(more as u64, "traffic source", "traffic sources")));
     }
+    lines.extend(not_up(run));
     lines.extend(unprotected(run));
     lines
 }
@@ -170,6 +171,23 @@ fn syn_loss(run: Run<'_>, why: SynLoss) -> String {
             format!("their SYN was dropped by the full queues of {}:{port}", run.host_name(host))
         }
     }
+}
+
+/// Processes that could not come up, by host.
+fn not_up(run: Run<'_>) -> Vec<String> {
+    let hosts = run.scenario.hosts.iter().zip(&run.summary.hosts);
+    let failed = hosts.filter(|(_, summary)| summary.bind_refused.count > 0);
+    let line = |(host, summary): (&sim_core::scenario::Host, &sim_core::record::HostSummary)| {
+        let Tally { count: n, first, last } = summary.bind_refused;
+        format!(
+            "At {} a process could not come up: bind() failed {} with EADDRINUSE, from {} to {}.",
+            host.name,
+            counted(n, "time", "times"),
+            at(first),
+            at(last)
+        )
+    };
+    failed.map(line).take(SHOWN).collect()
 }
 
 /// Closes that leave nobody to answer what comes late, by host.

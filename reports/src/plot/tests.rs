@@ -42,6 +42,7 @@ fn crowded() -> (Scenario, Summary) {
         hosts: vec![host("front-end-proxy"), host("application-server")],
         links: Vec::new(),
         traffic: Vec::new(),
+        events: Vec::new(),
         expect: Vec::new(),
     };
     let mut series = Series { interval: Span::from_secs(1), rows: 61, ..Series::default() };

@@ -81,6 +81,7 @@ pub(crate) fn scenario(title: &str, per_second: u64) -> Scenario {
         hosts: vec![host("client", &[0x0a00_0001]), server, gateway],
         links: vec![link(CLIENT, GATEWAY), link(GATEWAY, SERVER)],
         traffic: vec![traffic(per_second)],
+        events: Vec::new(),
         expect: Vec::new(),
     }
 }

@@ -4,7 +4,7 @@ use sim_core::scenario::Listen;
 
 use super::Input;
 use crate::report::Diagnostic;
-use crate::section::{Absent, Field, count_or, field, names, number, span, time_or};
+use crate::section::{Absent, Field, count_or, field, names, number, plain, span, time_or};
 use crate::source::Place;
 use crate::syntax::Node;
 
@@ -58,6 +58,14 @@ pub(crate) static LISTEN: &[Field<Listen>] = &[
             Some(())
         },
         |listen, _| count_or(listen.workers, "unlimited")
+    ),
+    plain!(
+        closed,
+        closed,
+        "`true`, `false`",
+        flag,
+        |closed: bool| closed.to_string(),
+        "not open before an [event](#events) starts it"
     ),
 ];
 

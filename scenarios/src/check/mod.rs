@@ -8,6 +8,7 @@ pub(crate) mod arrivals;
 mod budget;
 pub(crate) mod conntrack;
 mod destination;
+pub(crate) mod events;
 mod expect;
 pub(crate) mod host;
 pub(crate) mod lasting;
@@ -173,6 +174,16 @@ pub(crate) static PARTS: &[Field<Scenario>] = &[
         |s, _| show::traffic(s)
     ),
     field!(
+        events,
+        "list",
+        "[what happens at a moment](#events)",
+        |input, node, s| {
+            s.events = events::events(input, node, &s.links);
+            Some(())
+        },
+        |s, _| show::events(s)
+    ),
+    field!(
         expect,
         "list",
         "[expectations](#expectations)",
@@ -195,6 +206,7 @@ pub(crate) fn blank() -> Scenario {
         hosts: Vec::new(),
         links: Vec::new(),
         traffic: Vec::new(),
+        events: Vec::new(),
         expect: Vec::new(),
     }
 }

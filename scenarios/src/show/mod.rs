@@ -42,6 +42,11 @@ pub(crate) fn traffic(scenario: &Scenario) -> String {
     lines("{", scenario.traffic.iter().map(one), "}")
 }
 
+/// The list of events.
+pub(crate) fn events(scenario: &Scenario) -> String {
+    lines("[", scenario.events.iter().map(|event| check::events::show(event, scenario)), "]")
+}
+
 /// The list of expectations.
 pub(crate) fn expectations(scenario: &Scenario) -> String {
     let one = |e: &sim_core::scenario::Expectation| expect::check(scenario, &e.check);

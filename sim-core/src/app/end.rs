@@ -34,6 +34,8 @@ pub enum Cause<'a> {
     NextRequest,
     /// What the server answers is ready.
     Answer,
+    /// The listener that it waits at is closed, and nobody has accepted it.
+    Disconnect,
     /// The application closes: an idle client of a pool that is one too many, or a proxy without an answer.
     Close,
 }
@@ -157,6 +159,9 @@ impl End {
             Cause::NextRequest => self.act(around, Application::next_request),
             Cause::Answer => self.act(around, Application::answer_ready),
             Cause::Close => self.act(around, Application::dismiss),
+            Cause::Disconnect => {
+                let _ = step(&mut self.endpoint, &mut self.hashed, around.cx, Input::Disconnect, around.fx);
+            }
         }
         self.verdict(was_idle)
     }

@@ -163,6 +163,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             let listen = &mut here.listeners[listener as usize];
             let every = listen.spec.accept_every;
             listen.accept_queued = false;
+            if listen.paused {
+                break;
+            }
             if listen.open.now >= u64::from(listen.spec.connections) {
                 if listen.has_ready() {
                     listen.threads_refused.add(self.now);

@@ -21,14 +21,16 @@ pub enum Event {
     Work(TrafficId),
     /// A request of a source goes on: it is tried again, or has got a place in the pool.
     Start(TrafficId, Key),
-    /// A worker of the application behind a listener is through with the request of a connection.
-    Served(HostId, u16, Key),
+    /// A worker of the application behind a listener, in that life of it, is through with the request of a connection.
+    Served(HostId, u16, u16, Key),
     /// The answer to the request of a connection is ready.
     Answer(HostId, Key),
     /// There will be no answer to the request of a connection: the server closes.
     Refuse(HostId, Key),
     /// The application behind a listener may accept.
     Accept(HostId, u16),
+    /// What the scenario plans at this place of its list.
+    Planned(u16),
     /// Conntrack's garbage collection.
     Gc(HostId),
 }

@@ -3,6 +3,7 @@
 mod clients;
 mod ends;
 pub mod event;
+mod happenings;
 pub mod queue;
 pub mod record;
 mod series;

@@ -56,15 +56,20 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     fn begin_service(&mut self, host: HostId, listener: u16, key: Key, id: TrafficId) {
         let listen = &mut self.hosts[host.index()].listeners[listener as usize];
         listen.working.up(self.now);
+        let epoch = listen.epoch;
         let source = &mut self.sources[id.index()];
         let time = source.spec.service_time.draw(&mut source.service);
-        self.queue.push(LaneId::NONE, self.now + time, Event::Served(host, listener, key));
+        let served = Event::Served(host, listener, epoch, key);
+        self.queue.push(LaneId::NONE, self.now + time, served);
     }
 
     /// A worker is through with a request, whether or not the connection that it came on is still there: a server sees
     /// that only when it answers.
-    pub(super) fn served(&mut self, host: HostId, listener: u16, key: Key) {
+    pub(super) fn served(&mut self, host: HostId, listener: u16, epoch: u16, key: Key) {
         let listen = &mut self.hosts[host.index()].listeners[listener as usize];
+        if listen.epoch != epoch {
+            return;
+        }
         listen.working.down();
         let behind = listen.behind;
         if let Some((next, id)) = listen.requests.pop_front() {

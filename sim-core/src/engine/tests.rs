@@ -69,6 +69,7 @@ fn scenario(per_second: u64, seconds: u64) -> Scenario {
             service_time: Span::from_millis(1).into(),
             ..Traffic::new("web", HostId(0))
         }],
+        events: Vec::new(),
         expect: Vec::new(),
     }
 }

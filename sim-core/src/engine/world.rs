@@ -1,6 +1,7 @@
 //! The world: it owns hosts, network and sources, and gives each cause to whom it concerns.
 
 use super::event::{Due, Event};
+use super::happenings::Planned;
 use super::queue::{LaneId, Lanes, Queue};
 use super::record::{Record, Sink, Whose, digest_line, digest_packet_record};
 use super::series::Sampler;
@@ -56,6 +57,7 @@ pub struct World<Q, S> {
     pub(super) hosts: Vec<Host>,
     pub(super) net: Net,
     pub(super) sources: Vec<Source>,
+    pub(super) planned: Vec<Planned>,
     pub(super) fx: Effects,
     /// The memory of steps; taken out while one of its steps is carried out.
     pub(super) memory: Option<Box<Memory>>,
@@ -97,6 +99,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             pause: Time::ZERO,
             sink,
             sources: sources.map(|(i, spec)| Source::new(spec, TrafficId(i as u16), scenario.seed)).collect(),
+            planned: Planned::all(&scenario.events, scenario.seed),
             fx: Effects::default(),
             memory: Some(Box::default()),
             books: vec![TrafficSummary::default(); scenario.traffic.len()],
@@ -116,6 +119,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             logs: Vec::new(),
         };
         world.arrange_service(scenario);
+        world.plan();
         world.begin();
         world
     }
@@ -228,7 +232,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Event::App(host, key) => self.wake_app(host, key),
             Event::Work(id) => self.want(id),
             Event::Start(id, key) => self.go_on(id, key),
-            Event::Served(host, listener, key) => self.served(host, listener, key),
+            Event::Served(host, listener, epoch, key) => self.served(host, listener, epoch, key),
+            Event::Planned(number) => self.planned(number),
             Event::Answer(host, key) => self.step(host, key, Cause::Answer),
             Event::Refuse(host, key) => self.step(host, key, Cause::Close),
             Event::Accept(host, listener) => self.accept(host, listener),

@@ -166,7 +166,7 @@ impl Host {
         }
     }
 
-    fn drop_request(&mut self, key: Key) {
+    pub(super) fn drop_request(&mut self, key: Key) {
         if let Some(pending) = self.tables.requests.remove(key) {
             self.tables.index.remove(pending.tuple);
         }

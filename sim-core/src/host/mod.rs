@@ -9,6 +9,7 @@
 //! | `books` | gauges, tallies and the memory that all of it takes |
 //! | `ports`, `secrets`, `memory`, `track` | local ports, keyed hashes, sizes of kernel objects, connection tracking |
 //! | `packet` | a segment with its addresses |
+//! | `process` | processes that die and come back, settings that change |
 //!
 //! A [`Host`] is the kernel of one machine without a clock or a network. The protocol itself is in [`crate::tcp`] and
 //! [`crate::socket`]; here is what surrounds it.
@@ -21,6 +22,7 @@ pub mod memory;
 mod minis;
 mod packet;
 pub mod ports;
+mod process;
 mod secrets;
 mod tables;
 mod track;
@@ -33,6 +35,7 @@ pub use index::Place;
 pub use input::{Arrived, Timed};
 pub use minis::{Mini, NewMini};
 pub use packet::{Attempt, Hint, Packet};
+pub use process::Closed;
 pub use tables::{Conn, Job, Orphan, Pending, Tables};
 pub use track::Tracking;
 pub use waiting::{Ending, RowId};
@@ -67,6 +70,10 @@ pub struct ListenSocket {
     pub accept_queue: Gauge,
     /// SYN queue.
     pub syn_queue: Gauge,
+    /// The application does not accept for now.
+    pub paused: bool,
+    /// Grows when its process dies: work that is under way then is of no use.
+    pub epoch: u16,
     /// Accepted connections that are open.
     pub open: Gauge,
     /// Connections that waited because the application had all it can have.
@@ -96,6 +103,8 @@ impl ListenSocket {
             accept_queued: false,
             accept_queue: Gauge::default(),
             syn_queue: Gauge::default(),
+            paused: false,
+            epoch: 0,
             open: Gauge::default(),
             threads_refused: Tally::default(),
             workers_refused: Tally::default(),

@@ -78,6 +78,8 @@ pub enum Path {
 pub struct Net {
     links: Vec<Link>,
     streams: Vec<Stream>,
+    /// By link: whether it is down.
+    down: Vec<bool>,
     /// Next hop by (here, target).
     next: Vec<Option<(Direction, HostId)>>,
     hosts: usize,
@@ -96,31 +98,32 @@ impl Net {
         let mut net = Net {
             links: scenario.links.clone(),
             streams: (0..directions).map(|d| Stream::new(scenario.seed, Purpose::Link, d)).collect(),
+            down: vec![false; scenario.links.len()],
             next: vec![None; hosts * hosts],
             hosts,
             owner,
         };
-        (0..hosts).for_each(|target| net.route_to(target));
+        let mut neighbours: Vec<Vec<(usize, Direction)>> = vec![Vec::new(); hosts];
+        for (i, link) in net.links.iter().enumerate() {
+            let id = LinkId(i as u16);
+            // The direction is that from the neighbour.
+            neighbours[link.b.index()].push((link.a.index(), Direction::new(id, false)));
+            neighbours[link.a.index()].push((link.b.index(), Direction::new(id, true)));
+        }
+        (0..hosts).for_each(|target| net.route_to(target, &neighbours));
         net
     }
 
     /// Fills in the next hop of every host towards a target, breadth first from the target.
-    fn route_to(&mut self, target: usize) {
+    fn route_to(&mut self, target: usize, neighbours: &[Vec<(usize, Direction)>]) {
         let mut seen = vec![false; self.hosts];
         seen[target] = true;
         let mut frontier = VecDeque::from([target]);
         while let Some(here) = frontier.pop_front() {
-            for (i, link) in self.links.iter().enumerate() {
-                let link_id = LinkId(i as u16);
-                let (neighbour, backward) = match (link.a.index(), link.b.index()) {
-                    (a, b) if b == here => (a, false),
-                    (a, b) if a == here => (b, true),
-                    _ => continue,
-                };
+            for &(neighbour, direction) in &neighbours[here] {
                 if !seen[neighbour] {
                     seen[neighbour] = true;
-                    self.next[neighbour * self.hosts + target] =
-                        Some((Direction::new(link_id, backward), HostId(here as u16)));
+                    self.next[neighbour * self.hosts + target] = Some((direction, HostId(here as u16)));
                     frontier.push_back(neighbour);
                 }
             }
@@ -156,17 +159,26 @@ impl Net {
         }
     }
 
+    /// A link stops carrying segments, or carries them again. What is on its way arrives.
+    pub fn set_up(&mut self, link: LinkId, up: bool) {
+        self.down[link.0 as usize] = !up;
+    }
+
     /// Puts a segment on a link.
     #[inline]
     pub fn carry(&mut self, direction: Direction) -> Carried {
         let link = &self.links[direction.link()];
-        if link.loss.num | link.duplicate.num | link.reorder.num == 0 {
+        let down = u64::from(self.down[direction.link()]);
+        if link.loss.num | link.duplicate.num | link.reorder.num | down == 0 {
             return Carried { first: Some(Delivery { after: link.delay, in_order: true }), second: None };
         }
         self.carry_with_luck(direction)
     }
 
     fn carry_with_luck(&mut self, direction: Direction) -> Carried {
+        if self.down[direction.link()] {
+            return Carried::default();
+        }
         let link = &self.links[direction.link()];
         let rng = &mut self.streams[direction.0 as usize];
         if rng.chance(link.loss) {

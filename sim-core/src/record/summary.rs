@@ -222,6 +222,8 @@ pub struct HostSummary {
     pub conntrack: Gauge,
     /// Kernel memory of sockets, mini-sockets, requests, bind buckets, files and conntrack entries, bytes.
     pub memory: Gauge,
+    /// bind() of a process that came up failed.
+    pub bind_refused: Tally,
     /// Kernel counters.
     pub counters: Counters,
 }

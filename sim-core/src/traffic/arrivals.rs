@@ -21,7 +21,7 @@ pub struct Schedule {
 }
 
 /// The time of the n-th of equally spaced events, rounded down: exact for ever, for nothing is added up.
-fn nth(rate: Rate, n: u64) -> Span {
+pub fn nth(rate: Rate, n: u64) -> Span {
     let ns = u128::from(n) * u128::from(rate.per.0) / u128::from(rate.count.max(1));
     Span(ns.min(u128::from(u64::MAX)) as u64)
 }

@@ -3,5 +3,5 @@
 mod arrivals;
 mod source;
 
-pub use arrivals::Schedule;
+pub use arrivals::{Schedule, nth};
 pub use source::{Attempted, Pool, Source};

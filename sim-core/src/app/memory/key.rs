@@ -68,6 +68,7 @@ impl Lazy {
             Cause::NextRequest => 3,
             Cause::Answer => 4,
             Cause::Close => 5,
+            Cause::Disconnect => 6,
             Cause::Connect => return None,
         };
         words[0] = u64::from(self.state) << 32 | kind << 8 | room << 1 | orphan;

@@ -176,6 +176,15 @@ impl Ports {
         self.listening.insert(port);
     }
 
+    /// Whether bind() of a listener, to every address, fails. What a listener there has accepted before, and its TIME_WAITs,
+    /// have its SO_REUSEADDR, which is taken to be the same as the new one's, here `reuse`.
+    pub fn listen_conflict(&self, port: u16, reuse: bool) -> bool {
+        if !reuse {
+            return self.has_owner(port);
+        }
+        self.dests.iter().any(|dest| dest.taken.has(port) && !dest.shared.has(port))
+    }
+
     /// Whether a port has any owner, at whatever address.
     fn has_owner(&self, port: u16) -> bool {
         let chunk = &self.buckets[port as usize / BUCKETS];

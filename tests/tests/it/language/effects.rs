@@ -25,6 +25,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("scenario", "hosts", "", r#"hosts.more=(addresses: ["10.9.9.9"])"#),
     ("scenario", "links", "", "links[0].delay=3ms"),
     ("scenario", "traffic", "", r#"traffic.more=(from: "c", to: "s:81", arrivals: at(["1s"]))"#),
+    ("scenario", "events", "", r#"events=[(at: "5s", what: link_down("c", "g"))]"#),
     ("hosts", "addresses", "", r#"hosts.c.addresses=["10.0.0.7"]"#),
     ("hosts", "stack", "", "hosts.c.stack=windows"),
     ("hosts", "timers", "", r#"hosts.c.timers=wheel(phase: "0s")"#),
@@ -46,6 +47,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("listen", "port", "", "hosts.s.listen[0].port=82"),
     ("listen", "backlog", "hosts.s.listen[0].accept_after=never", "hosts.s.listen[0].backlog=1"),
     ("listen", "accept_after", "", "hosts.s.listen[0].accept_after=5s"),
+    ("listen", "closed", "", "hosts.s.listen[0].closed=true"),
     ("listen", "connections", "traffic.web.hold=1s", "hosts.s.listen[0].connections=3"),
     ("listen", "workers", "traffic.web.service_time=200ms", "hosts.s.listen[0].workers=1"),
     ("listen", "accept_every", "", "hosts.s.listen[0].accept_every=200ms"),
@@ -91,6 +93,34 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("pool", "idle", POOL, "traffic.web.pool.idle=1"),
     ("pool", "lifetime", POOL, "traffic.web.pool.lifetime=1s"),
     ("pool", "idle_timeout", POOL, "traffic.web.pool.idle_timeout=1s"),
+    ("events", "link_down(\"client\", \"server\")", "", r#"events=[(at: "5s", what: link_down("c", "g"))]"#),
+    (
+        "events",
+        "link_up(\"client\", \"server\")",
+        r#"events=[(at: "5s", what: link_down("c", "g"))]"#,
+        r#"events[1]=(at: "7s", what: link_up("g", "c"))"#,
+    ),
+    ("events", "stop(\"server:80\")", "", STOP),
+    ("events", START, STOP, r#"events[1]=(at: "7s", what: start("s:80"))"#),
+    ("events", "pause(\"server:80\")", "", r#"events=[(at: "5s", what: pause("s:80"))]"#),
+    (
+        "events",
+        "resume(\"server:80\")",
+        r#"events=[(at: "5s", what: pause("s:80"))]"#,
+        r#"events[1]=(at: "7s", what: resume("s:80"))"#,
+    ),
+    (
+        "events",
+        "sysctl(\"client\", \"net.ipv4.tcp_tw_reuse\", \"1\")",
+        FEW,
+        r#"events=[(at: "5s", what: sysctl("c", "net.ipv4.tcp_tw_reuse", "1"))]"#,
+    ),
+    (
+        "events",
+        "syn_flood(to: \"server:80\", rate: \"10000/s\", until: \"20s\")",
+        "",
+        r#"events=[(at: "5s", what: syn_flood(to: "s:80", rate: "100/s", until: "6s"))]"#,
+    ),
     ("close", "first", "", "traffic.web.close.first=server"),
     ("close", "how", "", "traffic.web.close.how=reset"),
     ("close", "other", "", "traffic.web.close.other=never"),
@@ -274,6 +304,8 @@ const DROPS: &str = "hosts.s.drop=[(segments: ack, times: 40)]";
 const BROKEN: &str = r#"traffic.web.service_time=2s;traffic.web.response_timeout=1s;traffic.web.on_error=retry(after: "50ms", times: 3)"#;
 const RETRY: &str = r#"hosts.s.listen[0].port=82;traffic.web.on_error=retry(after: "50ms", times: 3)"#;
 const POOL: &str = "traffic.web.pool=(size: 3);traffic.web.requests_per_connection=9;traffic.web.service_time=200ms;traffic.web.stop=5s";
+const STOP: &str = r#"events=[(at: "5s", what: stop("s:80"))]"#;
+const START: &str = r#"start(listener: "server:80", reuseaddr: true, again: "1s")"#;
 const BACKOFF: &str =
     r#"hosts.s.listen[0].port=82;traffic.web.on_error=retry(after: "50ms", times: 3, factor: 3)"#;
 const PROXY: &str =

@@ -1,7 +1,9 @@
 //! The scenario language: whole files in, a checked scenario or a whole report out.
 
 mod budget;
+mod clients;
 mod effects;
+mod happenings;
 mod library;
 mod malformed;
 mod mutation;

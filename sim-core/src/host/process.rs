@@ -1,0 +1,97 @@
+//! Processes that die and come back: listeners that are closed and opened, settings that change.
+
+use super::Host;
+use super::index::Place;
+use super::packet::Attempt;
+use super::ports::{DestId, Owner};
+use crate::ids::{Key, Tuple};
+use crate::socket::Listener;
+use crate::tcp::config::TimerModel;
+use crate::tcp::{Clocks, State, TcpConfig};
+use crate::time::Time;
+
+/// What a listener leaves behind that is closed.
+#[derive(Clone, Debug, Default)]
+pub struct Closed {
+    /// Requests that are gone.
+    pub requests: Vec<(Tuple, Attempt)>,
+    /// Connections that nobody has accepted.
+    pub waiting: Vec<Key>,
+    /// Connections that the application has accepted.
+    pub accepted: Vec<Key>,
+}
+
+impl Host {
+    /// Closes the listener on a port, if one listens (`inet_csk_listen_stop`, net/ipv4/inet_connection_sock.c). What becomes
+    /// of its connections is for the caller.
+    pub fn close_listener(&mut self, now: Time, port: u16) -> Option<Closed> {
+        let listener = self.listener_on(port)?;
+        self.by_port.retain(|&(open, _)| open != port);
+        self.ports.release(port, Owner::Explicit, DestId::NONE);
+        self.stats.states[State::Listen as usize].down();
+        let mut closed = Closed::default();
+        let of_port = |tuple: &Tuple| tuple.local.port == port;
+        let requests = self.tables.requests.iter().filter(|r| of_port(&r.tuple));
+        closed.requests = requests.map(|r| (r.tuple, r.attempt)).collect();
+        for (tuple, _) in &closed.requests {
+            if let Some(Place::Request(slot)) = self.tables.index.get(*tuple) {
+                let key = self.tables.requests.key(slot);
+                self.drop_request(key);
+            }
+        }
+        let listen = &mut self.listeners[listener];
+        closed.waiting = listen.ready.drain(..).collect();
+        listen.requests.clear();
+        listen.starved = false;
+        listen.paused = false;
+        listen.epoch = listen.epoch.wrapping_add(1);
+        let gauges = [&mut listen.open, &mut listen.working, &mut listen.accept_queue, &mut listen.syn_queue];
+        for gauge in gauges {
+            gauge.set(now, 0);
+        }
+        let conns = &self.tables.conns;
+        let slots = 0..conns.high_water() as u32;
+        let keys = slots.map(|slot| conns.key(slot));
+        closed.accepted =
+            keys.filter(|&key| conns.get(key).is_some_and(|c| c.view.server && of_port(&c.tuple))).collect();
+        self.account(now);
+        Some(closed)
+    }
+
+    /// bind() and listen() on the port of a listener that is not open. Whether it worked: what is left of connections on the
+    /// port is in the way, TIME_WAITs too, unless the new socket has set SO_REUSEADDR (as they have, then) and the owner is
+    /// none that connect() made.
+    pub fn open_listener(&mut self, now: Time, port: u16, reuseaddr: bool) -> bool {
+        if self.listener_on(port).is_some() {
+            return true;
+        }
+        let Some(i) = self.listeners.iter().position(|l| l.spec.port == port) else { return true };
+        if self.ports.listen_conflict(port, reuseaddr) {
+            self.stats.bind_refused.add(now);
+            return false;
+        }
+        self.ports.take(now, port, Owner::Explicit, DestId::NONE);
+        self.stats.states[State::Listen as usize].up(now);
+        let listen = &mut self.listeners[i];
+        listen.listener = Listener::new(listen.spec.backlog, self.cfg.somaxconn);
+        self.by_port.push((port, i as u16));
+        self.by_port.sort_unstable();
+        self.account(now);
+        true
+    }
+
+    /// Closes the listeners that an event opens later.
+    pub fn close_those_not_yet_open(&mut self) {
+        let closed: Vec<u16> = self.listeners.iter().filter(|l| l.spec.closed).map(|l| l.spec.port).collect();
+        for port in closed {
+            self.close_listener(Time::ZERO, port);
+        }
+    }
+
+    /// Its sysctls change. The timer wheel stays as it is.
+    pub fn set_tcp(&mut self, tcp: &TcpConfig) {
+        let timers: TimerModel = self.cfg.timers;
+        self.cfg = TcpConfig { timers, ..tcp.clone() };
+        self.clocks = (Time::NEVER, Clocks::default());
+    }
+}
