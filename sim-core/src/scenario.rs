@@ -283,6 +283,15 @@ pub enum Side {
     Client,
     /// The end that accepted.
     Server,
+    /// Each of them on its own: a simultaneous close.
+    Both,
+}
+
+impl Side {
+    /// Whether an end is meant.
+    pub const fn includes(self, end: Side) -> bool {
+        matches!((self, end), (Side::Both, _) | (Side::Client, Side::Client) | (Side::Server, Side::Server))
+    }
 }
 
 /// How the first closer closes.
@@ -430,6 +439,8 @@ pub struct Traffic {
     pub service_time: Lasting,
     /// What the server says before it reads a request, bytes.
     pub greeting: u32,
+    /// From the success of connect() to the first request.
+    pub ask_after: Span,
     /// Requests on one connection before it is closed; `u32::MAX` is without end.
     pub requests_per_connection: u32,
     /// Client's pause between a response and the next request on the connection, or of the worker.
@@ -479,6 +490,7 @@ impl Traffic {
             response: 1000,
             service_time: Lasting::ZERO,
             greeting: 0,
+            ask_after: Span::ZERO,
             requests_per_connection: 1,
             think_time: Lasting::ZERO,
             wake_up: Span::ZERO,

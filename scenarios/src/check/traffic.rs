@@ -115,13 +115,14 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         },
         |t, _| lasting::show(&t.service_time)
     ),
+    span!(ask_after, ask_after, "from the success of connect() to the first request"),
     field!(
         requests_per_connection,
         "number, or `unlimited`",
         Absent::Words("`1`; with a pool `unlimited`"),
-        "then the connection is closed",
+        "then the connection is closed; 0: it is opened and closed, and nothing is asked",
         |input, node, t| {
-            let range = 1..=u64::from(u32::MAX) - 1;
+            let range = 0..=u64::from(u32::MAX) - 1;
             t.requests_per_connection = input.notes.count_or(node, range, "unlimited")?;
             Some(())
         },
@@ -172,7 +173,7 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         |input, node, t| {
             let fields = input.notes.fields(node, "the section `close`", &names(CLOSE));
             let whole = fields.read(input, CLOSE, t);
-            if (t.first, t.how) == (Side::Server, CloseHow::Unread) {
+            if t.first != Side::Client && t.how == CloseHow::Unread {
                 let message = "only a client that closes first can leave a response unread";
                 let place = fields.place_of("how");
                 input.notes.error(Diagnostic::error(place, message).help("write `first: client`"));
@@ -294,7 +295,7 @@ pub(crate) static POOL: &[Field<Pool>] = &[
 /// A pool that says nothing.
 pub(crate) const NO_POOL: Pool = Pool::new(u32::MAX);
 
-const SIDES: &[(&str, Side)] = &[("client", Side::Client), ("server", Side::Server)];
+const SIDES: &[(&str, Side)] = &[("client", Side::Client), ("server", Side::Server), ("both", Side::Both)];
 const HOWS: &[(&str, CloseHow)] = &[
     ("graceful", CloseHow::Graceful),
     ("half_close", CloseHow::HalfClose),
@@ -307,8 +308,8 @@ const HOWS: &[(&str, CloseHow)] = &[
 pub(crate) static CLOSE: &[Field<Traffic>] = &[
     field!(
         first,
-        "`client`, `server`",
-        "who closes first, and so who keeps TIME_WAIT",
+        "`client`, `server`, `both`",
+        "who closes first, and so who keeps TIME_WAIT; `both`: each as soon as all is answered and `hold` is over",
         |input, node, t| {
             t.first = input.notes.word(node, "a side", SIDES)?;
             Some(())

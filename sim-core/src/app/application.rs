@@ -209,6 +209,8 @@ impl Application {
         self.stop_timer(desk);
         book(desk, Booked::Connected);
         if desk.spec.requests_per_connection == 0 {
+            // The connection itself is what was wanted.
+            book(desk, Booked::Answered);
             book(desk, Booked::Completed);
             return self.finished_all(desk);
         }
@@ -217,7 +219,11 @@ impl Application {
             self.expect = desk.spec.greeting;
             return self.be_patient(desk);
         }
-        self.ask(desk);
+        if desk.spec.ask_after == Span::ZERO {
+            self.ask(desk);
+        } else {
+            self.set_timer(desk, desk.spec.ask_after, Purpose::Ask);
+        }
     }
 
     fn be_patient(&mut self, desk: &mut Desk<'_, '_>) {
@@ -324,7 +330,7 @@ impl Application {
                 self.greeted = true;
                 self.ask(desk);
             }
-            Side::Client => self.answered(desk),
+            Side::Client | Side::Both => self.answered(desk),
         }
     }
 
@@ -368,7 +374,7 @@ impl Application {
 
     /// Every request is answered, as far as this end is concerned.
     fn finished_all(&mut self, desk: &mut Desk<'_, '_>) {
-        if desk.spec.first != self.side || desk.spec.how == CloseHow::Never {
+        if !desk.spec.first.includes(self.side) || desk.spec.how == CloseHow::Never {
             return;
         }
         if desk.spec.hold == Span::ZERO {
@@ -396,7 +402,7 @@ impl Application {
             self.asking = false;
             book(desk, Booked::Failed(Call::Recv, Errno::Eof));
         }
-        if desk.spec.first == self.side {
+        if desk.spec.first.includes(self.side) {
             return self.close(desk, Input::Close);
         }
         match desk.spec.other {

@@ -179,7 +179,7 @@ impl End {
         let verdict = match (app.status(), app.side()) {
             (Status::Running, _) => return Verdict::GoesOn,
             (Status::Idle, _) => return if was_idle { Verdict::GoesOn } else { Verdict::Idle },
-            (_, Side::Server) => Verdict::ServerDone,
+            (_, Side::Server | Side::Both) => Verdict::ServerDone,
             (Status::Done, Side::Client) => Verdict::ClientDone,
             (Status::Failed, Side::Client) => Verdict::ClientFailed,
         };

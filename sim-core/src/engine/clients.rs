@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use super::queue::{LaneId, Queue};
-use super::record::Sink;
+use super::record::{Record, Sink, Whose};
 use super::world::World;
 use crate::app::{Around, Cause, Effects, End, Form, Lesson, Memory, Verdict};
 use crate::host::{Attempt, Conn, Job, Opened};
@@ -177,6 +177,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             if listen.spec.connections < u32::MAX {
                 listen.open.up(self.now);
             }
+            self.record_accept(host, key);
             self.step(host, key, Cause::Accepted);
             if every != Span::ZERO {
                 let listen = &mut self.hosts[host.index()].listeners[listener as usize];
@@ -184,6 +185,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 self.schedule_accept(host, listener);
                 break;
             }
+        }
+    }
+
+    fn record_accept(&mut self, host: HostId, key: Key) {
+        let conn = self.hosts[host.index()].tables.conns.get(key);
+        if let Some((tuple, attempt)) = conn.map(|conn| (conn.tuple, conn.attempt)) {
+            self.record(|| Record::Accepted(Whose { host, tuple, attempt }));
         }
     }
 

@@ -57,6 +57,8 @@ pub enum Record {
     Moved(Whose, Move),
     /// The segment that has just arrived was not taken, or not whole.
     Refused(Whose, Why),
+    /// accept() returned a connection.
+    Accepted(Whose),
     /// A timer fired.
     Fired(Whose, TimerKind),
     /// The kernel printed a line.

@@ -5,7 +5,7 @@ use super::record::Sink;
 use super::world::World;
 use crate::host::Host;
 use crate::ids::TrafficId;
-use crate::record::{Gauge, LimitSummary, Summary, Tally};
+use crate::record::{FLOWS, Gauge, LimitSummary, Summary, Tally};
 use crate::scenario::{Limit, Listen};
 use crate::tcp::State;
 use crate::time::Time;
@@ -22,6 +22,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         for host in &mut self.hosts {
             if let Some(memory) = &self.memory {
                 memory.count(host.id, &mut host.stats.counters);
+            }
+        }
+        for host in &mut self.hosts {
+            if let Some(tracking) = &host.tracking {
+                host.stats.flows = tracking.table.entries(self.now).take(FLOWS).collect();
             }
         }
         let mut limits: Vec<LimitSummary> = self.hosts.iter().flat_map(limits_of).collect();

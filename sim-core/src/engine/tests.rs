@@ -438,3 +438,19 @@ fn a_port_with_a_listener_is_no_clients_at_any_address() {
         assert_eq!(error(&run(&s), Call::Bind, Errno::Eaddrinuse), 1, "{reuse}, {source:?}");
     }
 }
+
+#[test]
+fn both_ends_close_at_once_and_both_wait() {
+    let mut s = scenario(4, 5);
+    s.traffic[0].first = Side::Both;
+    s.traffic[0].hold = Span::from_secs(1);
+    let mut world: World<Lanes, Vec<(Time, Record)>> = World::new(&s);
+    while world.advance(u64::MAX) {}
+    let waits = |host| {
+        let moves = world.sink().iter().filter(|(_, record)| {
+            matches!(record, Record::Moved(whose, step) if whose.host == HostId(host) && step.to == State::TimeWait)
+        });
+        moves.count()
+    };
+    assert!(waits(0) > 0 && waits(1) > 0, "{} and {}", waits(0), waits(1));
+}

@@ -7,7 +7,7 @@ mod summary;
 pub use digest::Digest;
 pub use histogram::Histogram;
 pub use summary::{
-    ErrorTally, Gauge, HostSummary, LimitSummary, LogSummary, Series, Summary, SynLoss, Tally,
+    ErrorTally, FLOWS, Gauge, HostSummary, LimitSummary, LogSummary, Series, Summary, SynLoss, Tally,
     TrafficSummary, Waiting,
 };
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Digest, Histogram, LogLine};
+use crate::conntrack::EntryView;
 use crate::counter::Counters;
 use crate::errno::{Call, Errno};
 use crate::ids::HostId;
@@ -203,6 +204,9 @@ impl TrafficSummary {
     }
 }
 
+/// Entries of a connection tracker that a summary holds at most.
+pub const FLOWS: usize = 1000;
+
 /// What a host came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostSummary {
@@ -220,6 +224,8 @@ pub struct HostSummary {
     pub mini_sockets: Gauge,
     /// Conntrack entries; all zero on a host that does not track.
     pub conntrack: Gauge,
+    /// The entries of its connection tracker at the end, the first [`FLOWS`] of them.
+    pub flows: Vec<EntryView>,
     /// Kernel memory of sockets, mini-sockets, requests, bind buckets, files and conntrack entries, bytes.
     pub memory: Gauge,
     /// bind() of a process that came up failed.

@@ -96,7 +96,7 @@ pub(super) fn cost(input: &mut Input<'_>, number: usize) -> Option<Cost> {
     }
     let (wanted, failing) = around.attempts(life);
     let attempts = wanted.saturating_add(failing);
-    let each = EVENTS.saturating_add(EVENTS_PER_REQUEST.saturating_mul(around.requests() - 1));
+    let each = EVENTS.saturating_add(EVENTS_PER_REQUEST.saturating_mul(around.requests().saturating_sub(1)));
     let failure = if around.refuses() { EVENTS_PER_REFUSAL } else { EVENTS_PER_FAILURE };
     let events = wanted.saturating_mul(each).saturating_add(failing.saturating_mul(failure));
     let (live, time_wait) = around.population(wanted, life);
@@ -166,9 +166,9 @@ impl Around<'_> {
         }
         let think = match t.pool {
             Some(_) => t.think_time.mean(),
-            None => t.think_time.mean().times(requests - 1),
+            None => t.think_time.mean().times(requests.saturating_sub(1)),
         };
-        let busy = self.delay.times(4) + t.service_time.mean().times(requests) + think + t.hold;
+        let busy = self.delay.times(4) + t.service_time.mean().times(requests) + think + t.ask_after + t.hold;
         // Where the client is the other side, or reads on to the end, it also waits for the second close.
         let waits = t.first == Side::Server || t.how == CloseHow::HalfClose;
         match (t.how, t.other) {
@@ -325,8 +325,9 @@ impl Around<'_> {
 
     /// The hosts that close first, and so keep TIME_WAIT.
     fn closers(&self) -> impl Iterator<Item = &Host> {
-        let client = (self.traffic.first == Side::Client).then_some(self.client);
-        let servers = if client.is_some() { &[] } else { &self.servers[..] };
+        let first = self.traffic.first;
+        let client = first.includes(Side::Client).then_some(self.client);
+        let servers = if first.includes(Side::Server) { &self.servers[..] } else { &[] };
         client.into_iter().chain(servers.iter().map(|(host, _)| *host))
     }
 

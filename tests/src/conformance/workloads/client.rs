@@ -1,5 +1,6 @@
 //! Recordings of a client and a server: what they do, and the facts that come of it.
 
+use scenarios::Patch;
 use serde_json::{Map, Value, json};
 use sim_core::counter::Counter;
 use sim_core::ids::{HostId, TrafficId};
@@ -8,7 +9,7 @@ use sim_core::scenario::{Limit, Metric};
 use sim_core::tcp::State;
 
 use super::Plan;
-use super::judge::Seen;
+use super::judge::{Loose, Seen};
 use super::language::{CLIENT, Machines, decimal, known, number, seconds};
 use super::recording::Recording;
 use super::trail::{Connection, Observed, Place};
@@ -83,15 +84,24 @@ pub(super) fn plan(recording: &Recording) -> Result<Plan, String> {
     let names: Vec<String> = recording.facts.iter().map(|fact| fact.name.clone()).collect();
     let server = machines.server().to_owned();
     let tracker = machines.tracker().map(str::to_owned);
+    // The cases were recorded side by side, and one collector of connection tracking serves all namespaces of a machine:
+    // how many entries the others had is not known.
     let tracks = tracker.clone();
+    let vary = move |seed: u64| {
+        let host = tracks.iter().filter(|_| seed % 2 == 1);
+        host.map(|host| Patch::new(format!("hosts.{host}.conntrack.neighbours"), "5000")).collect()
+    };
     let facts = move |observed: &Observed| {
         let view = View::new(observed, &server, tracker.as_deref(), times);
         names.iter().filter_map(|name| Some((name.clone(), view.fact(name)?))).collect::<Seen>()
     };
     // A loop that is closed goes as fast as the recorder's machine lets it.
-    let paced =
-        if client.contains_key("workers") { vec![("attempts", 0.05), ("errors", 0.05)] } else { Vec::new() };
-    Ok(Plan { text, paced, tracker: tracks, all_packets: false, facts: Box::new(facts) })
+    let loose = if client.contains_key("workers") {
+        vec![("attempts", Loose::Share(0.05)), ("errors", Loose::Share(0.05))]
+    } else {
+        Vec::new()
+    };
+    Ok(Plan { text, loose, vary: Box::new(vary), all_packets: false, facts: Box::new(facts) })
 }
 
 /// The server's listeners.

@@ -26,7 +26,8 @@ pub(super) struct Machines {
 
 /// The client's host, the server's, and the router between them as the recordings name them.
 pub(super) const CLIENT: &str = "c0";
-const SERVER: &str = "s";
+/// The server's host.
+pub(super) const SERVER: &str = "s";
 const ROUTER: &str = "r";
 
 /// One way of a veth pair: what the recordings call no time at all.
@@ -83,6 +84,20 @@ impl Machines {
     /// Addresses of a host.
     pub(super) fn addresses(&self, host: &str) -> &[String] {
         self.hosts.iter().find(|h| h.name == host).map_or(&[], |h| &h.addresses)
+    }
+
+    /// The first address of the server.
+    pub(super) fn server_address(&self) -> Result<&str, String> {
+        self.addresses(self.server())
+            .first()
+            .map(String::as_str)
+            .ok_or_else(|| "a server without address".to_owned())
+    }
+
+    /// The value of a host's setting.
+    pub(super) fn setting(&self, host: &str, name: &str) -> Option<&str> {
+        let host = self.hosts.iter().find(|h| h.name == host)?;
+        host.sysctl.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The host whose connection tracking the recording is about, if any tracks.
@@ -178,9 +193,14 @@ impl HostText {
             let _ = writeln!(text, "                {name:?}: {value:?},");
         }
         text.push_str("            },\n");
-        self.fields.iter().for_each(|field| {
+        let rules: Vec<_> =
+            self.fields.iter().filter_map(|f| f.strip_prefix("drop: [")?.strip_suffix(']')).collect();
+        self.fields.iter().filter(|field| !field.starts_with("drop: [")).for_each(|field| {
             let _ = writeln!(text, "            {field},");
         });
+        if !rules.is_empty() {
+            let _ = writeln!(text, "            drop: [{}],", rules.join(", "));
+        }
         text.push_str("        ),\n");
     }
 }

@@ -6,6 +6,7 @@
 //! | `recording` | a recording as read: parameters and key facts |
 //! | `language` | parameters in the words of the scenario language |
 //! | `client` | recordings of clients and servers: how they are told, and their facts |
+//! | `scripts` | recordings of scripts: a few connections led through a story |
 //! | `trail` | what is kept of a run: moves and packets |
 //! | `judge` | one fact of the kernel's against those of many seeds |
 //!
@@ -17,6 +18,7 @@ mod client;
 mod judge;
 mod language;
 mod recording;
+mod scripts;
 mod trail;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +28,7 @@ use scenarios::{Patch, Source};
 use serde_json::Value;
 
 use super::Report;
-use judge::{Judge, Seen};
+use judge::{Judge, Loose, Seen};
 use recording::Recording;
 use trail::Observed;
 
@@ -58,10 +60,10 @@ pub enum Verdict {
 struct Plan {
     /// The scenario, in the language that users write.
     text: String,
-    /// Facts that hang on the recorder's own pace, with the share by which they may be off.
-    paced: Vec<(&'static str, f64)>,
-    /// The host whose connection tracking it is about.
-    tracker: Option<String>,
+    /// Facts that hang on the recorder's own machine, and how far.
+    loose: Vec<(&'static str, Loose)>,
+    /// What differs from seed to seed beside the seed: what the recorder's machine did and nobody wrote down.
+    vary: Box<dyn Fn(u64) -> Vec<Patch>>,
     /// Whether every packet is kept, or only those with SYN, FIN or RST.
     all_packets: bool,
     /// The facts of one run, under the names of the recording's.
@@ -73,7 +75,7 @@ fn plan(recording: &Recording) -> Result<Plan, String> {
     if recording.parameters.get("client").is_some() {
         return client::plan(recording);
     }
-    Err("a script of an unknown kind".to_owned())
+    scripts::plan(recording)
 }
 
 /// Compares one recording with the simulator, after `spoil` has changed the scenario.
@@ -88,14 +90,10 @@ pub fn compare(value: &Value, spoil: &[Patch]) -> Result<Verdict, String> {
         Ok(told) => told,
         Err(why) => return Ok(Verdict::Inexpressible(why)),
     };
-    let mut judge = Judge::new(&recording.facts, &plan.paced);
+    let mut judge = Judge::new(&recording.facts, &plan.loose);
     while judge.wants_more() {
         let mut run = Run { seed: Some(judge.seeds()), ..run.clone() };
-        // The cases were recorded side by side, and one collector of connection tracking serves all namespaces of a
-        // machine: how many entries the others had is not known.
-        if let (Some(host), true) = (&plan.tracker, judge.seeds() % 2 == 1) {
-            run.patches.push(Patch::new(format!("hosts.{host}.conntrack.neighbours"), "5000"));
-        }
+        run.patches.extend((plan.vary)(judge.seeds()));
         let observed = trail::observe(&run, plan.all_packets)?;
         judge.hear((plan.facts)(&observed));
     }

@@ -33,6 +33,11 @@ impl Recording {
         }
         Ok(Recording { parameters, facts })
     }
+
+    /// The recorded value of a fact, if the recording has it.
+    pub(super) fn fact(&self, name: &str) -> Option<&Value> {
+        self.facts.iter().find(|fact| fact.name == name).map(|fact| &fact.value)
+    }
 }
 
 impl Fact {

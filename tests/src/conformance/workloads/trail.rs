@@ -29,6 +29,8 @@ pub(super) struct Trail {
     pub(super) moves: Vec<(Time, Whose, Move)>,
     /// Packets at the ends of their way.
     pub(super) packets: Vec<(Time, Place, HostId, Packet)>,
+    /// Each accept().
+    pub(super) accepted: Vec<(Time, Whose)>,
 }
 
 impl Sink for Trail {
@@ -42,6 +44,7 @@ impl Sink for Trail {
         match record {
             Record::Sent(host, seg) => packet(Place::Sent, *host, seg),
             Record::Arrived(host, seg) => packet(Place::Arrived, *host, seg),
+            Record::Accepted(whose) => self.accepted.push((at, *whose)),
             Record::Moved(whose, step) => self.moves.push((at, *whose, *step)),
             _ => {}
         }
