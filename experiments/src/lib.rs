@@ -12,10 +12,14 @@
     reason = "what the error says is part of each function's first sentences"
 )]
 
+pub mod advise;
 mod axis;
 pub mod campaign;
+pub mod catalogue;
 pub mod compare;
 pub mod formula;
+pub mod hazard;
+pub mod load;
 mod parallel;
 mod quantity;
 pub mod record;

@@ -3,6 +3,7 @@
 //! A report sees a checked scenario and the summary of its run, nothing else; it never looks into a world.
 //! Everything made here is a pure function of the two, so the same run gives the same bytes on every machine.
 
+pub mod advice;
 pub mod answer;
 pub mod comparison;
 pub mod files;

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Solve(SolveArgs),
     /// Run variants of a scenario side by side
     Compare(CompareArgs),
+    /// Try the changes that people recommend: which takes the scenario how far, and at what price?
+    Advise(AdviseArgs),
 }
 
 /// A scenario and changes to it.
@@ -256,6 +258,43 @@ pub(crate) struct CompareArgs {
     /// Write answer.txt, compare.json and a picture of all on one scale into this directory
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// `timewait advise`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each change of the catalogue is made alone, and the largest load is searched at which nothing fails; then the \
+promising ones are made together. The load is the rates of all sources (or, where there are none, their workers), all \
+grown alike. Hazards are measured at the scenario's own load with loss and reordering on every link: closes without \
+TIME_WAIT, segments of old connections that new ones take, bytes lost, RSTs, tuples refused. A change that leaves the \
+run the same to the last bit is inert.
+
+A catalogue is a RON file like experiments/catalogue.ron, which comes with the program and says what its fields mean.
+
+Examples:
+  timewait advise ports-run-out
+  timewait advise my.ron --set duration=150s --catalogue house.ron")]
+pub(crate) struct AdviseArgs {
+    /// What to run.
+    #[command(flatten)]
+    pub(crate) scenario: ScenarioArgs,
+    /// Try the changes of this file, too; may come several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) catalogue: Vec<PathBuf>,
+    /// Make no run that is likely to take more than so many million events
+    #[arg(long, value_name = "N", default_value_t = AdviseArgs::EVENTS, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) events: u32,
+    /// Try so many changes at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl AdviseArgs {
+    /// Millions of events that a run may take.
+    pub(crate) const EVENTS: u32 = 8;
 }
 
 /// `--seed N`.

@@ -88,6 +88,38 @@ fn ports_of_linux_last_for_470_a_second_and_with_the_timer_wheel_for_fewer() {
     assert!((454..=458).contains(&of("wheel")));
 }
 
+/// The largest load of Poisson arrivals that loses at most so much, by Erlang's formula.
+fn erlang(servers: u32, share: f64) -> f64 {
+    let loss = |load: f64| (1..=servers).fold(1.0, |b, k| load * b / (f64::from(k) + load * b));
+    let (mut low, mut high) = (0.0, 4.0 * f64::from(servers));
+    for _ in 0..60 {
+        let load = f64::midpoint(low, high);
+        if loss(load) <= share { low = load } else { high = load }
+    }
+    low
+}
+
+#[test]
+fn with_random_arrivals_the_edge_agrees_with_erlang_inside_its_interval() {
+    let place = Place::new();
+    let file = twenty_ports(&place, r#"poisson("1/s")"#);
+    let until = r#"share("failed", at_most("1%"), over("600s", "12000s"))"#;
+    let ports = r#"hosts.client.sysctl."net.ipv4.ip_local_port_range"="40000 40199""#;
+    let args = ["solve", &file, "--set", "duration=12000s", "--set", "sample=60s", "--set", ports];
+    let vary = ["--vary", "traffic.web.rate=2.50/s..3.50/s", "--until", until, "--seeds", "1..5"];
+    let solved = timewait(&[&args[..], &vary].concat());
+    let line = solved
+        .out
+        .lines()
+        .find(|l| l.starts_with("The mean of the seeds"))
+        .unwrap_or_else(|| panic!("{}", solved.out));
+    let numbers: Vec<f64> = line.split([' ', '/']).filter_map(|word| word.parse().ok()).collect();
+    // A connection lives for 3 ms and keeps its port for 60 s more.
+    let expected = erlang(200, 0.01) / 60.003;
+    assert!((numbers[0] - expected).abs() <= numbers[1] + 0.01, "{expected} by the formula, but {line}");
+    assert!(solved.out.contains("By Erlang's formula 2.99"), "{}", solved.out);
+}
+
 #[test]
 fn no_edge_and_a_wrong_question_are_said() {
     let place = Place::new();

@@ -51,6 +51,7 @@ impl Place {
 }
 
 /// Names in a directory, sorted.
+#[allow(dead_code, reason = "not every test looks into a directory")]
 pub fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).expect("a directory").map(|e| e.expect("an entry").file_name());
     let mut names: Vec<_> = entries.map(|n| n.to_string_lossy().into_owned()).collect();
