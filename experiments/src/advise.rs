@@ -196,9 +196,19 @@ impl Question {
     fn judged(&self, scenario: &Scenario, summary: &Summary, load: PerMille) -> Point {
         let attempted: u64 = summary.traffic.iter().map(|t| t.attempted.count).sum();
         let failed: u64 = summary.traffic.iter().map(|t| t.failed.count).sum();
-        // What a full table of these does is no refusal of a connection: a close without TIME_WAIT, a cookie.
-        let harmless =
-            |limit: Limit| matches!(limit, Limit::TwBuckets(_) | Limit::Orphans(_) | Limit::SynQueue(..));
+        // What a full table of these does is no refusal of a connection: a close without TIME_WAIT, a cookie, a request
+        // that waits.
+        let harmless = |limit: Limit| {
+            matches!(
+                limit,
+                Limit::TwBuckets(_)
+                    | Limit::Orphans(_)
+                    | Limit::SynQueue(..)
+                    | Limit::Pool(_)
+                    | Limit::Workers(..)
+                    | Limit::Threads(..)
+            )
+        };
         let refusing = || summary.limits.iter().filter(|l| l.refused.count > 0 && !harmless(l.limit));
         let refused: u64 = refusing().map(|l| l.refused.count).sum();
         let allowed = if self.load.is_random() { attempted / CHANCE } else { 0 };
@@ -218,7 +228,7 @@ impl Question {
             |(spec, t)| {
                 let ends = spec.stop.min(sim_core::time::Time::ZERO + scenario.duration);
                 let wanted = self.load.wanted(&spec.name, load, ends.since(spec.start.min(ends)));
-                wanted.is_none_or(|wanted| (t.answered + t.failed.count) as f64 >= 0.95 * wanted)
+                wanted.is_none_or(|wanted| (t.answered.count + t.failed.count) as f64 >= 0.95 * wanted)
             },
         )
     }

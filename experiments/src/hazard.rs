@@ -280,7 +280,9 @@ mod tests {
         ] {
             let mut watch = Watch::default();
             watch.record(Time::ZERO, &Record::Moved(whose, open));
-            records.iter().for_each(|record| watch.record(Time::ZERO, record));
+            for record in &records {
+                watch.record(Time::ZERO, record);
+            }
             assert_eq!(watch.so_far().old_segments, taken, "{records:?}");
         }
         // A TIME_WAIT takes nothing.
