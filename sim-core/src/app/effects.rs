@@ -29,6 +29,27 @@ pub enum Booked {
     Failed(Call, Errno),
 }
 
+/// A call of an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Called {
+    /// connect(): it has begun.
+    Connect,
+    /// accept().
+    Accept,
+    /// send() of so many bytes.
+    Send(u32),
+    /// recv().
+    Recv,
+    /// shutdown(SHUT_WR).
+    Shutdown,
+    /// close().
+    Close,
+    /// close() with SO_LINGER on and 0 s: RST.
+    Abort,
+    /// Something that only sets an option.
+    Other,
+}
+
 /// One thing that a step did.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
@@ -49,6 +70,8 @@ pub enum Effect {
     Fired(TimerKind),
     /// A limit of the host refused something.
     RanOut(Scarce),
+    /// The application made a call, with this answer. Only told while [`Effects::calls`] is set.
+    Called(Called, Result<u32, Errno>),
     /// An outcome for the books.
     Booked(Booked),
     /// The descriptor is closed.
@@ -86,6 +109,8 @@ pub struct Effects {
     pub app_timer: AppTimer,
     /// What the step says about itself.
     pub notes: Notes,
+    /// Whether calls are told: for whoever looks inside a connection.
+    pub calls: bool,
     /// What the application is to be told, oldest first; the first `told` it knows already.
     notices: Vec<Notice>,
     told: usize,

@@ -1,7 +1,7 @@
 //! The value, and its steps.
 
 use super::application::{Application, Status};
-use super::effects::{Effect, Effects};
+use super::effects::{Called, Effect, Effects};
 use crate::errno::Errno;
 use crate::scenario::{Side, Traffic};
 use crate::tcp::{Cx, Endpoint, Fate, Input, Segment, State, Step};
@@ -95,13 +95,35 @@ pub(super) struct Desk<'a, 'b> {
 impl Desk<'_, '_> {
     /// A call other than close.
     pub(super) fn call(&mut self, input: Input) -> Result<u32, Errno> {
-        step(self.endpoint, self.hashed, self.cx, input, self.fx)
+        let told = self.fx.list.len();
+        if self.fx.calls {
+            // It stands before what comes of it.
+            self.fx.push(Effect::Called(Called::of(&input), Ok(0)));
+        }
+        let answer = step(self.endpoint, self.hashed, self.cx, input, self.fx);
+        if self.fx.calls {
+            self.fx.list[told] = Effect::Called(Called::of(&input), answer);
+        }
+        answer
     }
 
     /// close(), or an abort: the descriptor is given back, whatever becomes of the connection.
     pub(super) fn close(&mut self, how: Input) {
         self.fx.push(Effect::DescriptorClosed);
         let _ = self.call(how);
+    }
+}
+
+impl Called {
+    fn of(input: &Input) -> Called {
+        match *input {
+            Input::Send { len } => Called::Send(len),
+            Input::Recv { .. } => Called::Recv,
+            Input::ShutdownWrite => Called::Shutdown,
+            Input::Close => Called::Close,
+            Input::Abort => Called::Abort,
+            _ => Called::Other,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod lazy;
 mod memory;
 
 pub use application::{Application, Status};
-pub use effects::{AppTimer, Booked, Effect, Effects, Scarce};
+pub use effects::{AppTimer, Booked, Called, Effect, Effects, Scarce};
 pub use end::{Around, Cause, End, Verdict, View};
 pub use lazy::{Form, Lazy};
 pub use memory::{Edge, EdgeId, Lesson, Memory, Recalled, Taken, at_moment};

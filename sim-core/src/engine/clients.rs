@@ -4,9 +4,9 @@ use super::event::Event;
 use super::queue::{LaneId, Queue};
 use super::record::{Record, Sink, Whose};
 use super::world::World;
-use crate::app::{Around, Cause, Effects, End, Form, Lesson, Memory, Verdict};
+use crate::app::{Around, Called, Cause, Effects, End, Form, Lesson, Memory, Verdict};
 use crate::host::{Attempt, Conn, Job, Opened};
-use crate::ids::{HostId, Key, TrafficId};
+use crate::ids::{HostId, Key, SockAddr, TrafficId, Tuple};
 use crate::net::Path;
 use crate::scenario::Traffic;
 use crate::tcp::{ConnectParams, Cx, Endpoint, Secrets};
@@ -86,6 +86,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Ok(opened) => self.connect(host, opened, attempt, (path, job)),
             Err((call, errno)) => {
                 books[id.index()].fail(*now, call, errno);
+                let tuple = Tuple { local: SockAddr { addr: from, port: 0 }, remote: to };
+                self.record(attempt, tuple, || Record::Denied(host, attempt, (from, to), (call, errno)));
                 self.on_failed(id, job);
             }
         }
@@ -93,14 +95,19 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// connect(), once it has what it needs.
     fn connect(&mut self, host: HostId, opened: Opened, attempt: Attempt, rest: (Path, Job)) {
+        let inside = self.looks_inside(attempt, opened.tuple);
         let World { sources, hosts, fx, now, memory, .. } = self;
+        if S::FOLLOWS {
+            fx.calls = inside;
+        }
         let here = &mut hosts[host.index()];
         let clocks = here.clocks(*now);
         let mut cx = Cx::new(*now, &here.cfg, &mut here.shared);
         let Opened { tuple, dest, owner, params } = opened;
         let traffic = attempt.traffic;
         let fresh = params.inherited.is_none();
-        let memory = memory.as_deref_mut().and_then(|memory| (fresh && memory.pays()).then_some(memory));
+        let memory =
+            memory.as_deref_mut().and_then(|memory| (fresh && memory.pays() && !inside).then_some(memory));
         let Secrets { isn, ts_offset, .. } = params.secrets;
         let birth = Memory::client_birth(host, traffic, isn.0, ts_offset, &cx);
         let mut recalled = None;
@@ -130,9 +137,17 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let (path, job) = rest;
         let conn = Conn { dest, owner, job, ..Conn::new(*now, tuple, attempt, path, end) };
         let key = here.insert_client(conn);
+        let whose = Whose { host, tuple, attempt };
+        if inside {
+            self.record_of(&whose, |whose| Record::Called(whose, Called::Connect, Ok(0)));
+        }
+        let timers = inside.then(|| self.timers_moved(host, key, Endpoint::NO_TIMERS));
         match recalled {
             Some(recalled) => self.carry_out_recalled(host, key, &recalled),
             None => self.carry_out(host, key, verdict),
+        }
+        if let Some(moved) = timers {
+            self.record_timers(&whose, moved);
         }
     }
 

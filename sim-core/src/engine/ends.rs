@@ -15,7 +15,7 @@ use crate::net::Path;
 use crate::order::{Rank, Woken};
 use crate::record::SynLoss;
 use crate::socket::{self, Next, SocketMut};
-use crate::tcp::{Cx, Flags, Secrets, Segment, State, TimeWait};
+use crate::tcp::{Cx, Flags, Secrets, Segment, State, TimeWait, TimerKind};
 use crate::time::Time;
 
 /// What a connection's effects need to know of it.
@@ -71,7 +71,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         if packet.seg.flags.has(Flags::SYN) && !packet.seg.flags.has(Flags::ACK) {
             self.syn_came(host, packet, place);
         }
-        self.carry_out_loose(&Whose { host, tuple, attempt: packet.attempt }, path, packet.from);
+        let whose = Whose { host, tuple, attempt: packet.attempt };
+        self.carry_out_loose(&whose, path, packet.from);
+        self.record_timer_of(&whose, arrived.timed);
         self.after(host, arrived, true);
     }
 
@@ -98,9 +100,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// A segment for a request: whether it completes the handshake in a way that was learnt, or is now.
     fn complete_handshake(&mut self, host: HostId, slot: u32, packet: &Packet, path: Path) -> bool {
+        let inside = self.looks_inside(packet.attempt, packet.tuple);
         let World { hosts, memory, now, fx, .. } = self;
         let Some(memory) = memory.as_deref_mut() else { return false };
-        if !memory.pays() {
+        if !memory.pays() || inside {
             return false;
         }
         let here = &mut hosts[host.index()];
@@ -211,7 +214,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// A server's end has just come to be. The memory takes it in if it pays.
     pub(super) fn adopt(&mut self, host: HostId, key: Key) {
-        let World { hosts, memory, now, .. } = self;
+        let World { hosts, memory, now, sink, .. } = self;
         let Some(memory) = memory.as_deref_mut() else { return };
         if !memory.pays() {
             return;
@@ -219,6 +222,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let here = &mut hosts[host.index()];
         let clocks = here.clocks(*now);
         let Some(conn) = here.tables.conns.get_mut(key) else { return };
+        if S::FOLLOWS && sink.looks_inside(conn.attempt, conn.tuple) {
+            return;
+        }
         let Form::Whole(end) = &conn.form else { return };
         if let Some(lazy) = memory.adopt(end, host, conn.attempt.traffic, &clocks) {
             conn.form = Form::Lazy(lazy);
@@ -227,12 +233,18 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// An end takes a step itself; where `taken` says from where, the memory learns it.
     fn take_step(&mut self, host: HostId, key: Key, cause: Cause<'_>, taken: Option<Taken>) {
-        let World { hosts, sources, fx, memory, now, .. } = self;
+        let World { hosts, sources, fx, memory, now, sink, .. } = self;
         let here = &mut hosts[host.index()];
         let clocks = here.clocks(*now);
         let Host { cfg, shared, tables, .. } = here;
         let Some(conn) = tables.conns.get_mut(key) else { return };
         let Form::Whole(end) = &mut conn.form else { return };
+        let inside = S::FOLLOWS && sink.looks_inside(conn.attempt, conn.tuple);
+        let before =
+            inside.then(|| (Whose { host, tuple: conn.tuple, attempt: conn.attempt }, end.endpoint.timers()));
+        if S::FOLLOWS {
+            fx.calls = inside;
+        }
         let spec = &sources[conn.attempt.traffic.index()].spec;
         let mut cx = Cx::new(*now, cfg, shared);
         let verdict = end.step(&mut Around { cx: &mut cx, spec, fx }, cause);
@@ -244,7 +256,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 conn.form = Form::Lazy(lazy);
             }
         }
+        let timers = before.map(|(whose, before)| (whose, self.timers_moved(host, key, before)));
         self.carry_out(host, key, verdict);
+        if let Some((whose, moved)) = timers {
+            self.record_timers(&whose, moved);
+        }
     }
 
     /// Carries out the effects of a step that an end took itself.
@@ -306,6 +322,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     fn wait(&mut self, doer: &Doer, machine: &TimeWait) {
         let Doer { whose, dest, owner, .. } = *doer;
+        self.record_of(&whose, |whose| Record::Armed(whose, TimerKind::TimeWait, machine.deadline()));
         let who = NewMini { tuple: whose.tuple, attempt: whose.attempt, dest, owner };
         self.begin_mini(whose.host, who, machine);
     }
@@ -315,7 +332,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let host = doer.whose.host;
         match effect {
             Effect::Moved { from, to, last } => self.moved(&doer.whose, *from, *to, *last),
-            Effect::Booked(booked) => self.book(doer, *booked),
+            Effect::Booked(booked) => {
+                self.record_of(&doer.whose, |whose| Record::Booked(whose, *booked, doer.began));
+                self.book(doer, *booked);
+            }
             Effect::DescriptorClosed => {
                 let acceptable = &mut self.acceptable;
                 let again = |listener| acceptable.push((host, listener));
@@ -387,8 +407,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     fn note(&mut self, whose: &Whose, effect: &Effect) {
         match *effect {
             Effect::Moved { from, to, last } => self.moved(whose, from, to, last),
-            Effect::Refused(why) => self.record(|| Record::Refused(*whose, why)),
-            Effect::Fired(kind) => self.record(|| Record::Fired(*whose, kind)),
+            Effect::Refused(why) => self.record_of(whose, |whose| Record::Refused(whose, why)),
+            Effect::Fired(kind) => self.record_of(whose, |whose| Record::Fired(whose, kind)),
+            Effect::Called(call, answer) => {
+                self.record_of(whose, |whose| Record::Called(whose, call, answer))
+            }
             Effect::RanOut(what) => {
                 let line = self.hosts[whose.host.index()].ran_out(self.now, what);
                 self.log(whose.host, line);
@@ -407,7 +430,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         } else {
             self.step_began_in = Some(began);
         }
-        self.record(|| Record::Moved(*whose, Move { from, to, last }));
+        self.record_of(whose, |whose| Record::Moved(whose, Move { from, to, last }));
     }
 
     fn book(&mut self, doer: &Doer, booked: Booked) {

@@ -4,6 +4,8 @@ mod clients;
 mod ends;
 pub mod event;
 mod happenings;
+mod inside;
+mod moment;
 pub mod queue;
 pub mod record;
 mod series;
@@ -12,7 +14,7 @@ mod summary;
 mod wire;
 mod world;
 
-pub use record::{Lost, Move, Record, Sink, Whose};
+pub use record::{Carriage, Lost, Move, Record, Sink, Whose};
 pub use world::{Simulation, World};
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Records: what happened, with its time, for whoever follows a run closely; and their digest.
 
+use crate::app::{Booked, Called};
+use crate::errno::{Call, Errno};
 use crate::host::{Attempt, Packet};
-use crate::ids::{HostId, Tuple};
+use crate::ids::{Addr, HostId, SockAddr, Tuple};
 use crate::log::LogLine;
 use crate::record::Digest;
 use crate::tcp::{State, TimerKind, Why};
@@ -42,11 +44,26 @@ pub struct Move {
     pub last: bool,
 }
 
+/// How a packet travels from one host to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carriage {
+    /// The next host; the host itself, if it speaks to itself.
+    pub to: HostId,
+    /// When it gets there.
+    pub arrives: Time,
+    /// The link made it: a copy of what it was given.
+    pub copy: bool,
+    /// The link holds it back: others may overtake it.
+    pub late: bool,
+}
+
 /// One thing that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A host sent a segment of its own.
     Sent(HostId, Packet),
+    /// A packet leaves a host for the next.
+    Carried(HostId, Carriage, Packet),
     /// A segment reached a host that passes it on, or a host that has nothing to do with it.
     Forwarded(HostId, Packet),
     /// A segment reached the host it is for.
@@ -61,6 +78,15 @@ pub enum Record {
     Accepted(Whose),
     /// A timer fired.
     Fired(Whose, TimerKind),
+    /// A timer runs until this time. Of full sockets only where the follower looks inside.
+    Armed(Whose, TimerKind, Time),
+    /// An application made a call, and this was the answer: a count of bytes, or an error. Only where the follower looks
+    /// inside.
+    Called(Whose, Called, Result<u32, Errno>),
+    /// What an attempt that began at this time came to.
+    Booked(Whose, Booked, Time),
+    /// An attempt failed before it had a connection.
+    Denied(HostId, Attempt, (Addr, SockAddr), (Call, Errno)),
     /// The kernel printed a line.
     Logged(HostId, LogLine),
 }
@@ -69,6 +95,18 @@ pub enum Record {
 pub trait Sink {
     /// Whether anybody looks: records are not even made for a sink that does not.
     const FOLLOWS: bool = true;
+    /// Whether what happens to the connection of an attempt on a tuple (as either end has it) is to be recorded. Asked
+    /// before a record is made, so that what nobody follows costs next to nothing.
+    #[inline]
+    fn follows(&self, _attempt: Attempt, _tuple: Tuple) -> bool {
+        true
+    }
+    /// Whether the calls of its applications and its timers are wanted too. Such a connection takes all its steps itself,
+    /// with the same result as by memory.
+    #[inline]
+    fn looks_inside(&self, _attempt: Attempt, _tuple: Tuple) -> bool {
+        false
+    }
     /// Takes one record. Times never decrease.
     fn record(&mut self, at: Time, record: &Record);
 }

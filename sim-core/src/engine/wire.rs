@@ -2,7 +2,7 @@
 //! (tracking, translation, loss, record) happens here.
 
 use super::queue::{LaneId, Queue};
-use super::record::{Lost, Record, Sink, Whose};
+use super::record::{Carriage, Lost, Record, Sink, Whose};
 use super::world::World;
 use crate::host::{Hint, Packet};
 use crate::ids::HostId;
@@ -20,6 +20,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.record_packet(host, &packet, Record::Sent);
         if path == Path::Here {
             let lane = self.host_lanes[host.index()].loopback;
+            self.record_carried(
+                host,
+                Carriage { to: host, arrives: self.now, copy: false, late: false },
+                &packet,
+            );
             return self.queue.send(lane, self.now, host, &packet);
         }
         if self.hosts[host.index()].tracking.is_none() || self.track(host, &packet) {
@@ -78,10 +83,18 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             self.lost += 1;
             self.lose(host, Lost::Link, packet);
         }
-        for delivery in [carried.first, carried.second].into_iter().flatten() {
+        for (copy, delivery) in [(false, carried.first), (true, carried.second)] {
+            let Some(delivery) = delivery else { continue };
+            let (arrives, late) = (self.now + delivery.after, !delivery.in_order);
+            self.record_carried(host, Carriage { to: next, arrives, copy, late }, packet);
             let lane = if delivery.in_order { lane } else { LaneId::NONE };
-            self.queue.send(lane, self.now + delivery.after, next, packet);
+            self.queue.send(lane, arrives, next, packet);
         }
+    }
+
+    #[inline]
+    fn record_carried(&mut self, host: HostId, carriage: Carriage, packet: &Packet) {
+        self.record(packet.attempt, packet.tuple, || Record::Carried(host, carriage, *packet));
     }
 
     fn lose(&mut self, host: HostId, why: Lost, packet: &Packet) {

@@ -6,8 +6,8 @@ use super::queue::{LaneId, Lanes, Queue};
 use super::record::{Record, Sink, Whose, digest_line, digest_packet_record};
 use super::series::Sampler;
 use crate::app::{Cause, Effects, Memory};
-use crate::host::{Arrived, Host, Mini, NewMini, Packet, RowId, Timed};
-use crate::ids::{HostId, Key, TrafficId};
+use crate::host::{Arrived, Attempt, Host, Mini, NewMini, Packet, RowId, Timed};
+use crate::ids::{HostId, Key, TrafficId, Tuple};
 use crate::log::LogLine;
 use crate::net::Net;
 use crate::order::{Order, Rank, Woken};
@@ -157,6 +157,12 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         true
     }
 
+    /// Processes what comes before a moment. Afterwards everything stands as it does when that moment begins.
+    pub fn advance_until(&mut self, at: Time) {
+        while self.queue.peek().is_some_and(|next| next < at) && self.advance(1) {}
+        self.now = self.now.max(at.min(self.end));
+    }
+
     /// Takes the rows of the time series that are due before the next event. Whether the end comes first.
     fn paused(&mut self, next: Time) -> bool {
         while self.sampler.next <= next.min(self.end) {
@@ -201,6 +207,15 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// The follower.
     pub fn sink(&self) -> &S {
         &self.sink
+    }
+
+    /// What the run came to, and the follower.
+    pub fn into_summary_and_sink(mut self) -> (Summary, S)
+    where
+        S: Default,
+    {
+        let sink = core::mem::take(&mut self.sink);
+        (self.into_summary(), sink)
     }
 
     fn dispatch(&mut self, due: Due) {
@@ -317,7 +332,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let Some(from) = here.mini_state(mini) else { return };
         let Some(who) = here.end_mini(self.now, mini) else { return };
         let whose = Whose { host, tuple: who.tuple, attempt: who.attempt };
-        self.record(|| Record::Fired(whose, TimerKind::TimeWait));
+        self.record_of(&whose, |whose| Record::Fired(whose, TimerKind::TimeWait));
         self.moved(&whose, from, State::Closed, true);
     }
 
@@ -405,7 +420,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     fn log_line(&mut self, host: HostId, line: LogLine) {
         digest_line(&mut self.digest, self.now, host, line);
-        self.record(|| Record::Logged(host, line));
+        if S::FOLLOWS {
+            self.sink.record(self.now, &Record::Logged(host, line));
+        }
         let known = self.logs.iter().position(|(h, log)| *h == host.index() && log.line == line);
         let index = known.unwrap_or_else(|| {
             self.logs.push((host.index(), LogSummary { line, printed: Tally::default() }));
@@ -414,12 +431,24 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.logs[index].1.printed.add(self.now);
     }
 
-    /// Records something that the digest does not look at.
+    /// Records something that the digest does not look at, if its connection is followed.
     #[inline]
-    pub(super) fn record(&mut self, record: impl FnOnce() -> Record) {
-        if S::FOLLOWS {
+    pub(super) fn record(&mut self, attempt: Attempt, tuple: Tuple, record: impl FnOnce() -> Record) {
+        if S::FOLLOWS && self.sink.follows(attempt, tuple) {
             self.sink.record(self.now, &record());
         }
+    }
+
+    /// Records something about one end of a connection.
+    #[inline]
+    pub(super) fn record_of(&mut self, whose: &Whose, record: impl FnOnce(Whose) -> Record) {
+        self.record(whose.attempt, whose.tuple, || record(*whose));
+    }
+
+    /// Whether the follower wants to know what goes on inside the ends of a connection.
+    #[inline]
+    pub(super) fn looks_inside(&self, attempt: Attempt, tuple: Tuple) -> bool {
+        S::FOLLOWS && self.sink.looks_inside(attempt, tuple)
     }
 
     /// Records what happened to a packet.
@@ -431,7 +460,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         what: impl Fn(HostId, Packet) -> Record,
     ) {
         digest_packet_record(&mut self.digest, self.now, packet, &what, host);
-        self.record(|| what(host, *packet));
+        self.record(packet.attempt, packet.tuple, || what(host, *packet));
     }
 
     /// Queues the next arrival of a source.

@@ -327,6 +327,12 @@ impl Waiting {
         }
     }
 
+    /// Everybody who waits and since when, oldest first.
+    pub fn ages(&self) -> impl Iterator<Item = (Waiter, Time)> + '_ {
+        let rows = self.chunks.iter().flat_map(|chunk| &chunk.rows).filter(|row| row.is(Row::LIVE));
+        rows.map(|row| (row.waiter(), row.armed()))
+    }
+
     /// Everybody who waits, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = Waiter> + '_ {
         self.chunks.iter().flat_map(|chunk| &chunk.rows).filter(|row| row.is(Row::LIVE)).map(Row::waiter)

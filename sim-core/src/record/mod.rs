@@ -2,10 +2,12 @@
 
 mod digest;
 mod histogram;
+mod moment;
 mod summary;
 
 pub use digest::Digest;
 pub use histogram::Histogram;
+pub use moment::{HostMoment, ListenerView, Moment, ShownTimer, SocketView};
 pub use summary::{
     ErrorTally, FLOWS, Gauge, HostSummary, LimitSummary, LogSummary, Series, Summary, SynLoss, Tally,
     TrafficSummary, Waiting,

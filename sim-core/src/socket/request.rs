@@ -115,6 +115,11 @@ impl Request {
         State::SynRecv
     }
 
+    /// How often the SYN,ACK has been sent again by timeout.
+    pub const fn retransmissions(&self) -> u8 {
+        self.hs.num_timeout
+    }
+
     /// The SYN,ACK timer has fired. `listener` is `None` if it has been closed: then the request ends.
     pub fn on_timer(
         &mut self,

@@ -12,6 +12,7 @@
 //! | `invariants` | what must hold after every step |
 //! | `timewait` | the way into a mini-socket |
 //! | `input`, `out`, `outbox` | what goes in; where everything goes that comes out; a box that keeps it |
+//! | `look` | what `ss` and a recorder see of an endpoint |
 //! | `notes`, `relative` | what a step says about itself; endpoints without their place in sequence space and time |
 //! | `flight`, `reassembly` | what is in flight, what waits for a hole to be filled |
 
@@ -30,6 +31,7 @@ mod endpoint;
 mod flight;
 mod input;
 mod invariants;
+mod look;
 mod notes;
 mod out;
 mod outbox;

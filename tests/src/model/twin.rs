@@ -46,7 +46,7 @@ impl Seen {
             Record::Moved(whose, step) => said(whose, Said::Moved(step.from, step.to)),
             Record::Refused(whose, why) => said(whose, Said::Refused(why)),
             Record::Fired(whose, kind) => said(whose, Said::Fired(kind)),
-            Record::Forwarded(..) | Record::Lost(..) | Record::Accepted(..) | Record::Logged(..) => None,
+            _ => None,
         }
     }
 }
