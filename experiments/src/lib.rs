@@ -27,9 +27,10 @@ mod run;
 pub mod solve;
 mod statistics;
 pub mod sweep;
+pub mod trace;
 
 pub use axis::{Axis, Setting, Target, range};
 pub use parallel::in_order;
 pub use quantity::{Quantity, Range};
-pub use run::{Outcome, Progress, Run, Shelf, execute};
+pub use run::{Outcome, Progress, Run, Shelf, execute, follow};
 pub use statistics::{Estimate, share_interval};

@@ -5,13 +5,14 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use scenarios::{Bundled, Extras, Files, Loaded, Patch, Report, Source};
-use sim_core::engine::Simulation;
+use sim_core::engine::queue::Lanes;
+use sim_core::engine::{Sink, World};
 use sim_core::record::Summary;
 use sim_core::scenario::Scenario;
 use sim_core::time::{Span, Time};
 
 /// Events between two calls of a watcher: some hundredths of a second of work.
-const SLICE: u64 = 50_000;
+pub(crate) const SLICE: u64 = 50_000;
 
 /// Everything that a run depends on, as plain data. Two equal runs give equal outcomes, wherever they are computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,14 +135,25 @@ pub struct Progress {
 
 /// Runs a checked scenario to its end, or until `watch` breaks; says whether it did. `watch` is called every few
 /// hundredths of a second, and when it is called depends on the events alone.
-pub fn execute(scenario: &Scenario, mut watch: impl FnMut(Progress) -> ControlFlow<()>) -> (Summary, bool) {
-    let mut simulation = Simulation::new(scenario);
+pub fn execute(scenario: &Scenario, watch: impl FnMut(Progress) -> ControlFlow<()>) -> (Summary, bool) {
+    let (summary, (), stopped) = follow(scenario, (), watch);
+    (summary, stopped)
+}
+
+/// The same with a follower, which is given back.
+pub fn follow<S: Sink>(
+    scenario: &Scenario,
+    sink: S,
+    mut watch: impl FnMut(Progress) -> ControlFlow<()>,
+) -> (Summary, S, bool) {
+    let mut world: World<Lanes, S> = World::with_sink(scenario, sink);
     let mut stopped = false;
-    while !stopped && simulation.advance(SLICE) {
-        let progress = Progress { events: simulation.events(), now: simulation.now(), of: scenario.duration };
+    while !stopped && world.advance(SLICE) {
+        let progress = Progress { events: world.events(), now: world.now(), of: scenario.duration };
         stopped = watch(progress).is_break();
     }
-    (simulation.into_summary(), stopped)
+    let (summary, sink) = world.into_summary_and_sink();
+    (summary, sink, stopped)
 }
 
 #[cfg(test)]

@@ -7,10 +7,13 @@ pub mod advice;
 pub mod answer;
 pub mod comparison;
 pub mod files;
+pub mod ladder;
+pub mod moment;
 pub mod plot;
 mod run;
 pub mod solution;
 pub mod sweeps;
+pub mod trace;
 pub mod verdict;
 pub mod words;
 

@@ -29,6 +29,7 @@ pub use patch::Patch;
 pub use report::{Diagnostic, Report, Severity};
 pub use show::show;
 pub use source::{Directory, Files, NoFiles, Source};
+pub use units::{addr, span};
 
 /// What goes into a scenario beside its own text.
 pub struct Extras<'a> {

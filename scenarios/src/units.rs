@@ -97,7 +97,7 @@ fn quantity(text: &str, table: &[(&str, u64)], what: &str, example: &str) -> Res
 }
 
 /// `60s`, `0.5ms`.
-pub(crate) fn span(text: &str) -> Result<Span, String> {
+pub fn span(text: &str) -> Result<Span, String> {
     quantity(text, TIMES, "a length of time", "\"60s\" or \"0.5ms\"").map(Span)
 }
 
@@ -181,7 +181,7 @@ pub(crate) fn gcd(a: u128, b: u128) -> u128 {
 }
 
 /// `10.0.0.1`.
-pub(crate) fn addr(text: &str) -> Result<Addr, String> {
+pub fn addr(text: &str) -> Result<Addr, String> {
     let bad = || format!("{} is not an IPv4 address, as in \"10.0.0.1\"", quoted(text));
     let ip: std::net::Ipv4Addr = text.trim().parse().map_err(|_| bad())?;
     if ip.is_unspecified() || ip.is_multicast() || ip.is_broadcast() {

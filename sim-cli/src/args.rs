@@ -50,6 +50,16 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Try the changes that people recommend: which takes the scenario how far, and at what price?
     Advise(AdviseArgs),
+    /// Follow single connections: ladder, capture, JSON
+    Trace(crate::commands::trace::TraceArgs),
+    /// The sockets of a moment, as `ss` prints them
+    Ss(crate::commands::moment::SsArgs),
+    /// The kernel counters of a moment, as `nstat` prints them
+    Nstat(crate::commands::moment::NstatArgs),
+    /// The tracked flows of a moment, as `conntrack -L` prints them
+    Conntrack(crate::commands::moment::ConntrackArgs),
+    /// The socket counts of a moment, as /proc/net/sockstat has them
+    Sockstat(crate::commands::moment::SockstatArgs),
 }
 
 /// A scenario and changes to it.
@@ -83,6 +93,7 @@ Examples:
   timewait run ports-run-out
   timewait run ports-run-out --set 'hosts.client.sysctl.\"net.ipv4.tcp_tw_reuse\"=1'
   timewait run my.ron --seed 7 --out out/
+  timewait run my.ron --pcap all.pcapng --pcap-at server
   timewait run my.ron --sysctl client=client-sysctl.txt --unmodelled")]
 pub(crate) struct RunArgs {
     /// What to run.
@@ -91,6 +102,12 @@ pub(crate) struct RunArgs {
     /// Write answer.txt, result.json, series.csv, scenario.ron and the pictures into this directory
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Write every packet that the clients' interfaces see into this capture (pcapng), at most a million
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Capture here instead: a host, or a host's side of a link as in `router-client`; may come several times
+    #[arg(long, value_name = "PLACE", requires = "pcap")]
+    pub(crate) pcap_at: Vec<String>,
     /// Print one line: what ran out first, or what came closest
     #[arg(long, short)]
     pub(crate) quiet: bool,

@@ -10,6 +10,7 @@ mod load;
 mod output;
 mod progress;
 mod simulate;
+mod terminal;
 mod usage;
 
 use std::process::ExitCode;
@@ -40,5 +41,10 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Compare(args) => commands::compare::compare(args),
         Command::Solve(args) => commands::solve::solve(args),
         Command::Sweep(args) => commands::sweep::sweep(args),
+        Command::Trace(args) => commands::trace::trace(args),
+        Command::Ss(args) => commands::moment::ss(args),
+        Command::Nstat(args) => commands::moment::nstat(args),
+        Command::Conntrack(args) => commands::moment::conntrack(args),
+        Command::Sockstat(args) => commands::moment::sockstat(args),
     }
 }

@@ -1,15 +1,20 @@
 //! Writing: to the terminal, and to files that are either whole or not there.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
 
 /// Writes to standard output.
 pub(crate) fn out(text: &str) -> Result<(), Failure> {
+    out_bytes(text.as_bytes())
+}
+
+/// Writes to standard output what may be no text.
+pub(crate) fn out_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|e| match e.kind() {
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|e| match e.kind() {
         ErrorKind::BrokenPipe => Failure::ClosedPipe,
         _ => Failure::Files(format!("cannot write to standard output: {e}")),
     })
@@ -143,6 +148,19 @@ impl Single {
             name.ok_or_else(|| Failure::Usage(format!("`{}` is not the name of a file", path.display())))?;
         let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Ok(Single { batch: Batch::new(dir, &[name])?, name: name.to_owned() })
+    }
+
+    /// A way to write it as the work goes on; it takes its place with [`Single::publish_written`].
+    pub(crate) fn writer(&self) -> Result<BufWriter<File>, Failure> {
+        let claim = &self.batch.claims[0];
+        let clone = claim.file.try_clone().map_err(|e| Failure::file("write", &claim.place, &e))?;
+        Ok(BufWriter::new(clone))
+    }
+
+    /// Puts what was written into its place.
+    pub(crate) fn publish_written(mut self) -> Result<(), Failure> {
+        self.batch.claims[0].written = true;
+        self.batch.publish()
     }
 
     /// Writes the file whole.

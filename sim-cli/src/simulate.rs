@@ -3,9 +3,10 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use experiments::{Progress, execute};
+use experiments::{Progress, execute, follow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reports::words;
+use sim_core::engine::Sink;
 use sim_core::record::Summary;
 use sim_core::scenario::Scenario;
 
@@ -44,10 +45,15 @@ pub(crate) fn quietly(scenario: &Scenario) -> Option<Summary> {
 
 /// Runs a scenario to its end or until Ctrl-C; if that takes long and standard error is a terminal, shows how far it is.
 pub(crate) fn with_progress(scenario: &Scenario) -> Finished {
+    followed(scenario, ()).0
+}
+
+/// The same with a follower.
+pub(crate) fn followed<S: Sink>(scenario: &Scenario, sink: S) -> (Finished, S) {
     let watch = Stopwatch::start();
     let mut bar = None;
     let visible = std::io::stderr().is_terminal();
-    let (summary, stopped) = execute(scenario, |progress| {
+    let (summary, sink, stopped) = follow(scenario, sink, |progress| {
         let elapsed = watch.elapsed();
         if visible && elapsed >= PATIENCE {
             let bar = bar.get_or_insert_with(|| new_bar(scenario));
@@ -59,7 +65,7 @@ pub(crate) fn with_progress(scenario: &Scenario) -> Finished {
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    Finished { summary, stopped, took: watch.elapsed() }
+    (Finished { summary, stopped, took: watch.elapsed() }, sink)
 }
 
 fn new_bar(scenario: &Scenario) -> ProgressBar {

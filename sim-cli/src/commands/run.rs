@@ -3,14 +3,18 @@
 use std::path::Path;
 
 use reports::plot::{self, View};
+use reports::trace::{Capture, Limits, SNAPLEN, Vantage};
 use reports::verdict::{Verdict, verdicts};
-use reports::words::at;
+use reports::words::{self, at};
 use reports::{Run, answer, files};
+use sim_core::scenario::Scenario;
 use sim_core::time::Time;
 
+use super::trace;
 use crate::args::RunArgs;
 use crate::exit::{Exit, Failure};
-use crate::output::{self, Batch};
+use crate::output::{self, Batch, Single};
+use crate::simulate::Finished;
 use crate::{interrupt, load, simulate};
 
 /// Runs a scenario, prints the answer and writes the files.
@@ -21,7 +25,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let names = file_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let batch = args.out.as_deref().map(|dir| Batch::new(dir, &names)).transpose()?;
-    let finished = simulate::with_progress(&scenario);
+    let finished = match args.pcap.as_deref() {
+        None => simulate::with_progress(&scenario),
+        Some(file) => captured(&scenario, file, &args.pcap_at)?,
+    };
     let run = Run::new(&scenario, &finished.summary);
     if finished.stopped {
         return interrupted(args, run);
@@ -39,6 +46,34 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     output::out(&if args.quiet { format!("{}\n", answer::headline(run)) } else { answer })?;
     Ok(Exit::Ok)
+}
+
+/// Packets that a capture of a whole run takes.
+const MOST_PACKETS: u64 = 1_000_000;
+
+/// Runs a scenario and captures what passes at some places.
+fn captured(scenario: &Scenario, path: &Path, places: &[String]) -> Result<Finished, Failure> {
+    let vantages = match places {
+        [] => Vantage::of_clients(scenario),
+        names => {
+            trace::vantages(scenario, names).map_err(|why| Failure::Usage(format!("--pcap-at: {why}")))?
+        }
+    };
+    let file = Single::new(path)?;
+    let limits = Limits { packets: MOST_PACKETS, snaplen: SNAPLEN };
+    let failed = |e: &std::io::Error| Failure::file("write", path, e);
+    let capture = Capture::new(file.writer()?, scenario, vantages, limits).map_err(|e| failed(&e))?;
+    let (finished, capture) = simulate::followed(scenario, capture);
+    let left_out = capture.finish().map_err(|e| failed(&e))?;
+    if left_out > 0 {
+        let left_out = words::counted(left_out, "packet", "packets");
+        output::note(&format!(
+            "{}: the first million packets; {left_out} more were left out",
+            path.display()
+        ));
+    }
+    file.publish_written()?;
+    Ok(finished)
 }
 
 /// The answer so far. Nothing is written and no expectation is judged, for they speak of the whole run.

@@ -410,7 +410,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Effect::Refused(why) => self.record_of(whose, |whose| Record::Refused(whose, why)),
             Effect::Fired(kind) => self.record_of(whose, |whose| Record::Fired(whose, kind)),
             Effect::Called(call, answer) => {
-                self.record_of(whose, |whose| Record::Called(whose, call, answer))
+                self.record_of(whose, |whose| Record::Called(whose, call, answer));
             }
             Effect::RanOut(what) => {
                 let line = self.hosts[whose.host.index()].ran_out(self.now, what);

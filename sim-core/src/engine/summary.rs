@@ -12,7 +12,12 @@ use crate::time::Time;
 
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// What the run came to.
-    pub fn into_summary(mut self) -> Summary {
+    pub fn into_summary(self) -> Summary {
+        self.into_summary_and_sink().0
+    }
+
+    /// What the run came to, and the follower.
+    pub fn into_summary_and_sink(mut self) -> (Summary, S) {
         self.book_waiting();
         for book in &self.books {
             for tally in [book.attempted, book.connected, book.completed, book.failed] {
@@ -38,7 +43,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             }
         }
         limits.sort_by_key(|l| l.limit);
-        Summary {
+        let summary = Summary {
             digest: self.digest,
             ended: self.now,
             events: self.events,
@@ -49,7 +54,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             hosts: self.hosts.into_iter().map(|host| host.stats).collect(),
             logs: self.logs,
             series: self.sampler.finish(),
-        }
+        };
+        (summary, self.sink)
     }
 }
 

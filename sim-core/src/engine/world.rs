@@ -209,15 +209,6 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         &self.sink
     }
 
-    /// What the run came to, and the follower.
-    pub fn into_summary_and_sink(mut self) -> (Summary, S)
-    where
-        S: Default,
-    {
-        let sink = core::mem::take(&mut self.sink);
-        (self.into_summary(), sink)
-    }
-
     fn dispatch(&mut self, due: Due) {
         match due {
             Due::Packet(lane) => {

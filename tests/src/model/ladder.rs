@@ -6,6 +6,7 @@
 use super::actions::Action;
 use super::side::{Stimulus, apply, env, flag_names, listening};
 use super::world::{CLIENT, PIECE, Plan, SERVER};
+use reports::ladder::{Arrow, Charset, Ladder, Look, MarkKind};
 use sim_core::seq::Seq;
 use sim_core::socket::{Seat, Slot};
 use sim_core::tcp::{Flags, Input, Outbox, Segment, State};
@@ -157,69 +158,76 @@ impl Replay<'_> {
     }
 }
 
-/// A ladder as text: time, client, what is on the way, server.
+/// Columns of a ladder in a document.
+const COLUMNS: usize = 98;
+
+/// A ladder as text.
 pub fn draw(plan: &Plan, rungs: &[Rung]) -> String {
-    let mut text = format!("{:>8}  {:<24} {:^34}  {}\n", "seconds", "client", "on the way", "server");
+    ladder(plan, rungs).text(COLUMNS, Charset::Unicode)
+}
+
+/// What a path is as a drawing: the ends, what is on the way, and what becomes of it.
+pub fn ladder(plan: &Plan, rungs: &[Rung]) -> Ladder {
+    let mut ladder = Ladder::new("", vec!["client".to_owned(), "server".to_owned()]);
     let mut before = [State::Closed, if plan.listens { State::Listen } else { State::Closed }];
-    for rung in rungs {
+    for (id, rung) in (0_u32..).zip(rungs) {
         let mut states = rung.states;
         if plan.listens && states[SERVER] == State::Closed {
             states[SERVER] = State::Listen;
         }
-        let mut ends: [String; 2] = [0, 1].map(|side| {
-            if states[side] == before[side] { String::new() } else { states[side].name().to_string() }
-        });
-        let middle = on_the_way(plan, rung, &mut ends);
-        let at = rung.at.since(Time(1_000_000_000)).as_millis();
-        let line = format!(
-            "{:>4}.{:03}  {:<24} {middle:^34}  {}",
-            at / 1_000,
-            at % 1_000,
-            ends[CLIENT],
-            ends[SERVER]
-        );
-        text.push_str(line.trim_end());
-        text.push('\n');
+        let at = Time(rung.at.since(Time(1_000_000_000)).0);
+        let after = on_the_way(plan, rung, at, id, &mut ladder);
+        for side in [CLIENT, SERVER] {
+            if states[side] != before[side] {
+                let kind = MarkKind::State(states[side]);
+                ladder.mark_after(
+                    at,
+                    side,
+                    kind,
+                    states[side].name(),
+                    after.filter(|(to, _)| *to == side).map(|(_, id)| id),
+                );
+            }
+        }
         before = states;
     }
-    text
+    ladder
 }
 
-fn on_the_way(plan: &Plan, rung: &Rung, ends: &mut [String; 2]) -> String {
-    let mut says = |side: usize, what: &str| {
-        let state = core::mem::take(&mut ends[side]);
-        ends[side] = if state.is_empty() { what.to_string() } else { format!("{what}: {state}") };
+/// Draws one action; if something arrives, where and the number of its arrow.
+fn on_the_way(plan: &Plan, rung: &Rung, at: Time, id: u32, ladder: &mut Ladder) -> Option<(usize, u32)> {
+    let mut says = |side: usize, kind: MarkKind, what: &str| {
+        ladder.mark(at, side, kind, what);
+        None
     };
-    let seg = |to: usize| rung.segment.map_or(String::new(), |s| describe(plan, 1 - to, &s));
-    match rung.action {
-        Action::Connect(side) if rung.refused => says(side, "connect(): EADDRNOTAVAIL"),
-        Action::Connect(side) => says(side, "connect()"),
-        Action::Send(side) => says(side, "send(1000)"),
-        Action::Shut(side) => says(side, "shutdown()"),
-        Action::Close(side) => says(side, "close()"),
-        Action::Fire(side, kind) => says(side, &format!("{kind:?} timer")),
-        Action::Arrive(to) => return arrow(to, &seg(to), '-'),
-        Action::Lose(to) => return format!("{}  is LOST", seg(to)),
-        Action::Double(to) => return format!("{}  is DOUBLED", seg(to)),
-        Action::Delay(to) => return format!("{}  goes ASTRAY", seg(to)),
-        Action::StrayArrives(_) => {
-            // Which way a stray goes is told by whose numbers it bears.
-            let to = rung.segment.map_or(SERVER, |s| usize::from(!from_server(plan, &s)));
-            return arrow(to, &seg(to), '~');
+    let label = |to: usize| rung.segment.map_or(String::new(), |s| describe(plan, 1 - to, &s));
+    let (to, look, lost) = match rung.action {
+        Action::Connect(side) if rung.refused => {
+            return says(side, MarkKind::Trouble, "connect(): EADDRNOTAVAIL");
         }
-        Action::StrayDies(_) => return "a stray dies".into(),
-    }
-    String::new()
+        Action::Connect(side) => return says(side, MarkKind::Call, "connect()"),
+        Action::Send(side) => return says(side, MarkKind::Call, "send(1000)"),
+        Action::Shut(side) => return says(side, MarkKind::Call, "shutdown()"),
+        Action::Close(side) => return says(side, MarkKind::Call, "close()"),
+        Action::Fire(side, kind) => return says(side, MarkKind::Timer, &format!("{kind:?} timer fires")),
+        Action::Arrive(to) => (to, Look::Plain, None),
+        Action::Lose(to) => (to, Look::Plain, Some("lost")),
+        Action::Double(to) => (to, Look::Stray, Some("copied")),
+        Action::Delay(to) => (to, Look::Stray, Some("goes astray")),
+        // Which way a stray goes is told by whose numbers it bears.
+        Action::StrayArrives(_) => {
+            (rung.segment.map_or(SERVER, |s| usize::from(!from_server(plan, &s))), Look::Stray, None)
+        }
+        Action::StrayDies(_) => return says(CLIENT, MarkKind::Timer, "a stray dies"),
+    };
+    let arrives = lost.is_none();
+    let lost = lost.map(str::to_owned);
+    ladder.arrow(at, Arrow { id, from: 1 - to, to, arrives: at, label: label(to), look, lost });
+    arrives.then_some((to, id))
 }
 
 fn from_server(plan: &Plan, seg: &Segment) -> bool {
     seg.seq.diff(plan.isn(SERVER, 0)).abs() < seg.seq.diff(plan.isn(CLIENT, 0)).abs()
-}
-
-fn arrow(to: usize, what: &str, dash: char) -> String {
-    let dashes: String =
-        core::iter::repeat_n(dash, 32_usize.saturating_sub(what.chars().count()).max(2) / 2).collect();
-    if to == SERVER { format!("{dashes} {what} {dashes}>") } else { format!("<{dashes} {what} {dashes}") }
 }
 
 /// A segment with its numbers counted from the first numbers of the first connection.

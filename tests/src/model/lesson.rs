@@ -21,9 +21,9 @@ a network that may lose, double and delay segments, through every state that the
 `tcp_rfc1337` = 1) it finds nothing wrong. Without it (`tcp_max_tw_buckets` = 0) it finds these, each the shortest there
 is. A test replays them with a clock, through the same calls and segments that a host would make and receive.
 
-How to read a ladder: time runs downward, in seconds; what an application does stands on its side, with the state that
-follows; `-->` is a segment that arrives, `~~>` one that went astray and arrives late. Numbers are counted from the
-first numbers of the first connection: `PSH,ACK 1+1000 ack 1` carries the bytes 1 to 1000.
+How to read a ladder: time runs downward, in seconds; what happens at an end stands beside its line, with the state that
+follows; a broken arrow is a segment that went astray, or a copy that the network made. Numbers are counted from the first
+numbers of the first connection: `PSH,ACK 1+1000 ack 1` carries the bytes 1 to 1000.
 ";
 
 const LAST_ACK: &str = "\

@@ -8,6 +8,7 @@ mod oracle_endpoint;
 mod oracle_workloads;
 mod properties;
 mod tidy;
+mod trace;
 mod transitions;
 mod twins;
 mod worlds;

@@ -1,0 +1,18 @@
+//! `nstat -as`: kernel counters since the beginning.
+
+use std::fmt::Write as _;
+
+use sim_core::counter::Counter;
+use sim_core::record::HostMoment;
+
+/// The counters that have moved; with `zeros` all that the model has. Those of `conntrack -S` are not among them.
+pub fn nstat(host: &HostMoment, zeros: bool) -> String {
+    let mut out = String::from("#kernel\n");
+    for &counter in Counter::ALL {
+        let value = host.summary.counters.get(counter);
+        if !counter.name().starts_with("Ct") && (zeros || value > 0) {
+            let _ = writeln!(out, "{:<32}{value:<16}   0.0", counter.name());
+        }
+    }
+    out
+}
