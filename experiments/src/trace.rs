@@ -255,7 +255,7 @@ impl Sink for Finder {
             (Record::Booked(whose, Booked::Failed(..), _), Fate::Failed)
             | (Record::Refused(whose, _), Fate::Refused) => self.whose(whose.attempt),
             (Record::Denied(_, attempt, ..), Fate::Failed | Fate::Refused) => self.whose(*attempt),
-            (Record::Lost(_, Lost::Conntrack | Lost::NoRoute, packet), Fate::Refused) => {
+            (Record::Lost(_, Lost::Conntrack | Lost::Rule | Lost::NoRoute, packet), Fate::Refused) => {
                 self.whose(packet.attempt);
             }
             _ => {}

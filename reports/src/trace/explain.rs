@@ -47,6 +47,7 @@ pub(super) const fn lost(lost: Lost) -> &'static str {
     match lost {
         Lost::Link => "lost on the link",
         Lost::Conntrack => "dropped: conntrack table full",
+        Lost::Rule => "dropped: a rule of the host",
         Lost::NoRoute => "dropped: no route",
     }
 }

@@ -177,6 +177,7 @@ impl<'a> Line<'a> {
     fn outcome(mut self, booked: Booked) -> Line<'a> {
         self.outcome = Some(match booked {
             Booked::Connected => "connected",
+            Booked::Asked => "asked",
             Booked::Answered => "answered",
             Booked::Completed => "completed",
             Booked::Failed(call, errno) => {
@@ -242,6 +243,7 @@ fn line<'a>(scenario: &'a Scenario, at: u64, record: &Record) -> Line<'a> {
             let why = match why {
                 Lost::Link => "link",
                 Lost::Conntrack => "conntrack",
+                Lost::Rule => "rule",
                 Lost::NoRoute => "no_route",
             };
             Line { why: Some(why.to_owned()), ..new("lost", host).packet(scenario, &packet) }
