@@ -69,7 +69,6 @@ pub(super) const fn timer(kind: TimerKind) -> &'static str {
 pub(super) fn call_name(called: Called) -> String {
     match called {
         Called::Connect => "connect()".to_owned(),
-        Called::Accept => "accept()".to_owned(),
         Called::Send(len) => format!("send({len})"),
         Called::Recv => "recv()".to_owned(),
         Called::Shutdown => "shutdown()".to_owned(),

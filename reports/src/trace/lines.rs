@@ -128,6 +128,7 @@ fn host_of(record: &Record) -> HostId {
         | Record::Fired(whose, _)
         | Record::Armed(whose, ..)
         | Record::Called(whose, ..)
+        | Record::Accepted(whose)
         | Record::Booked(whose, ..) => whose.host,
     }
 }
@@ -265,6 +266,11 @@ fn line<'a>(scenario: &'a Scenario, at: u64, record: &Record) -> Line<'a> {
             timer: Some(timer(kind)),
             due_ns: Some(due.0),
             ..new("timer_armed", whose.host).of(scenario, whose.attempt, whose.tuple)
+        },
+        Record::Accepted(whose) => Line {
+            call: Some("accept()".to_owned()),
+            answer: Some(0),
+            ..new("call", whose.host).of(scenario, whose.attempt, whose.tuple)
         },
         Record::Called(whose, called, answer) => Line {
             call: Some(explain::call_name(called)),

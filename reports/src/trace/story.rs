@@ -53,6 +53,7 @@ pub(super) fn attempt_of(record: &Record) -> Option<Attempt> {
         | Record::Fired(whose, _)
         | Record::Armed(whose, ..)
         | Record::Called(whose, ..)
+        | Record::Accepted(whose)
         | Record::Booked(whose, ..) => Some(whose.attempt),
         Record::Denied(_, attempt, ..) => Some(*attempt),
         Record::Logged(..) => None,
@@ -236,6 +237,7 @@ impl Story {
                 self.mark(at, whose, MarkKind::Timer, &format!("{} fires", explain::timer(*kind)));
             }
             Record::Armed(whose, kind, due) => self.armed(at, whose, *kind, *due, next),
+            Record::Accepted(whose) => self.mark(at, whose, MarkKind::Call, "accept()"),
             Record::Called(whose, called, answer) => {
                 if let Some(text) = explain::call(*called, *answer) {
                     let kind = if answer.is_err() { MarkKind::Trouble } else { MarkKind::Call };

@@ -34,8 +34,6 @@ pub enum Booked {
 pub enum Called {
     /// connect(): it has begun.
     Connect,
-    /// accept().
-    Accept,
     /// send() of so many bytes.
     Send(u32),
     /// recv().

@@ -206,7 +206,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     fn record_accept(&mut self, host: HostId, key: Key) {
         let conn = self.hosts[host.index()].tables.conns.get(key);
         if let Some((tuple, attempt)) = conn.map(|conn| (conn.tuple, conn.attempt)) {
-            self.record(|| Record::Accepted(Whose { host, tuple, attempt }));
+            self.record_of(&Whose { host, tuple, attempt }, Record::Accepted);
         }
     }
 

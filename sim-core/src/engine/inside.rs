@@ -3,7 +3,7 @@
 use super::queue::Queue;
 use super::record::{Record, Sink, Whose};
 use super::world::World;
-use crate::app::{Called, Form};
+use crate::app::Form;
 use crate::host::Timed;
 use crate::ids::{HostId, Key};
 use crate::tcp::{ALARMS, TimerKind};
@@ -57,19 +57,6 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         };
         if let Some(at) = at.filter(|&at| at != Time::NEVER) {
             self.record_of(whose, |whose| Record::Armed(whose, kind, at));
-        }
-    }
-
-    /// Records an accept() that has got a connection.
-    #[inline]
-    pub(super) fn record_accept(&mut self, host: HostId, key: Key) {
-        if !S::FOLLOWS {
-            return;
-        }
-        let Some(conn) = self.hosts[host.index()].tables.conns.get(key) else { return };
-        let whose = Whose { host, tuple: conn.tuple, attempt: conn.attempt };
-        if self.looks_inside(whose.attempt, whose.tuple) {
-            self.record_of(&whose, |whose| Record::Called(whose, Called::Accept, Ok(0)));
         }
     }
 }

@@ -49,6 +49,7 @@ fn only_what_is_asked_for_is_recorded() {
         | Record::Fired(w, _)
         | Record::Armed(w, ..)
         | Record::Called(w, ..)
+        | Record::Accepted(w)
         | Record::Booked(w, ..) => w.attempt.number == 0,
         Record::Denied(_, attempt, ..) => attempt.number == 0,
         Record::Logged(..) => true,
