@@ -10,6 +10,7 @@
 )]
 
 mod check;
+mod expand;
 mod library;
 mod patch;
 mod read;
@@ -79,6 +80,7 @@ pub fn load(source: &Source, extras: &Extras<'_>) -> Result<Loaded, Report> {
     let scenario = match syntax::parse(&source.text, 0) {
         Ok(mut root) => {
             patch::apply(&mut input.notes, &mut root, extras.patches);
+            expand::expand(&mut input.notes, &mut root);
             check::sysctl_hosts_exist(&mut input, &root);
             Some(check::scenario(&mut input, &root))
         }

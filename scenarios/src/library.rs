@@ -43,6 +43,16 @@ const LIBRARY: &[Bundled] = &[
     bundled!("erlang", "poisson-470"),
     bundled!("erlang", "poisson-500"),
     bundled!("real-machine", "real-machine"),
+    bundled!("incidents", "redis-loop"),
+    bundled!("incidents", "websockets-held"),
+    bundled!("incidents", "proxy-idle-pool"),
+    bundled!("incidents", "macos-16384"),
+    bundled!("incidents", "bind-before-connect"),
+    bundled!("incidents", "time-wait-one-second"),
+    bundled!("incidents", "node-conntrack"),
+    bundled!("incidents", "both-tables"),
+    bundled!("incidents", "threads-close-wait"),
+    bundled!("incidents", "close-wait-leak"),
 ];
 
 /// Files that scenarios name, by their path below `scenarios/library`.

@@ -150,6 +150,9 @@ fn refusals(run: Run<'_>, l: &LimitSummary) -> String {
             let errno = run.fixed_ports(host, to).unwrap_or(Errno::Eaddrinuse);
             format!("{} failed with {errno}", counted(n, "attempt", "attempts"))
         }
+        Limit::Ports { host, to, .. } if run.binds_before(host, to) => {
+            format!("{} failed with EADDRINUSE", counted(n, "bind()", "bind()s"))
+        }
         Limit::Ports { host, .. } => {
             let errno = run.host(host).map_or(Errno::Eaddrnotavail, |h| h.ports.exhausted);
             format!("{} failed with {errno}", counted(n, "connect", "connects"))

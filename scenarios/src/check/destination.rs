@@ -1,5 +1,7 @@
 //! Where connections go, and from which addresses.
 
+use std::collections::BTreeSet;
+
 use sim_core::ids::{Addr, HostId, SockAddr};
 
 use super::Input;
@@ -46,10 +48,11 @@ pub(crate) fn destinations(input: &mut Input<'_>, node: &Node) -> Vec<SockAddr> 
         notes.refuse(node.place, "there is no destination: for example \"server:80\"");
     }
     let mut found: Vec<SockAddr> = Vec::new();
+    let mut seen = BTreeSet::new();
     for item in items {
         let from = client.as_ref().map(|c| c.id);
         let Some((host, to)) = endpoint(notes, item, from, hosts, net) else { continue };
-        if found.contains(&to) {
+        if !seen.insert(to) {
             notes.refuse(item.place, format!("the destination {to} is listed twice"));
         }
         if let Some(client) = client {
@@ -121,11 +124,12 @@ pub(crate) fn sources(input: &mut Input<'_>, node: &Node) -> Option<Vec<Addr>> {
     let Input { notes, hosts, client, .. } = input;
     let host = &hosts[client.as_ref()?.id.index()].host;
     let mut found = Vec::new();
+    let (own, mut seen) = (host.addresses.iter().collect::<BTreeSet<_>>(), BTreeSet::new());
     for item in notes.list(node, "a list of addresses", "[\"10.0.0.1\"]") {
         let Some(text) = notes.text(item, "an address", "\"10.0.0.1\"") else { continue };
         match units::addr(text) {
-            Ok(addr) if found.contains(&addr) => notes.refuse(item.place, format!("{addr} is listed twice")),
-            Ok(addr) if host.addresses.contains(&addr) => found.push(addr),
+            Ok(addr) if !seen.insert(addr) => notes.refuse(item.place, format!("{addr} is listed twice")),
+            Ok(addr) if own.contains(&addr) => found.push(addr),
             Ok(addr) => {
                 let own =
                     host.addresses.iter().take(8).map(ToString::to_string).collect::<Vec<_>>().join(", ");

@@ -66,6 +66,16 @@ const CHANGES: &[(&str, &str)] = &[
     ("poisson-470", r#"traffic.web.arrivals=constant("470/s")"#),
     ("poisson-500", r#"hosts.client.tcp=(time_wait: "30s")"#),
     ("real-machine", r#"hosts.client.sysctl={"net.ipv4.ip_local_port_range": "1024 65535"}"#),
+    ("redis-loop", "hosts.app.stack=linux"),
+    ("websockets-held", r#"traffic.sockets.source=["10.0.0.1", "10.0.0.2"]"#),
+    ("proxy-idle-pool", "traffic.upstream.pool.idle=50"),
+    ("macos-16384", "hosts.mac.tcp.time_wait=15s"),
+    ("bind-before-connect", "traffic.upstream.port=auto"),
+    ("time-wait-one-second", "traffic.https.close.first=client"),
+    ("node-conntrack", "hosts.node.conntrack.max=131072"),
+    ("both-tables", r#"hosts.proxy.sysctl={"net.ipv4.tcp_max_tw_buckets": "131072"}"#),
+    ("threads-close-wait", "hosts.app.listen[0].connections=600"),
+    ("close-wait-leak", r#"traffic.upstream.close.other=close_after("0s")"#),
 ];
 
 #[test]

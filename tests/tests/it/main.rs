@@ -1,5 +1,6 @@
 //! End-to-end tests, in one binary: it links once.
 
+mod incidents;
 mod language;
 mod library_runs;
 mod model;

@@ -1,5 +1,6 @@
 //! The scenario language: whole files in, a checked scenario or a whole report out.
 
+mod big;
 mod budget;
 mod clients;
 mod effects;
