@@ -107,6 +107,7 @@ impl<'a> Run<'a> {
             Metric::Orphans(host) => format!("{}.orphans", self.host_name(host)),
             Metric::Conntrack(host) => format!("{}.conntrack", self.host_name(host)),
             Metric::Memory(host) => format!("{}.memory", self.host_name(host)),
+            Metric::PortProbes(host) => format!("{}.port_probes", self.host_name(host)),
             Metric::Used(limit) => format!("used.{}", self.limit_key(limit)),
             Metric::Outcome(traffic, outcome) => {
                 format!("{}.{}", self.traffic_name(Some(traffic)), outcome_name(outcome))
@@ -164,6 +165,7 @@ impl<'a> Run<'a> {
             Metric::Orphans(id) => host(id).map(|h| h.orphans),
             Metric::Conntrack(id) => host(id).map(|h| h.conntrack),
             Metric::Memory(id) => host(id).map(|h| h.memory),
+            Metric::PortProbes(id) => host(id).map(|h| h.port_probes),
             Metric::Used(limit) => self.limit(limit).map(|l| l.used),
             Metric::Outcome(..) | Metric::Latency(..) => None,
         }

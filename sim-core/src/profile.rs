@@ -87,6 +87,7 @@ fn linux() -> Defaults {
             choice: PortChoice::LinuxDoubleHash { perturb: 65536 },
             exhausted: Errno::Eaddrnotavail,
             autobind_reuse: false,
+            probe_time: Span::ZERO,
         },
     }
 }
@@ -141,6 +142,7 @@ fn other(low: u16, high: u16) -> Defaults {
         choice: PortChoice::Random,
         exhausted: Errno::Eaddrnotavail,
         autobind_reuse: false,
+        probe_time: Span::ZERO,
     };
     d
 }

@@ -92,6 +92,8 @@ pub struct PortConfig {
     /// Where bind() finds no port that is free for every destination, it takes one whose owners share it
     /// (`ip_autobind_reuse`).
     pub autobind_reuse: bool,
+    /// What a search costs for each port that it looks at. The searches of a host come one after the other.
+    pub probe_time: Span,
 }
 
 /// Something that happens at a moment.
@@ -555,6 +557,8 @@ pub enum Metric {
     Conntrack(HostId),
     /// Kernel memory of the objects above, bytes.
     Memory(HostId),
+    /// Ports that connect() and bind() have looked at to find one, cumulative.
+    PortProbes(HostId),
     /// What is used of a limit.
     Used(Limit),
     /// Outcomes of a traffic source, cumulative.

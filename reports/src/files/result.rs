@@ -129,6 +129,9 @@ struct HostJson<'a> {
     open_files: GaugeJson,
     conntrack: GaugeJson,
     memory_bytes: GaugeJson,
+    accepted: u64,
+    dropped: u64,
+    port_probes: u64,
     counters: BTreeMap<&'static str, u64>,
 }
 
@@ -260,6 +263,9 @@ fn host<'a>(name: &'a str, h: &HostSummary) -> HostJson<'a> {
         open_files: h.open_files.into(),
         conntrack: h.conntrack.into(),
         memory_bytes: h.memory.into(),
+        accepted: h.accepted,
+        dropped: h.dropped,
+        port_probes: h.port_probes.now,
         counters: h.counters.moved().map(|(c, n)| (c.name(), n)).collect(),
     }
 }

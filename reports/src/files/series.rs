@@ -34,6 +34,6 @@ fn unit(metric: Metric) -> &'static str {
         Metric::Memory(_) => "B",
         Metric::Latency(..) => "ns",
         Metric::Used(_) => "used",
-        Metric::Outcome(..) => "cumulative",
+        Metric::PortProbes(_) | Metric::Outcome(..) => "cumulative",
     }
 }

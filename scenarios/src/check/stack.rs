@@ -272,6 +272,11 @@ pub(crate) static PORTS: &[Parameter] = &[
         },
         |k, _| format!("\"{}\"", k.ports.exhausted)
     )),
+    own(span!(
+        probe_time,
+        ports.probe_time,
+        "what a search costs for each port that it looks at; a host's searches come one after the other"
+    )),
 ];
 
 /// Applies `tcp: (..)`.

@@ -105,6 +105,7 @@ fn metric(s: &Scenario, metric: Metric) -> String {
         Metric::Orphans(host) => (host, "orphans".to_owned()),
         Metric::Conntrack(host) => (host, "conntrack".to_owned()),
         Metric::Memory(host) => (host, "memory".to_owned()),
+        Metric::PortProbes(host) => (host, "port_probes".to_owned()),
         Metric::Used(l) => return format!("used({})", limit(s, l)),
         Metric::Outcome(traffic, o) => return outcome(s, Some(traffic), o),
         // No expectation speaks of it: quantiles of the whole run are asked for with `latency`.

@@ -3,6 +3,7 @@
 use super::event::Event;
 use super::queue::{LaneId, Queue};
 use super::record::{Record, Sink, Whose};
+use super::search::Calling;
 use super::world::World;
 use crate::app::{Around, Called, Cause, Effects, End, Form, Lesson, Memory, Verdict};
 use crate::host::{Attempt, Conn, Job, Opened};
@@ -73,28 +74,40 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         if job.placed { self.start(id, job) } else { self.place(id, job) }
     }
 
-    /// A client makes its attempt.
-    fn start(&mut self, id: TrafficId, job: Job) {
-        let World { sources, hosts, fx, now, books, net, .. } = self;
+    /// A client makes its attempt, unless another one's search for a port has the processor.
+    pub(super) fn start(&mut self, id: TrafficId, job: Job) {
+        let World { sources, hosts, fx, now, books, net, searches, .. } = self;
+        let searches = &mut searches[sources[id.index()].spec.from.index()];
+        if searches.under_way.is_some() {
+            return searches.waiting.push_back((id, job));
+        }
         let source = &mut sources[id.index()];
         let host = source.spec.from;
         let Attempted { attempt, from, to, port } = source.next_attempt();
         books[id.index()].attempted.add(*now);
         let path = net.path(host, to.addr);
         fx.clear();
-        match hosts[host.index()].open(*now, (from, to), port, fx) {
-            Ok(opened) => self.connect(host, opened, attempt, (path, job)),
+        let (opened, lasted) = hosts[host.index()].open(*now, (from, to), port, fx);
+        let call = Calling { opened, attempt, pair: (from, to), path, job, began: *now };
+        self.found(host, call, lasted);
+    }
+
+    /// A call goes on after its search.
+    pub(super) fn opened(&mut self, host: HostId, call: Calling) {
+        let Calling { opened, attempt, pair: (from, to), path, job, began } = call;
+        match opened {
+            Ok(opened) => self.connect(host, opened, attempt, (path, job, began)),
             Err((call, errno)) => {
-                books[id.index()].fail(*now, call, errno);
+                self.books[attempt.traffic.index()].fail(self.now, call, errno);
                 let tuple = Tuple { local: SockAddr { addr: from, port: 0 }, remote: to };
                 self.record(attempt, tuple, || Record::Denied(host, attempt, (from, to), (call, errno)));
-                self.on_failed(id, job);
+                self.on_failed(attempt.traffic, job);
             }
         }
     }
 
     /// connect(), once it has what it needs.
-    fn connect(&mut self, host: HostId, opened: Opened, attempt: Attempt, rest: (Path, Job)) {
+    fn connect(&mut self, host: HostId, opened: Opened, attempt: Attempt, rest: (Path, Job, Time)) {
         let inside = self.looks_inside(attempt, opened.tuple);
         let World { sources, hosts, fx, now, memory, .. } = self;
         if S::FOLLOWS {
@@ -134,8 +147,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             let view = whole.view();
             (Form::Whole(whole), view)
         });
-        let (path, job) = rest;
-        let conn = Conn { dest, owner, job, ..Conn::new(*now, tuple, attempt, path, end) };
+        let (path, job, began) = rest;
+        let conn = Conn { dest, owner, began, job, ..Conn::new(*now, tuple, attempt, path, end) };
         let key = here.insert_client(conn);
         let whose = Whose { host, tuple, attempt };
         if inside {

@@ -27,6 +27,8 @@ pub enum Event {
     Answer(HostId, Key),
     /// There will be no answer to the request of a connection: the server closes.
     Refuse(HostId, Key),
+    /// A search for a port is over.
+    Searched(HostId),
     /// The application behind a listener may accept.
     Accept(HostId, u16),
     /// What the scenario plans at this place of its list.

@@ -8,6 +8,7 @@ mod inside;
 mod moment;
 pub mod queue;
 pub mod record;
+mod search;
 mod series;
 mod service;
 mod summary;

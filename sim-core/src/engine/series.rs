@@ -74,6 +74,7 @@ impl Sampler {
         self.put(Metric::OpenFiles(id), stats.open_files.now);
         self.put(Metric::Orphans(id), stats.orphans.now);
         self.put(Metric::Memory(id), stats.memory.now);
+        self.put(Metric::PortProbes(id), host.ports.probes());
         self.put(Metric::Used(Limit::OpenFiles(id)), stats.open_files.now);
         self.put(Metric::Used(Limit::TwBuckets(id)), stats.mini_sockets.now);
         self.put(Metric::Used(Limit::Orphans(id)), stats.orphans.now);

@@ -30,6 +30,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             }
         }
         for host in &mut self.hosts {
+            host.stats.port_probes.set(self.now, host.ports.probes());
             if let Some(tracking) = &host.tracking {
                 host.stats.flows = tracking.table.entries(self.now).take(FLOWS).collect();
             }
@@ -76,6 +77,19 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 };
                 *place += 1;
                 book.waiting.oldest = book.waiting.oldest.min(conn.job.wanted);
+            }
+        }
+        for searches in &self.searches {
+            if let Some(call) = &searches.under_way {
+                let book = &mut self.books[call.attempt.traffic.index()];
+                book.pending += 1;
+                book.waiting.connecting += 1;
+                book.waiting.oldest = book.waiting.oldest.min(call.job.wanted);
+            }
+            for (id, job) in &searches.waiting {
+                let book = &mut self.books[id.index()];
+                book.waiting.queued += 1;
+                book.waiting.oldest = book.waiting.oldest.min(job.wanted);
             }
         }
         for (source, book) in self.sources.iter().zip(&mut self.books) {

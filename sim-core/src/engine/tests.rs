@@ -454,3 +454,37 @@ fn both_ends_close_at_once_and_both_wait() {
     };
     assert!(waits(0) > 0 && waits(1) > 0, "{} and {}", waits(0), waits(1));
 }
+
+/// One client at `per_second` for `seconds` on few ports, each of which costs time to look at.
+fn searching(ports: u16, per_second: u64, seconds: u64, probe: Span) -> Summary {
+    let mut s = scenario(per_second, seconds);
+    s.hosts[0].ports.high = s.hosts[0].ports.low + ports - 1;
+    s.hosts[0].ports.probe_time = probe;
+    run(&s)
+}
+
+#[test]
+fn a_search_takes_the_time_of_the_ports_that_it_looks_at() {
+    let cheap = searching(100, 40, 2, Span::ZERO);
+    let dear = searching(100, 40, 2, Span::from_micros(100));
+    // The first half of the range is found at once; then each search walks through that half.
+    let latency =
+        |s: &Summary, per_mille| s.traffic[0].connect_latency.quantile(per_mille).expect("some connect");
+    assert!(latency(&cheap, 990) < Span::from_micros(1_100));
+    assert!(latency(&dear, 100) < Span::from_micros(1_300), "{:?}", latency(&dear, 100));
+    assert!(latency(&dear, 990) > Span::from_millis(5), "{:?}", latency(&dear, 990));
+    assert_eq!(cheap.traffic[0].connected.count, dear.traffic[0].connected.count);
+    assert_eq!(cheap.hosts[0].port_probes, dear.hosts[0].port_probes, "the walk is the same");
+    assert!(cheap.hosts[0].port_probes.now > 30 * 50);
+}
+
+#[test]
+fn searches_of_a_host_come_one_after_the_other() {
+    // Two thousand a second want to search a range that is used up, 10 ms each.
+    let s = searching(100, 2_000, 3, Span::from_micros(100));
+    let traffic = &s.traffic[0];
+    let refused = traffic.failed.count;
+    assert!((250..=301).contains(&refused), "{refused} of some 300 searches have failed");
+    let waiting = traffic.waiting.queued + traffic.waiting.connecting;
+    assert_eq!(traffic.requested.count, traffic.connected.count + refused + waiting, "the others wait");
+}

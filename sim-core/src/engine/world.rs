@@ -4,6 +4,7 @@ use super::event::{Due, Event};
 use super::happenings::Planned;
 use super::queue::{LaneId, Lanes, Queue};
 use super::record::{Record, Sink, Whose, digest_line, digest_packet_record};
+use super::search::Searches;
 use super::series::Sampler;
 use crate::app::{Cause, Effects, Memory};
 use crate::host::{Arrived, Attempt, Host, Mini, NewMini, Packet, RowId, Timed};
@@ -64,6 +65,8 @@ pub struct World<Q, S> {
     pub(super) books: Vec<TrafficSummary>,
     /// The state in which a step began that has not yet reported its last move.
     pub(super) step_began_in: Option<State>,
+    /// What the hosts' searches for ports are about, where they take time.
+    pub(super) searches: Vec<Searches>,
     /// Listeners with something to accept, the last first.
     pub(super) acceptable: Vec<(HostId, u16)>,
     pub(super) host_lanes: Vec<HostLanes>,
@@ -104,6 +107,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             memory: Some(Box::default()),
             books: vec![TrafficSummary::default(); scenario.traffic.len()],
             step_began_in: None,
+            searches: scenario.hosts.iter().map(|_| Searches::default()).collect(),
             acceptable: Vec::new(),
             host_lanes: hosts.iter().map(|host| HostLanes::new(&mut queue, host)).collect(),
             hosts,
@@ -242,6 +246,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Event::Planned(number) => self.planned(number),
             Event::Answer(host, key) => self.step(host, key, Cause::Answer),
             Event::Refuse(host, key) => self.step(host, key, Cause::Close),
+            Event::Searched(host) => self.searched(host),
             Event::Accept(host, listener) => self.accept(host, listener),
             Event::Gc(host) => self.collect(host),
         }

@@ -11,7 +11,7 @@ use crate::ids::{Addr, Key, SockAddr, Tuple};
 use crate::scenario::PortOptions;
 use crate::tcp::config::TwReuse;
 use crate::tcp::{ConnectParams, Inherited, State};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// Which local port a connection is to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +60,29 @@ pub struct Opened {
 }
 
 impl Host {
-    /// What connect() needs before the protocol begins: a descriptor, a port and a tuple. What a mini-socket on the tuple
+    /// What connect() needs before the protocol begins, and how long the search for a port has taken.
+    pub fn open(
+        &mut self,
+        now: Time,
+        pair: (Addr, SockAddr),
+        wanted: PortRequest,
+        fx: &mut Effects,
+    ) -> (Result<Opened, (Call, Errno)>, Span) {
+        if self.probe_time == Span::ZERO {
+            return (self.acquire(now, pair, wanted, fx), Span::ZERO);
+        }
+        let dest = self.ports.dest(pair.0, pair.1);
+        let before = self.ports.probes_towards(dest);
+        let opened = self.acquire(now, pair, wanted, fx);
+        (opened, self.probe_time.times(self.ports.probes_towards(dest) - before))
+    }
+
+    /// A descriptor, a port and a tuple. What a mini-socket on the tuple
     /// hands down when it makes room is told to `fx`.
     ///
     /// # Errors
     /// The call that failed, and its errno. Nothing is left behind.
-    pub fn open(
+    fn acquire(
         &mut self,
         now: Time,
         (from, to): (Addr, SockAddr),

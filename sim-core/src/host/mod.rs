@@ -167,6 +167,7 @@ pub struct Host {
     by_port: Vec<(u16, u16)>,
     open_files_max: u32,
     exhausted: Errno,
+    probe_time: Span,
     /// Mini-sockets in order of age, where the oldest makes room for the newest; some may have gone.
     minis_by_age: VecDeque<Mini>,
     keys: Keys,
@@ -217,6 +218,7 @@ impl Host {
             by_port: Vec::new(),
             open_files_max: spec.open_files,
             exhausted: spec.ports.exhausted,
+            probe_time: spec.ports.probe_time,
             minis_by_age: VecDeque::new(),
             keys,
             populations_moved: false,

@@ -214,6 +214,8 @@ pub struct HostSummary {
     pub states: Vec<Gauge>,
     /// Open descriptors.
     pub open_files: Gauge,
+    /// Ports that connect() and bind() have looked at to find one: `now` and `peak` are the sum.
+    pub port_probes: Gauge,
     /// Segments that its rules dropped.
     pub dropped: u64,
     /// Connections that accept() has returned.

@@ -230,7 +230,7 @@ fn unknown_outcome(notes: &mut Notes, node: &Node, name: &str) {
 
 /// The metrics of a host, after the dot.
 fn metric_suffixes() -> impl Iterator<Item = String> {
-    let others = ["open_files", "orphans", "conntrack", "memory"];
+    let others = ["open_files", "orphans", "conntrack", "memory", "port_probes"];
     State::ALL.iter().map(|s| s.name().to_lowercase()).chain(others.map(str::to_owned))
 }
 
@@ -240,6 +240,7 @@ fn host_metric(host: HostId, name: &str) -> Option<Metric> {
         "orphans" => Metric::Orphans(host),
         "conntrack" => Metric::Conntrack(host),
         "memory" => Metric::Memory(host),
+        "port_probes" => Metric::PortProbes(host),
         _ => Metric::Sockets(host, *State::ALL.iter().find(|s| s.name().to_lowercase() == name)?),
     })
 }

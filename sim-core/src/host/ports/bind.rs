@@ -141,10 +141,19 @@ impl Ports {
         let remaining = if size > 1 { size & !1 } else { size };
         let offset = self.rng.below(u64::from(remaining)) as u32 | 1;
         if size == 1 {
+            self.bound_probes += 1;
             return self.first_open(addr, Pass::whole(low, low, low), share);
         }
-        let other = self.first_open(addr, Pass::parity(high, low + offset, remaining), share);
-        other.or_else(|| self.first_open(addr, Pass::parity(high, low + offset - 1, remaining), share))
+        for start in [low + offset, low + offset - 1] {
+            let found = self.first_open(addr, Pass::parity(high, start, remaining), share);
+            let walked =
+                found.map_or(remaining - 2, |port| (u32::from(port) + remaining - start) % remaining);
+            self.bound_probes += u64::from(walked / 2 + 1);
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
     }
 
     /// The first port of a pass on which bind() meets no conflict.

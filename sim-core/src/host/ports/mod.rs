@@ -89,6 +89,8 @@ pub struct Ports {
     /// The places in `dests` of the pairs of each source address.
     by_source: BTreeMap<Addr, Vec<u32>>,
     perturb: Vec<u32>,
+    /// How many ports bind() with port 0 has looked at.
+    bound_probes: u64,
     secret: u64,
     /// Whose jiffies the port hash goes by.
     timers: TimerModel,
@@ -154,6 +156,7 @@ impl Ports {
             by_pair: HashTable::new(),
             by_source: BTreeMap::new(),
             perturb: Vec::new(),
+            bound_probes: 0,
             secret,
             timers,
             rng,
@@ -191,6 +194,16 @@ impl Ports {
         by_pair.insert_unique(hash, next, |&i| hash_pair(dests[i as usize].from, dests[i as usize].to));
         self.by_source.entry(from).or_default().push(next);
         DestId(next)
+    }
+
+    /// How many ports connect() and bind() have looked at.
+    pub fn probes(&self) -> u64 {
+        self.bound_probes + self.dests.iter().map(|dest| dest.probes).sum::<u64>()
+    }
+
+    /// The same, as far as a search towards one pair can have moved it.
+    pub fn probes_towards(&self, id: DestId) -> u64 {
+        self.bound_probes + self.dests[id.0 as usize].probes
     }
 
     /// All pairs met so far, in order of their first use.

@@ -24,6 +24,9 @@ pub(super) fn group(value: &Value) -> &str {
 /// How long a flood's process lives on after its last attempt: its sockets end with it.
 const FLOOD_DRAIN: f64 = 1.05;
 
+/// What a process needs from one call to the next: longer than a segment on a veth.
+const CALL: f64 = 0.0002;
+
 /// When a run's client begins. The recorder reads its samples some milliseconds after each full second of its client's
 /// time, so that rows of the time series, at full seconds of the run, lie as far behind the client's.
 pub(super) const BEGIN: f64 = 0.98;
@@ -146,6 +149,8 @@ fn traffic(
         format!("requests_per_connection: {}", number(client, "requests", 1.0)?),
         format!("think_time: {}", seconds(number(client, "think", 0.0)?)),
         close(client, server)?,
+        // A process has to be woken before it reads.
+        "wake_up: \"100us\"".to_owned(),
     ];
     fields.extend(bind(machines, client)?);
     if let Some(timeout) = client.get("connect_timeout").and_then(Value::as_f64) {
@@ -208,7 +213,7 @@ fn close(client: &Map<String, Value>, server: &Map<String, Value>) -> Result<Str
         (_, true) => (0.0, "never", "never".to_owned()),
         (_, false) => (delay, how, format!("close_after({})", seconds(hold))),
     };
-    Ok(format!("close: (first: {first}, how: {how}, other: {other}), hold: {}", seconds(hold)))
+    Ok(format!("close: (first: {first}, how: {how}, other: {other}), hold: {}", seconds(hold.max(CALL))))
 }
 
 /// How the client gets its address and its port.

@@ -28,6 +28,8 @@ pub(super) enum Loose {
     Share(f64),
     /// The kernel's may be higher: something else that is not told comes on top.
     AtLeast,
+    /// It may be lower by this share, and higher by whatever the machine had to do besides.
+    Noise(f64),
 }
 
 /// How a fact is compared.
@@ -165,6 +167,7 @@ impl<'a> Judge<'a> {
             None => rule(fact),
             Some(Loose::Share(share)) => Rule { share, ..rule(fact) },
             Some(Loose::AtLeast) => Rule { more: true, ..rule(fact) },
+            Some(Loose::Noise(share)) => Rule { share, more: true, ..rule(fact) },
         }
     }
 

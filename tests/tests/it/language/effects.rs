@@ -129,6 +129,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("close", "other", "", "traffic.web.close.other=never"),
     ("options", "range", "", "traffic.web.port=bound(range: (40000, 40099))"),
     ("options", "reuseaddr", "traffic.web.port=bound", "traffic.web.port=bound(reuseaddr: true)"),
+    ("ports", "probe_time", "", "hosts.c.ports=(probe_time: \"1ms\")"),
     ("fixed", "range", "traffic.web.port=fixed(range: (2000, 2003))", "traffic.web.port.range=(2000, 2009)"),
     ("fixed", "reuseaddr", "traffic.web.port=fixed(range: (2000, 2003))", "traffic.web.port.reuseaddr=true"),
     ("retry", "after", RETRY, "traffic.web.on_error.after=70ms"),

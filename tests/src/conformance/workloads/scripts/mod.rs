@@ -1,5 +1,6 @@
 //! Recordings of scripts: a few connections led through a story. Which one it is, is told by the facts that it has.
 
+mod cost;
 mod queue;
 mod tables;
 mod timers;
@@ -30,6 +31,7 @@ const SCRIPTS: &[(&str, Teller)] = &[
     ("server_time_wait_count", tuples::reconnect),
     ("accepted_at_s_index", queue::accept_queue),
     ("entry: established idle", tables::flows),
+    ("connect_us_p50_by_percent_used", cost::search),
 ];
 
 /// Tells a script as a scenario.
