@@ -93,6 +93,7 @@ Examples:
   timewait run ports-run-out
   timewait run ports-run-out --set 'hosts.client.sysctl.\"net.ipv4.tcp_tw_reuse\"=1'
   timewait run my.ron --seed 7 --out out/
+  timewait run my.ron --html report.html
   timewait run my.ron --pcap all.pcapng --pcap-at server
   timewait run my.ron --sysctl client=client-sysctl.txt --unmodelled")]
 pub(crate) struct RunArgs {
@@ -102,6 +103,9 @@ pub(crate) struct RunArgs {
     /// Write answer.txt, result.json, series.csv, scenario.ron and the pictures into this directory
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Write a page to look at in a browser: answer, curves, limits, latency, one connection; it needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Write every packet that the clients' interfaces see into this capture (pcapng), at most a million
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,

@@ -11,6 +11,7 @@ use sim_core::tcp::State;
 use sim_core::time::Time;
 
 pub use svg::STYLE;
+pub(crate) use svg::escaped;
 pub use text::Charset;
 
 /// A ladder.

@@ -5,6 +5,7 @@
 //! agree with each other and with those of every other machine.
 
 mod axis;
+pub(crate) mod colors;
 mod figure;
 mod font;
 mod legend;

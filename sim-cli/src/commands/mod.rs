@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod list;
 pub(crate) mod moment;
+pub(crate) mod page;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod solve;

@@ -10,7 +10,7 @@ use reports::{Run, answer, files};
 use sim_core::scenario::Scenario;
 use sim_core::time::Time;
 
-use super::trace;
+use super::{page, trace};
 use crate::args::RunArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Batch, Single};
@@ -25,6 +25,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let names = file_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let batch = args.out.as_deref().map(|dir| Batch::new(dir, &names)).transpose()?;
+    let html = page::claim(args.html.as_deref())?;
     let finished = match args.pcap.as_deref() {
         None => simulate::with_progress(&scenario),
         Some(file) => captured(&scenario, file, &args.pcap_at)?,
@@ -40,6 +41,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         if !args.quiet {
             output::note(&format!("written to {}", shown(dir)));
         }
+    }
+    if let Some(html) = html {
+        page::write(html, &args.scenario, run, &verdicts)?;
     }
     if !args.quiet {
         output::note(&finished.speed());

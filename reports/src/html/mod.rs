@@ -1,0 +1,360 @@
+//! A report of one run as one page of HTML: nothing is fetched from anywhere, and nothing runs but the script that is in it.
+//!
+//! The words, tables and the ladder stand in the page itself; the script draws the curves from the JSON of the run, which is
+//! in the page too. Everything that comes from a scenario is escaped.
+
+use std::fmt::Write as _;
+
+use base64ct::{Base64, Encoding};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use sim_core::ids::{HostId, TrafficId};
+use sim_core::record::Histogram;
+use sim_core::scenario::{Metric, Outcome};
+
+use crate::answer;
+use crate::files;
+use crate::ladder::{self, Ladder, escaped};
+use crate::plot::colors;
+use crate::run::Run;
+use crate::verdict::Verdict;
+use crate::words;
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+/// More rows than these no screen has pixels for.
+const MOST_ROWS: usize = 1_500;
+
+/// What a page shows beside the run itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a> {
+    /// The expectations and whether they hold.
+    pub verdicts: &'a [Verdict],
+    /// One connection that is worth looking at, and why this one.
+    pub ladder: Option<(&'a str, &'a Ladder)>,
+    /// The scenario as it is written without the changes that were asked for, every default visible.
+    pub unchanged: &'a str,
+    /// The scenario as it ran, every default visible.
+    pub scenario: &'a str,
+}
+
+/// The page.
+pub fn page(run: Run<'_>, beside: &Beside<'_>) -> String {
+    let title = escaped(&run.scenario.title);
+    let hash = |text: &str| format!("'sha256-{}'", Base64::encode_string(&Sha256::digest(text)));
+    let policy = format!(
+        "default-src 'none'; style-src {} {}; script-src {}; base-uri 'none'; form-action 'none'",
+        hash(STYLE),
+        hash(ladder::STYLE),
+        hash(SCRIPT)
+    );
+    let mut out = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" \
+         content=\"{policy}\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
+    );
+    if !run.scenario.teaches.is_empty() {
+        let _ = writeln!(out, "<p class=\"teaches\">{}</p>", escaped(&run.scenario.teaches));
+    }
+    said(run, beside, &mut out);
+    let charts = charts(run);
+    out.push_str("<h2>Over time</h2>\n<p class=\"soft keys\">Drag to zoom, double-click to see all again. By keyboard: arrows \
+                  move the cursor, + and - zoom, Escape shows all. The names below a chart switch its curves.</p>\n\
+                  <noscript><p>The curves are drawn by the script in this page.</p></noscript>\n");
+    for chart in &charts {
+        let (id, title) = (chart["id"].as_str().unwrap_or(""), chart["title"].as_str().unwrap_or(""));
+        let _ = writeln!(out, "<figure id=\"{id}\"><figcaption>{}</figcaption></figure>", escaped(title));
+    }
+    limits(run, &mut out);
+    outcomes(run, &mut out);
+    latency(run, &mut out);
+    if let Some((why, ladder)) = beside.ladder {
+        let svg = ladder.svg("ladder");
+        let _ = writeln!(
+            out,
+            "<h2>One connection</h2>\n<p>{}</p>\n<div class=\"ladder-box\">{svg}</div>",
+            escaped(why)
+        );
+    }
+    counters(run, &mut out);
+    text(beside, &mut out);
+    let seed = run.scenario.seed;
+    let _ = writeln!(
+        out,
+        "<p class=\"soft\">timewait {}, seed {seed}, digest {}.</p>\n</main>\n<script type=\"application/json\" id=\"run\">{}</script>\n\
+         <script>{SCRIPT}</script>\n</body>\n</html>",
+        env!("CARGO_PKG_VERSION"),
+        run.summary.digest,
+        embedded(run, beside.verdicts, &charts)
+    );
+    out
+}
+
+/// The answer in words, and the expectations.
+fn said(run: Run<'_>, beside: &Beside<'_>, out: &mut String) {
+    let _ =
+        writeln!(out, "<div class=\"answer\"><p><strong>{}</strong></p>", escaped(&answer::headline(run)));
+    for sentence in answer::hurt(run) {
+        let _ = writeln!(out, "<p>{}</p>", escaped(&sentence));
+    }
+    out.push_str("</div>\n");
+    if beside.verdicts.is_empty() {
+        return;
+    }
+    out.push_str("<h2>Expectations</h2>\n<ul>\n");
+    for verdict in beside.verdicts {
+        let (class, word) = if verdict.passed { ("good", "holds") } else { ("bad", "FAILS") };
+        let got = if verdict.passed {
+            String::new()
+        } else {
+            format!("; expected {}, got {}", verdict.expected, verdict.got)
+        };
+        let text = escaped(&format!("{}{got}", verdict.text));
+        let _ = writeln!(out, "<li><span class=\"{class}\">{word}</span>: {text}</li>");
+    }
+    out.push_str("</ul>\n");
+}
+
+/// The JSON in the page: nothing in it can end the script element.
+fn embedded(run: Run<'_>, verdicts: &[Verdict], charts: &[Value]) -> String {
+    let result: Value = serde_json::from_str(&files::result_json(run, verdicts)).expect("it is JSON");
+    let (stride, rows) = stride(run);
+    let mut columns = Map::new();
+    for (&metric, values) in &run.summary.series.columns {
+        let key = run.metric_key(metric);
+        if charts
+            .iter()
+            .any(|chart| chart["curves"].as_array().is_some_and(|c| c.iter().any(|c| c["column"] == key)))
+        {
+            columns.insert(key, values.iter().copied().step_by(stride).collect());
+        }
+    }
+    let interval = run.summary.series.interval.0 as f64 / 1e9 * stride as f64;
+    let events: Vec<Value> = result["limits"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|limit| {
+            let at = limit["refused"]["first_s"].as_f64()?;
+            Some(json!({"at_s": at, "name": format!("{} full", limit["name"].as_str()?)}))
+        })
+        .take(3)
+        .collect();
+    let whole = json!({
+        "result": result,
+        "series": {"interval_s": interval, "rows": rows, "columns": columns},
+        "charts": charts,
+        "events": events,
+    });
+    let text = serde_json::to_string(&whole).expect("plain data always serialises");
+    text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// Every which row is drawn, and how many that are.
+fn stride(run: Run<'_>) -> (usize, usize) {
+    let rows = run.summary.series.rows;
+    let stride = rows.div_ceil(MOST_ROWS).max(1);
+    (stride, rows.div_ceil(stride))
+}
+
+#[derive(Serialize)]
+struct Curve {
+    name: String,
+    column: String,
+    color: String,
+    dash: String,
+    /// A cumulative column, drawn as a rate.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    per_second: bool,
+    /// Drawn as a share of this, in per cent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+}
+
+/// What is drawn: sockets by state, outcomes a second, how full each limit is. Colour means state, dash means host.
+fn charts(run: Run<'_>) -> Vec<Value> {
+    let mut sockets = Vec::new();
+    let mut rates = Vec::new();
+    let mut full = Vec::new();
+    for (&metric, values) in &run.summary.series.columns {
+        let column = run.metric_key(metric);
+        match metric {
+            Metric::Sockets(host, state) if values.iter().any(|&v| v != values[0]) => sockets.push(Curve {
+                name: format!("{} {state}", run.host_name(host)),
+                column,
+                color: colors::state(state),
+                dash: dash(host),
+                per_second: false,
+                of: None,
+            }),
+            Metric::Outcome(
+                traffic,
+                outcome @ (Outcome::Attempted | Outcome::Connected | Outcome::Failed),
+            ) => rates.push(Curve {
+                name: column.replace('.', " "),
+                column,
+                color: colors::outcome(outcome),
+                dash: traffic_dash(traffic),
+                per_second: true,
+                of: None,
+            }),
+            Metric::Used(limit) => {
+                let Some(summary) = run.limit(limit).filter(|l| l.used.peak * 50 >= l.capacity) else {
+                    continue;
+                };
+                full.push(Curve {
+                    name: run.limit_name(limit),
+                    column,
+                    color: colors::series(full.len()),
+                    dash: String::new(),
+                    per_second: false,
+                    of: Some(summary.capacity),
+                });
+            }
+            _ => {}
+        }
+    }
+    let all = [
+        ("sockets", "Sockets by state", "", sockets),
+        ("outcomes", "Outcomes of attempts a second, by the time of the outcome", "/s", rates),
+        ("limits-over-time", "How full each limit is (those that were ever fuller than 2%)", "%", full),
+    ];
+    let drawn = all.into_iter().filter(|(.., curves)| !curves.is_empty());
+    drawn
+        .map(|(id, title, suffix, curves)| json!({"id": id, "title": title, "suffix": suffix, "curves": curves}))
+        .collect()
+}
+
+fn dash(host: HostId) -> String {
+    ["", "7 4", "2 3", "10 3 2 3"][host.index() % 4].to_owned()
+}
+
+fn traffic_dash(traffic: TrafficId) -> String {
+    ["", "7 4", "2 3", "10 3 2 3"][traffic.index() % 4].to_owned()
+}
+
+/// A table: a heading and rows, all cells escaped but those that begin with a tag of ours.
+fn table(head: &[&str], rows: &[Vec<String>], out: &mut String) {
+    out.push_str("<div class=\"wide\"><table>\n<thead><tr>");
+    for cell in head {
+        let _ = write!(out, "<th scope=\"col\">{}</th>", escaped(cell));
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        out.push_str("<tr>");
+        for (i, cell) in row.iter().enumerate() {
+            let (tag, scope) = if i == 0 { ("th", " scope=\"row\"") } else { ("td", "") };
+            let cell = if cell.starts_with("<meter ") { cell.clone() } else { escaped(cell) };
+            let _ = write!(out, "<{tag}{scope}>{cell}</{tag}>");
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
+/// The limits as gauges.
+fn limits(run: Run<'_>, out: &mut String) {
+    let mut all: Vec<_> = run.summary.limits.iter().filter(|l| l.used.peak > 0).collect();
+    all.sort_by_key(|l| {
+        (core::cmp::Reverse(u128::from(l.used.peak) * 1_000_000 / u128::from(l.capacity.max(1))), l.limit)
+    });
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|l| {
+            let (peak, capacity) = (l.used.peak, l.capacity);
+            let share = words::share(peak, capacity);
+            let first = if l.refused.count > 0 { words::at(l.refused.first) } else { String::new() };
+            vec![
+                run.limit_name(l.limit),
+                format!("<meter min=\"0\" max=\"{capacity}\" value=\"{peak}\">{share}</meter>"),
+                share,
+                words::count(peak),
+                words::count(capacity),
+                words::at(l.used.peak_at),
+                words::count(l.refused.count),
+                first,
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        out.push_str("<h2>Limits</h2>\n");
+        table(&["limit", "fullest", "", "peak", "of", "at", "refused", "first at"], &rows, out);
+    }
+}
+
+fn outcomes(run: Run<'_>, out: &mut String) {
+    let rows: Vec<Vec<String>> = run
+        .sources(None)
+        .map(|(id, t)| {
+            let errors: Vec<_> =
+                t.errors.iter().map(|e| format!("{} {}", words::count(e.tally.count), e.errno)).collect();
+            vec![
+                run.traffic_name(Some(id)).to_owned(),
+                words::count(t.attempted.count),
+                words::count(t.connected.count),
+                words::count(t.completed.count),
+                words::count(t.failed.count),
+                words::count(t.pending),
+                errors.join(", "),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        out.push_str("<h2>Outcomes</h2>\n");
+        table(&["source", "attempted", "connected", "completed", "failed", "pending", "errors"], &rows, out);
+    }
+}
+
+fn latency(run: Run<'_>, out: &mut String) {
+    let row = |name: String, histogram: &Histogram| {
+        let quantile = |per_mille| histogram.quantile(per_mille).map_or_else(|| "-".to_owned(), words::span);
+        let mut row = vec![name];
+        row.extend([500, 900, 990, 999].map(quantile));
+        row.push(words::span(histogram.max()));
+        row
+    };
+    let all = run.sources(None).flat_map(|(id, t)| {
+        let name = run.traffic_name(Some(id));
+        [(format!("{name}: connect()"), &t.connect_latency), (format!("{name}: request"), &t.request_latency)]
+    });
+    let rows: Vec<_> = all.filter(|(_, h)| h.count() > 0).map(|(name, h)| row(name, h)).collect();
+    if !rows.is_empty() {
+        out.push_str("<h2>Latency</h2>\n");
+        table(&["", "p50", "p90", "p99", "p99.9", "longest"], &rows, out);
+    }
+}
+
+fn counters(run: Run<'_>, out: &mut String) {
+    let mut rows = Vec::new();
+    for (host, summary) in run.scenario.hosts.iter().zip(&run.summary.hosts) {
+        rows.extend(
+            summary
+                .counters
+                .moved()
+                .map(|(c, n)| vec![format!("{} {}", host.name, c.name()), words::count(n)]),
+        );
+    }
+    if !rows.is_empty() {
+        out.push_str("<h2>Kernel counters</h2>\n<details><summary>All that moved</summary>\n");
+        table(&["counter", "value"], &rows, out);
+        out.push_str("</details>\n");
+    }
+}
+
+/// The scenario, with the lines marked that are not those of the file.
+fn text(beside: &Beside<'_>, out: &mut String) {
+    let before: std::collections::BTreeSet<&str> = beside.unchanged.lines().collect();
+    let changed = beside.scenario.lines().filter(|line| !before.contains(line)).count();
+    let words = if changed > 0 { "; what was changed for this run is marked" } else { "" };
+    let _ = write!(out, "<h2>Scenario</h2>\n<details><summary>Every default visible{words}</summary>\n<pre>");
+    for line in beside.scenario.lines() {
+        let text = escaped(line);
+        let _ = if before.contains(line) {
+            writeln!(out, "{text}")
+        } else {
+            writeln!(out, "<mark>{text}</mark>")
+        };
+    }
+    out.push_str("</pre></details>\n");
+}

@@ -1,0 +1,105 @@
+//! `run --html`: one page that fetches nothing, is the same every time, and draws itself in a browser.
+
+mod place;
+
+use std::fs;
+use std::io::Write;
+use std::process::Command;
+
+use place::{Place, names, timewait};
+
+const HOSTILE: &str = r#"(
+    title: "</script><script>document.title = 'taken'</script> & <b>",
+    teaches: "<img src=x onerror=alert(1)>",
+    duration: "5s",
+    hosts: {
+        "client": (addresses: ["10.0.0.1"], sysctl: {"net.ipv4.ip_local_port_range": "40000 40009"}),
+        "server": (addresses: ["10.0.0.2"], listen: [(port: 80)]),
+    },
+    links: [(path: ["client", "server"], delay: "1ms")],
+    traffic: { "web": (from: "client", to: "server:80", arrivals: constant("10/s")) },
+)"#;
+
+fn page(place: &Place, scenario: &str, more: &[&str]) -> String {
+    let file = place.name("page.html");
+    let ran = timewait(&[&["run", scenario, "--html", &file], more].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(!ran.out.is_empty(), "the answer is printed all the same");
+    fs::read_to_string(file).expect("it was written")
+}
+
+#[test]
+fn a_page_is_whole_the_same_every_time_and_fetches_nothing() {
+    let place = Place::new();
+    let first = page(&place, "ports-run-out", &[]);
+    assert_eq!(first, page(&place, "ports-run-out", &[]));
+    assert_eq!(names(&place.path("")), ["page.html"]);
+    assert!(first.len() < 2_000_000, "{} bytes", first.len());
+    // The name of the SVG namespace is not fetched.
+    let addresses = first.replace("http://www.w3.org/2000/svg", "");
+    for word in ["http:", "https:", "src=", "@import", "url("] {
+        assert!(!addresses.contains(word), "{word}");
+    }
+    assert!(first.contains("default-src 'none'") && !first.contains("unsafe"));
+    for heading in
+        ["Expectations", "Over time", "Limits", "Outcomes", "Latency", "One connection", "Scenario"]
+    {
+        assert!(first.contains(&format!("<h2>{heading}</h2>")), "{heading}");
+    }
+    assert!(first.contains("connect(): EADDRNOTAVAIL"), "the first failure is drawn");
+    assert!(!first.contains("<mark>"));
+    let changed = page(&place, "ports-run-out", &["--set", "duration=20s"]);
+    assert!(changed.contains("<mark>    duration: &quot;20s&quot;,</mark>"), "what was changed is marked");
+}
+
+#[test]
+fn what_comes_from_a_scenario_is_text() {
+    let place = Place::new();
+    let file = place.write("hostile.ron", HOSTILE);
+    let page = page(&place, &file, &[]);
+    assert_eq!(page.matches("<script").count(), 2, "the data and the script, no other");
+    assert!(!page.contains("<b>") && !page.contains("<img"));
+    assert!(page.contains("&lt;/script&gt;&lt;script&gt;document.title = &#39;taken&#39;"));
+}
+
+#[test]
+fn a_browser_draws_it() {
+    let chromium = ["chromium", "chromium-browser", "google-chrome"];
+    let found = chromium
+        .iter()
+        .find(|name| Command::new(name).arg("--version").output().is_ok_and(|o| o.status.success()));
+    let Some(chromium) = found else {
+        assert!(std::env::var_os("TIMEWAIT_LEAVE_NOTHING_OUT").is_none(), "chromium is missing");
+        let _ = writeln!(
+            std::io::stderr(),
+            "\n*** LEFT OUT: the page in a browser: there is no chromium here (.ci/run installs it)\n"
+        );
+        return;
+    };
+    let place = Place::new();
+    let file = place.write("hostile.ron", HOSTILE);
+    for scenario in ["ports-run-out", file.as_str()] {
+        page(&place, scenario, &[]);
+        let url = format!("file://{}", place.name("page.html"));
+        let profile = format!("--user-data-dir={}", place.name("profile"));
+        let out = Command::new(chromium)
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--enable-logging=stderr",
+                "--dump-dom",
+                &profile,
+                &url,
+            ])
+            .output()
+            .expect("it starts");
+        let dom = String::from_utf8_lossy(&out.stdout);
+        let log = String::from_utf8_lossy(&out.stderr);
+        assert!(dom.contains("data-drawn=\"3\""), "{dom}\n{log}");
+        assert!(dom.matches("class=\"curve\"").count() >= 3);
+        assert!(!dom.contains("<title>taken"), "a title is text");
+        // What the policy refuses, and errors of the script, come here.
+        assert!(!log.contains("CONSOLE"), "{log}");
+    }
+}
