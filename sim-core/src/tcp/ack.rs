@@ -77,7 +77,7 @@ impl Endpoint {
         self.rcv_tstamp = cx.ticks();
         if effect.in_flight == 0 {
             self.ack_opens_window(cx);
-            self.finish_loss_probe(ack, &effect, out);
+            self.finish_loss_probe(seg, &effect, out);
             return AckOutcome::Taken;
         }
         effect.acked = self.flight.acknowledge(una, ack, u32::from(self.mss));
@@ -90,7 +90,7 @@ impl Endpoint {
                 out.count(Counter::TcpExtTCPDelivered);
             }
         }
-        self.finish_loss_probe(ack, &effect, out);
+        self.finish_loss_probe(seg, &effect, out);
         let resend = self.control_congestion(seg, &effect, out);
         if effect.acked.packets > 0 {
             self.set_transmit_timer(cx);
@@ -150,11 +150,17 @@ impl Endpoint {
     }
 
     /// An ACK reaches the end of a tail loss probe episode (`tcp_process_tlp_ack`).
-    fn finish_loss_probe(&mut self, ack: crate::seq::Seq, effect: &AckEffect, out: &mut impl Out) {
+    fn finish_loss_probe(&mut self, seg: &Segment, effect: &AckEffect, out: &mut impl Out) {
+        let ack = seg.ack;
+        // A first block below the ACK says what came twice (RFC 2883 §4, `tcp_check_dsack`).
+        let twice = seg.sack.filter(|(from, _)| self.sack_ok && from.before(ack));
+        if twice.is_some() {
+            out.count(Counter::TcpExtTCPDSACKRecv);
+        }
         if !self.tlp_pending || ack.before(self.tlp_high_seq) {
             return;
         }
-        if !self.tlp_retrans {
+        if !self.tlp_retrans || twice.is_some_and(|(_, to)| to == self.tlp_high_seq) {
             self.tlp_pending = false;
         } else if ack.after(self.tlp_high_seq) {
             // The probe repaired a loss, so the window is reduced as for any loss.

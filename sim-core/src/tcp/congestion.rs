@@ -101,6 +101,7 @@ impl Endpoint {
             self.ssthresh = (self.cwnd / 2).max(2);
         }
         self.ca_state = CaState::Loss;
+        self.tlp_pending = false;
         self.cwnd = 1;
         self.cwnd_cnt = 0;
         self.sacked_out = 0;

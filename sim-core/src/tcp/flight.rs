@@ -147,7 +147,13 @@ impl Flight {
         let len = usize::from(self.len);
         let start = if len > 1 { self.sent[len - 2].end } else { una };
         let end = self.sent[len - 1].end;
-        if end.diff(start) > mss as i32 + 1 { end - mss } else { start }
+        let len = end.diff(start) as u32;
+        if len <= mss + 1 {
+            return start;
+        }
+        // Within a merged entry all are full but perhaps the last.
+        let rest = len % mss.max(1);
+        end - if rest == 0 { mss } else { rest }
     }
     /// The last segment was sent again by a probe.
     pub(super) fn last_resent(&mut self, at: u32) {

@@ -36,7 +36,9 @@ fn run() -> Result<bool, String> {
     for file in &files {
         replay_file(file, &setups, &mut report)?;
     }
-    for line in report.mismatches.iter().chain(&report.untold).chain(&report.excused) {
+    let idle = report.idle();
+    let lines = report.mismatches.iter().chain(&idle).chain(&report.untold).chain(&report.apart);
+    for line in lines.chain(&report.excused) {
         println!("{line}");
     }
     print!("{}", report.summary());

@@ -25,7 +25,10 @@ use serde_json::Value;
 pub use report::{Report, Setups};
 
 /// The cells that cannot agree, each with its reason.
-pub const EXCEPTIONS: &str = include_str!("../../oracle/exceptions.txt");
+pub const EXCEPTIONS: &str = concat!(
+    include_str!("../../oracle/exceptions.txt"),
+    include_str!("../../oracle/kernel-6.18-random/exceptions.txt")
+);
 
 /// Reads a JSON file, compressed or not.
 ///

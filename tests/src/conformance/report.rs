@@ -33,6 +33,7 @@ struct Tally {
     differ: u32,
     excused: u32,
     untold: u32,
+    apart: u32,
     groups: BTreeMap<String, (u32, u32)>,
 }
 
@@ -46,6 +47,10 @@ pub struct Report {
     pub excused: Vec<String>,
     /// One line for each recording that cannot be told to the simulator, those on the list of exceptions aside.
     pub untold: Vec<String>,
+    /// One line for each recording that nobody can compare, and why.
+    pub apart: Vec<String>,
+    /// Of the exceptions that end in `*` and so stand for several: how many of theirs were judged, and how many differ.
+    whole: BTreeMap<String, (u32, u32)>,
     exceptions: BTreeMap<String, String>,
 }
 
@@ -60,13 +65,33 @@ impl Report {
         }
     }
 
+    /// The reason of an exception: the id itself, or the longest beginning of it followed by `*`.
+    fn excuse(&self, id: &str) -> Option<(&String, &String)> {
+        let fits = |key: &str| key.strip_suffix('*').is_some_and(|begin| id.starts_with(begin));
+        let whole = || self.exceptions.iter().filter(|(key, _)| fits(key)).max_by_key(|(key, _)| key.len());
+        self.exceptions.get_key_value(id).or_else(whole)
+    }
+
+    /// The exceptions that end in `*` and of which everything agrees by now.
+    pub fn idle(&self) -> Vec<String> {
+        let idle = self.whole.iter().filter(|(_, (_, differ))| *differ == 0);
+        idle.map(|(key, _)| format!("{key}: all of it agrees by now; take it off the list of exceptions"))
+            .collect()
+    }
+
     /// Files the verdict on one recording. An exception that agrees is a mismatch: the list must not hide anything.
     pub fn judge(&mut self, kind: &str, id: &str, group: &str, problems: &[String]) {
+        let found = self.excuse(id).map(|(key, why)| (key.clone(), why.clone()));
+        let whole = found.as_ref().is_some_and(|(key, _)| key.ends_with('*'));
+        if let (Some((key, _)), true) = (&found, whole) {
+            let seen = self.whole.entry(key.clone()).or_default();
+            *seen = (seen.0 + 1, seen.1 + u32::from(!problems.is_empty()));
+        }
+        let excuse = found.map(|(_, why)| why);
         let tally = self.tallies.entry(kind.to_owned()).or_default();
         let row = tally.groups.entry(group.to_owned()).or_default();
         row.1 += 1;
-        let excuse = self.exceptions.get(id);
-        if problems.is_empty() && excuse.is_some() {
+        if problems.is_empty() && excuse.is_some() && !whole {
             tally.differ += 1;
             self.mismatches.push(format!("{kind} {id}: agrees by now; take it off the list of exceptions"));
         } else if problems.is_empty() {
@@ -94,9 +119,18 @@ impl Report {
         }
     }
 
+    /// Files a recording that hangs on something that is no part of it, such as how a scheduler treated the recorder.
+    pub fn set_apart(&mut self, kind: &str, id: &str, reason: &str) {
+        self.tallies.entry(kind.to_owned()).or_default().apart += 1;
+        self.apart.push(format!("{kind} {id}: set apart: {reason}"));
+    }
+
     /// Whether everything agreed, the listed exceptions aside.
     pub fn all_agree(&self) -> bool {
-        self.mismatches.is_empty() && self.untold.is_empty() && !self.tallies.is_empty()
+        self.mismatches.is_empty()
+            && self.untold.is_empty()
+            && self.idle().is_empty()
+            && !self.tallies.is_empty()
     }
 
     /// How many of a kind agreed, differed without excuse, and differed with one.
@@ -116,6 +150,9 @@ impl Report {
             }
             if tally.untold > 0 {
                 let _ = write!(text, ", {} cannot be told", tally.untold);
+            }
+            if tally.apart > 0 {
+                let _ = write!(text, ", {} set apart", tally.apart);
             }
             text.push('\n');
             if tally.groups.len() > 1 {

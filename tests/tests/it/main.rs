@@ -7,6 +7,7 @@ mod model;
 mod oracle_conntrack;
 mod oracle_endpoint;
 mod oracle_workloads;
+mod oracle_worlds;
 mod properties;
 mod tidy;
 mod trace;

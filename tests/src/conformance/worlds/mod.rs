@@ -72,7 +72,7 @@ pub(super) fn replay(value: &Value, report: &mut Report) {
         Err(problem) => return report.cannot_tell(KIND, &format!("{seed}"), "worlds", &problem.to_string()),
     };
     if let Some(why) = recording.world.left_to_scheduling() {
-        return report.cannot_tell(KIND, &format!("{seed}"), "worlds", why);
+        return report.set_apart(KIND, &format!("{seed}"), why);
     }
     let scenario = match scenario_of(&recording, &[]) {
         Ok(scenario) => scenario,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::world::{Sides, World};
+use super::world::World;
 
 /// One recording.
 #[derive(Clone, Debug, Deserialize)]
@@ -12,7 +12,7 @@ pub struct Recording {
     /// What was run.
     pub world: World,
     /// Settings as they were read back, by host.
-    pub sysctl: Sides<BTreeMap<String, String>>,
+    pub sysctl: ReadBack,
     /// The kernel's jiffies when the world began, as nanoseconds.
     pub phase_ns: u64,
     /// What the clients came to, by name.
@@ -23,6 +23,16 @@ pub struct Recording {
     pub series: BTreeMap<String, Series>,
     /// Sockets by state every three seconds, by host.
     pub states: BTreeMap<String, Vec<Dump>>,
+}
+
+/// Settings as they were read back. One host has those of `c` alone.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ReadBack {
+    /// The client's.
+    pub c: BTreeMap<String, String>,
+    /// The server's.
+    #[serde(default)]
+    pub s: BTreeMap<String, String>,
 }
 
 /// When (seconds), and how many sockets are in each state.

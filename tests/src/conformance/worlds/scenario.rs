@@ -20,6 +20,9 @@ pub struct Machine<'a> {
 const DELAY: &str = "10us";
 /// What a call of the recorder's application takes: connects of one moment follow each other at this distance.
 const CALL: f64 = 0.000_12;
+/// How much later than asked a timer of the recorder's applications fires, for epoll waits whole milliseconds. It adds up where each
+/// accept() is timed from the last.
+const LATE: f64 = 0.000_5;
 /// How long an application takes from the news of its socket to its read.
 const WAKE: &str = "100us";
 /// The wheel and the hash of ports see the jiffies modulo this: 2¹⁸ ticks, the step of all timers up to some hours, times
@@ -117,7 +120,7 @@ fn listeners(world: &World) -> String {
     let mut text = "listen: [".to_owned();
     for l in &world.listen {
         let after = if l.accept_after < 0.0 { "never".to_owned() } else { time(l.accept_after) };
-        let every = time(l.accept_every);
+        let every = time(if l.accept_every > 0.0 { l.accept_every + LATE } else { 0.0 });
         let _ = write!(
             text,
             "(port: {}, backlog: {}, accept_after: {after}, accept_every: {every}), ",
