@@ -3,6 +3,7 @@
 use experiments::formula::Tuples;
 use experiments::solve::{Edge, Solution};
 use experiments::{Estimate, Range, share_interval};
+use serde::Serialize;
 use sim_core::scenario::{Check, Outcome, Scenario};
 use sim_core::time::Time;
 
@@ -222,6 +223,109 @@ fn arithmetic(solved: &Solved<'_>) -> Vec<String> {
             rate(tuples.rate_with_loss(0.001, erlang_b))
         )],
     }
+}
+
+/// Name and version of the format; the number rises when a field changes its meaning or goes.
+pub const FORMAT: &str = "timewait-solution/1";
+
+#[derive(Serialize)]
+struct WholeJson<'a> {
+    format: &'static str,
+    timewait: &'static str,
+    asked: &'a str,
+    title: &'a str,
+    scenario: &'a str,
+    path: &'a str,
+    low: String,
+    high: String,
+    held_to: Vec<&'a str>,
+    complete: bool,
+    solutions: Vec<SolutionJson>,
+    beyond: Vec<BeyondJson<'a>>,
+    bound_first: Option<&'a str>,
+    formula: Option<FormulaJson>,
+}
+
+#[derive(Serialize)]
+struct SolutionJson {
+    seed: u64,
+    complete: bool,
+    edge: Option<&'static str>,
+    holds: Option<String>,
+    fails: Option<String>,
+    astray: Vec<String>,
+    tried: Vec<TriedJson>,
+}
+
+#[derive(Serialize)]
+struct TriedJson {
+    value: String,
+    holds: bool,
+}
+
+#[derive(Serialize)]
+struct BeyondJson<'a> {
+    text: &'a str,
+    expected: &'a str,
+    got: &'a str,
+}
+
+#[derive(Serialize)]
+struct FormulaJson {
+    tuples: u64,
+    hold_s: f64,
+    late_s: f64,
+    random: bool,
+    rate: f64,
+}
+
+/// What was asked and found as JSON text. `scenario` is the scenario's text.
+pub fn solve_json(solved: &Solved<'_>, scenario: &str) -> String {
+    let shown = |step: u64| solved.range.value(step).to_string();
+    let one = |(seed, s): &(u64, Solution)| {
+        let (edge, holds, fails) = match s.edge {
+            Some(Edge::Largest { holds, fails }) => (Some("largest"), Some(holds), Some(fails)),
+            Some(Edge::Smallest { fails, holds }) => (Some("smallest"), Some(holds), Some(fails)),
+            Some(Edge::Everywhere) => (Some("everywhere"), None, None),
+            Some(Edge::Nowhere) => (Some("nowhere"), None, None),
+            None => (None, None, None),
+        };
+        SolutionJson {
+            seed: *seed,
+            complete: s.complete,
+            edge,
+            holds: holds.map(shown),
+            fails: fails.map(shown),
+            astray: s.astray().into_iter().map(shown).collect(),
+            tried: s.tried.iter().map(|(&at, &holds)| TriedJson { value: shown(at), holds }).collect(),
+        }
+    };
+    let failed = solved.beyond.iter().filter(|v| !v.passed);
+    let whole = WholeJson {
+        format: FORMAT,
+        timewait: env!("CARGO_PKG_VERSION"),
+        asked: solved.asked,
+        title: solved.title,
+        scenario,
+        path: solved.name,
+        low: shown(0),
+        high: shown(solved.range.steps()),
+        held_to: solved.scenario.expect.iter().map(|e| e.text.as_str()).collect(),
+        complete: solved.solutions.iter().all(|(_, s)| s.complete),
+        solutions: solved.solutions.iter().map(one).collect(),
+        beyond: failed.map(|v| BeyondJson { text: &v.text, expected: &v.expected, got: &v.got }).collect(),
+        bound_first: solved.bound_first,
+        formula: solved.tuples.map(|t| FormulaJson {
+            tuples: t.count,
+            hold_s: t.hold_s,
+            late_s: t.late_s,
+            random: t.random,
+            rate: t.rate(),
+        }),
+    };
+    let mut text = serde_json::to_string_pretty(&whole).expect("plain data always serialises");
+    text.push('\n');
+    text
 }
 
 #[cfg(test)]

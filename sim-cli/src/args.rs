@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Run scenarios and judge their expectations
     Check(CheckArgs),
     /// List the bundled scenarios
-    List,
+    List(ListArgs),
     /// Print a scenario with every default visible
     Show(ShowArgs),
     /// Run a scenario at many points: how does the outcome depend on a setting?
@@ -60,6 +60,10 @@ pub(crate) enum Command {
     Conntrack(crate::commands::moment::ConntrackArgs),
     /// The socket counts of a moment, as /proc/net/sockstat has them
     Sockstat(crate::commands::moment::SockstatArgs),
+    /// Print what a shell needs to complete commands
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man,
 }
 
 /// A scenario and changes to it.
@@ -115,6 +119,9 @@ pub(crate) struct RunArgs {
     /// Print one line: what ran out first, or what came closest
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Print JSON; reports/JSON.md documents it
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) json: bool,
 }
 
 /// `timewait check`.
@@ -126,7 +133,8 @@ One line for each expectation, in the order of the scenarios, then a summary. A 
 Examples:
   timewait check
   timewait check ports-run-out conntrack-full
-  timewait check scenarios/ --junit report.xml")]
+  timewait check scenarios/ --junit report.xml
+  timewait check my.ron --matrix 'hosts.client.stack=linux(\"4.9\"),linux(\"6.18\")' --seeds 1..5")]
 pub(crate) struct CheckArgs {
     /// Files, directories, or names of bundled scenarios
     #[arg(value_name = "SCENARIO|DIR")]
@@ -140,6 +148,53 @@ pub(crate) struct CheckArgs {
     /// Print only what failed, and the summary
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Change a value in all of them
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Use another seed in all of them
+    #[arg(long, value_name = "N", value_parser = seed, allow_negative_numbers = true)]
+    pub(crate) seed: Option<u64>,
+    /// Judge each with these seeds: `1..20`, `1,5,9`
+    #[arg(long, value_name = "SEEDS", conflicts_with = "seed")]
+    pub(crate) seeds: Option<String>,
+    /// Judge each at all of these values; several give all combinations
+    #[arg(long, value_name = "PATH=VALUES")]
+    pub(crate) matrix: Vec<String>,
+    /// Only scenarios whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// Stop at the first scenario that fails
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// A scenario that expects nothing fails
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Say on standard error how long each took, the slowest first
+    #[arg(long)]
+    pub(crate) durations: bool,
+    /// Print JSON; reports/JSON.md documents it
+    #[arg(long, conflicts_with = "quiet")]
+    pub(crate) json: bool,
+}
+
+/// `timewait list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print JSON; reports/JSON.md documents it
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `timewait completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  timewait completions bash > /etc/bash_completion.d/timewait
+  timewait completions zsh > ~/.zfunc/_timewait")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// `timewait show`.
@@ -149,11 +204,15 @@ What is printed is a scenario again: it can be saved, changed and run.
 
 Examples:
   timewait show ports-run-out
+  timewait show ports-run-out --source > my.ron
   timewait show my.ron --sysctl client=client-sysctl.txt > resolved.ron")]
 pub(crate) struct ShowArgs {
     /// What to show.
     #[command(flatten)]
     pub(crate) scenario: ScenarioArgs,
+    /// Print the file as it is, with its comments
+    #[arg(long, conflicts_with_all = ["set", "seed", "sysctl", "unmodelled"])]
+    pub(crate) source: bool,
 }
 
 /// `timewait sweep`.
@@ -210,6 +269,9 @@ pub(crate) struct SweepArgs {
     /// Print every run as a line of JSON, without running any
     #[arg(long)]
     pub(crate) plan: bool,
+    /// Print JSON; reports/JSON.md documents it
+    #[arg(long, conflicts_with = "plan")]
+    pub(crate) json: bool,
 }
 
 /// `timewait solve`.
@@ -244,6 +306,12 @@ pub(crate) struct SolveArgs {
     /// Run so much at once
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,
+    /// Write answer.txt and solve.json into this directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print JSON; reports/JSON.md documents it
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `timewait compare`.
@@ -279,6 +347,9 @@ pub(crate) struct CompareArgs {
     /// Write answer.txt, compare.json and a picture of all on one scale into this directory
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Print JSON; reports/JSON.md documents it
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `timewait advise`.
@@ -308,7 +379,7 @@ pub(crate) struct AdviseArgs {
     /// Try so many changes at once
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,
-    /// Print JSON
+    /// Print JSON; reports/JSON.md documents it
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -1,5 +1,7 @@
 //! Verdicts as JUnit XML, the form that continuous integration servers read.
 
+use std::time::Duration;
+
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
@@ -14,6 +16,8 @@ pub struct Case {
     pub file: String,
     /// Its verdicts, or why there are none.
     pub outcome: Result<Vec<Verdict>, String>,
+    /// How long its run took, if anybody looked at a clock.
+    pub took: Option<Duration>,
 }
 
 /// A test suite for each scenario and a test case for each expectation.
@@ -46,6 +50,9 @@ fn suite(out: &mut Writer<Vec<u8>>, case: &Case) {
     start.push_attribute(("name", clean(&case.name).as_str()));
     for (key, n) in [("tests", tests), ("failures", failures), ("errors", errors)] {
         start.push_attribute((key, n.to_string().as_str()));
+    }
+    if let Some(took) = case.took {
+        start.push_attribute(("time", format!("{:.3}", took.as_secs_f64()).as_str()));
     }
     emit(out, Event::Start(start));
     match &case.outcome {

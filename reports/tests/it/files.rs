@@ -38,8 +38,14 @@ fn junit_escapes_and_counts() {
             name: "ports/exhaustion".to_owned(),
             file: "ports/exhaustion.ron".to_owned(),
             outcome: Ok(vec![verdict("first(\"a<b\")", false), verdict("ok", true)]),
+            took: Some(std::time::Duration::from_millis(1250)),
         },
-        Case { name: "broken".to_owned(), file: "broken.ron".to_owned(), outcome: Err("line 3".to_owned()) },
+        Case {
+            name: "broken".to_owned(),
+            file: "broken.ron".to_owned(),
+            outcome: Err("line 3".to_owned()),
+            took: None,
+        },
     ];
     insta::assert_snapshot!(junit(&cases));
 }

@@ -3,14 +3,19 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use experiments::in_order;
-use reports::Run;
-use reports::files::{Case, junit};
+use experiments::campaign::{Point, combinations};
+use experiments::sweep::Seeds;
+use experiments::{Axis, Run, in_order};
+use reports::files::{Case, check_json, junit};
 use reports::verdict::{Verdict, verdicts};
 use reports::words::counted;
+use scenarios::Patch;
+use sim_core::scenario::Scenario;
 
 use crate::args::CheckArgs;
+use crate::clock::Stopwatch;
 use crate::exit::{Exit, Failure};
 use crate::load::{self, Found};
 use crate::output::{self, Single};
@@ -25,35 +30,135 @@ struct Unreadable {
     why: String,
 }
 
+/// One thing to judge: a scenario with one choice of values and seed.
+struct Piece<'a> {
+    name: String,
+    file: String,
+    /// What to run and where its files are, or why there is nothing to run.
+    run: Result<(Run, &'a Found), String>,
+}
+
 /// Runs scenarios and judges them; prints a line for each expectation as soon as all before it are judged.
 pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     interrupt::listen();
     let targets = targets(&args.scenarios)?;
+    let pieces = pieces(args, &targets)?;
     // A place that cannot be written is said before the work, not after it.
     let report = args.junit.as_deref().map(Single::new).transpose()?;
-    let mut cases = Vec::with_capacity(targets.len());
-    let ended = in_order(&targets, usize::from(args.jobs), judge, |judged| {
+    let mut cases = Vec::with_capacity(pieces.len());
+    let mut failed = false;
+    let judged = |piece: &Piece<'_>| judge(piece, args.strict);
+    let ended = in_order(&pieces, usize::from(args.jobs), judged, |judged| {
         let Some(case) = judged else { return ControlFlow::Break(Ok(())) };
-        let text = lines(&case, args.quiet);
+        let text = if args.json { String::new() } else { lines(&case, args.quiet) };
         cases.push(case);
+        failed = args.fail_fast && verdict_of(&cases) != Exit::Ok;
         match output::out(&text) {
+            Ok(()) if failed => ControlFlow::Break(Ok(())),
             Ok(()) => ControlFlow::Continue(()),
             Err(failure) => ControlFlow::Break(Err(failure)),
         }
     });
     ended.unwrap_or(Ok(()))?;
-    output::out(&summary(&cases))?;
-    if cases.len() < targets.len() {
+    output::out(&if args.json { check_json(&cases) } else { summary(&cases) })?;
+    if args.durations {
+        output::note(&durations(&cases));
+    }
+    if cases.len() < pieces.len() && !failed {
         let unwritten = if args.junit.is_some() { "; no report was written" } else { "" };
-        let (judged, all) = (cases.len(), targets.len());
+        let (judged, all) = (cases.len(), pieces.len());
         output::note(&format!("stopped: {judged} of {all} scenarios were judged{unwritten}"));
         return Ok(Exit::Interrupted);
+    }
+    if cases.len() < pieces.len() {
+        let (judged, all) = (cases.len(), pieces.len());
+        output::note(&format!("stopped at the first failure: {judged} of {all} scenarios were judged"));
     }
     if let Some(report) = report {
         report.publish(junit(&cases).as_bytes())?;
     }
     let unreadable = targets.iter().any(Result::is_err);
     Ok(if unreadable { Exit::Files } else { verdict_of(&cases) })
+}
+
+/// Every scenario with every choice of values and every seed.
+fn pieces<'a>(args: &CheckArgs, targets: &'a [Target]) -> Result<Vec<Piece<'a>>, Failure> {
+    let patches = args.set.iter().map(|text| Patch::parse(text)).collect::<Result<Vec<_>, _>>();
+    let patches = patches.map_err(|e| Failure::Usage(format!("--set: {e}")))?;
+    let seeds = match args.seeds.as_deref().map_or(Ok(Seeds::Own), Seeds::parse) {
+        Ok(Seeds::Own) => vec![args.seed],
+        Ok(Seeds::Listed(seeds)) => seeds.into_iter().map(Some).collect(),
+        Ok(Seeds::Until(_)) => {
+            return Err(Failure::Usage("--seeds: check takes seeds as `1..20` or `1,5,9`".to_owned()));
+        }
+        Err(why) => return Err(Failure::Usage(format!("--seeds: {why}"))),
+    };
+    let mut pieces = Vec::new();
+    for target in targets {
+        let name = target.as_ref().map_or_else(|unreadable| &unreadable.name, |found| &found.name);
+        if args.filter.as_ref().is_some_and(|part| !name.contains(part)) {
+            continue;
+        }
+        let found = match target {
+            Ok(found) => found,
+            Err(Unreadable { name, why }) => {
+                pieces.push(Piece { name: name.clone(), file: name.clone(), run: Err(why.clone()) });
+                continue;
+            }
+        };
+        let file = found.source.name.clone();
+        let mut base = Run { patches: patches.clone(), ..Run::new(found.source.clone()) };
+        let choices = if args.matrix.is_empty() {
+            vec![Vec::new()]
+        } else {
+            match base.gather(found.files()) {
+                Err(report) => {
+                    pieces.push(Piece { name: found.name.clone(), file, run: Err(report.to_string()) });
+                    continue;
+                }
+                Ok(loaded) => choices(&args.matrix, &loaded.scenario)?,
+            }
+        };
+        for choice in choices {
+            for &seed in &seeds {
+                let mut run = base.clone();
+                run.seed = seed;
+                run.patches.extend(choice.iter().cloned());
+                let mut label: Vec<String> = choice.iter().map(ToString::to_string).collect();
+                label.extend(args.seeds.iter().filter_map(|_| seed.map(|seed| format!("seed {seed}"))));
+                let label = if label.is_empty() { String::new() } else { format!(" [{}]", label.join(", ")) };
+                let name = format!("{}{label}", found.name);
+                pieces.push(Piece { name, file: file.clone(), run: Ok((run, found)) });
+            }
+        }
+    }
+    if pieces.is_empty() {
+        return Err(Failure::Usage("no scenario is left to judge".to_owned()));
+    }
+    Ok(pieces)
+}
+
+/// All combinations of the values of a matrix.
+fn choices(matrix: &[String], scenario: &Scenario) -> Result<Vec<Vec<Patch>>, Failure> {
+    let axes = matrix.iter().map(|text| Axis::parse(text, scenario)).collect::<Result<Vec<_>, _>>();
+    let axes = axes.map_err(|why| Failure::Usage(format!("--matrix: {why}")))?;
+    let patches = |point: &Point| {
+        axes.iter().zip(&point.choice).map(|(axis, &i)| axis.target.patch(&axis.values[i].text)).collect()
+    };
+    Ok(combinations(&axes).iter().map(patches).collect())
+}
+
+/// How long each took, the slowest first; those of more than a second are marked.
+fn durations(cases: &[Case]) -> String {
+    const SLOW: Duration = Duration::from_secs(1);
+    let mut took: Vec<(Duration, &str)> =
+        cases.iter().filter_map(|c| c.took.map(|t| (t, c.name.as_str()))).collect();
+    took.sort_by_key(|&(took, _)| core::cmp::Reverse(took));
+    let line = |(took, name): &(Duration, &str)| {
+        let mark = if *took >= SLOW { "  slow" } else { "" };
+        format!("{:>9.3} s  {name}{mark}", took.as_secs_f64())
+    };
+    took.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// What the arguments stand for, in their order; a directory's files in the order of their paths.
@@ -103,25 +208,27 @@ fn ron_files(dir: &Path, out: &mut Vec<PathBuf>) -> Result<(), Failure> {
 }
 
 /// Runs one scenario and judges it; nothing if Ctrl-C came before its end.
-fn judge(target: &Target) -> Option<Case> {
+fn judge(piece: &Piece<'_>, strict: bool) -> Option<Case> {
     if interrupt::wanted() {
         return None;
     }
-    let found = match target {
-        Ok(found) => found,
-        Err(Unreadable { name, why }) => {
-            let (name, file) = (name.clone(), name.clone());
-            return Some(Case { name, file, outcome: Err(why.clone()) });
-        }
+    let watch = Stopwatch::start();
+    let (name, file) = (piece.name.clone(), piece.file.clone());
+    let (mut run, found) = match &piece.run {
+        Ok((run, found)) => (run.clone(), *found),
+        Err(why) => return Some(Case { name, file, outcome: Err(why.clone()), took: None }),
     };
-    let outcome = match found.load() {
+    let outcome = match run.gather(found.files()) {
         Err(report) => Err(report.to_string()),
+        Ok(loaded) if strict && loaded.scenario.expect.is_empty() => {
+            Err("it expects nothing, and --strict was asked for".to_owned())
+        }
         Ok(loaded) => {
             let summary = simulate::quietly(&loaded.scenario)?;
-            Ok(verdicts(Run::new(&loaded.scenario, &summary)))
+            Ok(verdicts(reports::Run::new(&loaded.scenario, &summary)))
         }
     };
-    Some(Case { name: found.name.clone(), file: found.source.name.clone(), outcome })
+    Some(Case { name, file, outcome, took: Some(watch.elapsed()) })
 }
 
 /// A line for each expectation; more for what failed.

@@ -55,7 +55,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<Exit, Failure> {
     let asked = asked(args);
     let compared = Compared { asked: &asked, variants: &variants[..whole], facts: &found[..whole] };
     let answer = answer(&compared);
-    output::out(&answer)?;
+    output::out(&if args.json { compare_json(&compared) } else { answer.clone() })?;
     if stopped.is_some() {
         output::note(&format!("stopped: {whole} of {} variants were run to the end", variants.len()));
         return Ok(Exit::Interrupted);

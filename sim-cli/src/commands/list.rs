@@ -1,20 +1,29 @@
 //! `timewait list`.
 
-use scenarios::Bundled;
+use reports::files::{Listed, list_json};
 
+use crate::args::ListArgs;
 use crate::exit::{Exit, Failure};
 use crate::{load, output};
 
 /// One line for each bundled scenario: its name and its title.
-pub(crate) fn list() -> Result<Exit, Failure> {
-    let library = scenarios::library();
-    let width = library.iter().map(|b| b.name.len()).max().unwrap_or(0);
-    let line = |&bundled: &Bundled| {
-        let loaded = load::of_library(bundled).load();
-        let title = loaded.map_or_else(|_| "(does not load)".to_owned(), |l| l.scenario.title);
-        format!("{:width$}  {title}\n", bundled.name)
-    };
-    let text: String = library.iter().map(line).collect();
-    output::out(&text)?;
+pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
+    let listed: Vec<Listed> = scenarios::library()
+        .iter()
+        .map(|&bundled| {
+            let loaded = load::of_library(bundled).load().ok().map(|l| l.scenario);
+            let title = loaded.as_ref().map_or("(does not load)", |s| &s.title).to_owned();
+            let teaches = loaded.as_ref().map_or("", |s| &s.teaches).to_owned();
+            let expectations = loaded.map_or(0, |s| s.expect.len());
+            Listed { name: bundled.name.to_owned(), title, teaches, expectations }
+        })
+        .collect();
+    if args.json {
+        output::out(&list_json(&listed))?;
+        return Ok(Exit::Ok);
+    }
+    let width = listed.iter().map(|l| l.name.len()).max().unwrap_or(0);
+    let lines: Vec<_> = listed.iter().map(|l| format!("{:width$}  {}\n", l.name, l.title)).collect();
+    output::out(&lines.concat())?;
     Ok(Exit::Ok)
 }

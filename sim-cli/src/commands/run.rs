@@ -48,7 +48,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if !args.quiet {
         output::note(&finished.speed());
     }
-    output::out(&if args.quiet { format!("{}\n", answer::headline(run)) } else { answer })?;
+    output::out(&if args.json {
+        files::result_json(run, &verdicts)
+    } else if args.quiet {
+        format!("{}\n", answer::headline(run))
+    } else {
+        answer
+    })?;
     Ok(Exit::Ok)
 }
 

@@ -9,7 +9,7 @@ use experiments::formula::tuples;
 use experiments::solve::{Edge, Solution, search};
 use experiments::sweep::Seeds;
 use experiments::{Range, Run, Target, in_order, range};
-use reports::solution::{Solved, answer};
+use reports::solution::{Solved, answer, solve_json};
 use reports::verdict::verdicts;
 use scenarios::{Loaded, Patch};
 
@@ -17,7 +17,7 @@ use crate::args::SolveArgs;
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
 use crate::load::{self, asked_scenario, quoted};
-use crate::output;
+use crate::output::{self, Batch};
 use crate::progress::Progress;
 
 /// What is asked: a scenario, what of it varies, and its expectations.
@@ -55,6 +55,7 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
     interrupt::listen();
     let (question, at_low) = question(args)?;
     let seeds = seeds(args)?;
+    let batch = args.out.as_deref().map(|dir| Batch::new(dir, &["answer.txt", "solve.json"])).transpose()?;
     let solutions = search_all(&question, &seeds, usize::from(args.jobs));
     let solutions: Vec<(u64, Solution)> =
         solutions.into_iter().map(|(seed, s)| (seed.unwrap_or(at_low.scenario.seed), s)).collect();
@@ -68,17 +69,27 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
     let bound = beyond.and_then(|run| run.summary.bound_first().map(|l| run.limit_name(l.limit)));
     let name = &question.target.name;
     let source = name.strip_prefix("traffic.").and_then(|rest| rest.strip_suffix(".rate"));
-    output::out(&answer(&Solved {
+    let verdicts = beyond.map(verdicts).unwrap_or_default();
+    let asked = asked(args);
+    let solved = Solved {
         title: &at_low.scenario.title,
-        asked: &asked(args),
+        asked: &asked,
         name,
         range: &question.range,
         solutions: &solutions,
         scenario: &at_low.scenario,
-        beyond: &beyond.map(verdicts).unwrap_or_default(),
+        beyond: &verdicts,
         bound_first: bound.as_deref(),
         tuples: source.and_then(|source| tuples(&at_low.scenario, source)),
-    }))?;
+    };
+    let (text, json) = (answer(&solved), solve_json(&solved, &question.base.source.text));
+    output::out(if args.json { &json } else { &text })?;
+    if let (true, Some(mut batch), Some(dir)) = (complete, batch, &args.out) {
+        batch.write("answer.txt", text.as_bytes())?;
+        batch.write("solve.json", json.as_bytes())?;
+        batch.publish()?;
+        output::note(&format!("written to {}", dir.join("").display()));
+    }
     if complete {
         return Ok(Exit::Ok);
     }

@@ -54,7 +54,7 @@ pub(crate) fn sweep(args: &SweepArgs) -> Result<Exit, Failure> {
         units: &units,
         swept: &swept,
     };
-    output::out(&sweeps::answer(&result))?;
+    output::out(&if args.json { sweeps::sweep_json(&result) } else { sweeps::answer(&result) })?;
     if !swept.complete {
         let kept = if args.out.is_some() {
             "the same command goes on from here"
