@@ -66,8 +66,37 @@ pub fn text(number: u64) -> String {
         let from = if draw.rarely(8) { "s".to_owned() } else { format!("c{}", draw.below(clients)) };
         let _ = writeln!(text, "    \"t{n}\": (from: \"{from}\", {}),", traffic(&mut draw, seconds));
     }
-    text.push_str("  },\n)\n");
+    text.push_str("  },\n  events: [\n");
+    for _ in 0..draw.below(4) {
+        let _ = writeln!(
+            text,
+            "    (at: \"{}ms\", what: {}),",
+            draw.below(seconds * 1_000),
+            event(&mut draw, router)
+        );
+    }
+    text.push_str("  ],\n)\n");
     text
+}
+
+fn event(draw: &mut Draw, router: bool) -> String {
+    let port = draw.between(80, 81);
+    match draw.below(8) {
+        0 | 1 => {
+            let other = if router { "r" } else { "s" };
+            format!("link_{}(\"c0\", \"{other}\")", draw.one(&["down", "up"]))
+        }
+        2 => format!("stop(\"s:{port}\")"),
+        3 => format!("start(\"s:{port}\")"),
+        4 => format!("start(listener: \"s:{port}\", reuseaddr: false, again: \"300ms\")"),
+        5 => format!("{}(\"s:{port}\")", draw.one(&["pause", "resume"])),
+        6 => {
+            let (name, value) =
+                (draw.one(&["tcp_tw_reuse", "tcp_max_tw_buckets", "tcp_syncookies"]), draw.below(3));
+            format!("sysctl(\"{}\", \"net.ipv4.{name}\", \"{value}\")", draw.one(&["c0", "s"]))
+        }
+        _ => format!("syn_flood(to: \"s:{port}\", rate: \"200/s\", until: \"90s\")"),
+    }
 }
 
 fn host(draw: &mut Draw) -> String {
@@ -145,7 +174,10 @@ fn listeners(draw: &mut Draw) -> String {
         let every = draw.one(&["0s", "0s", "0s", "10ms", "150ms"]);
         let _ = write!(
             text,
-            "(port: {port}, backlog: {backlog}, accept_after: {after}, accept_every: \"{every}\"), "
+            "(port: {port}, backlog: {backlog}, accept_after: {after}, accept_every: \"{every}\", \
+             connections: {}, workers: {}), ",
+            draw.one(&["unlimited", "unlimited", "unlimited", "2", "7"]),
+            draw.one(&["unlimited", "unlimited", "unlimited", "1", "5"])
         );
     }
     text + "], "
@@ -187,12 +219,46 @@ fn traffic(draw: &mut Draw, seconds: u64) -> String {
     put(draw, 2, "request", &["\"1B\"", "\"100B\"", "\"1kB\"", "\"20kB\"", "\"200kB\""]);
     put(draw, 2, "response", &["\"1B\"", "\"1kB\"", "\"1460B\"", "\"10kB\"", "\"300kB\""]);
     put(draw, 3, "requests_per_connection", &["2", "3", "7"]);
-    put(draw, 2, "service_time", &["\"1ms\"", "\"37ms\"", "\"300ms\"", "\"2.5s\""]);
+    put(
+        draw,
+        2,
+        "service_time",
+        &[
+            "\"1ms\"",
+            "\"37ms\"",
+            "\"300ms\"",
+            "\"2.5s\"",
+            "exponential(mean: \"80ms\")",
+            "sample([\"1ms\", \"900ms\"])",
+        ],
+    );
     put(draw, 4, "think_time", &["\"1ms\"", "\"45ms\"", "\"1s\""]);
     put(draw, 4, "hold", &["\"10ms\"", "\"1s\"", "\"8s\""]);
     put(draw, 4, "connect_timeout", &["\"0.5s\"", "\"2s\""]);
-    put(draw, 4, "on_error", &["retry(after: \"50ms\", times: 3)", "retry(after: \"1s\", times: 1)"]);
-    put(draw, 5, "pool", &["(size: 2)", "(size: 5, idle_timeout: \"1s\")"]);
+    put(
+        draw,
+        4,
+        "on_error",
+        &[
+            "retry(after: \"50ms\", times: 3)",
+            "retry(after: \"1s\", times: 1)",
+            "retry(after: \"20ms\", times: 4, factor: 3, at_most: \"1s\", jitter: \"50%\")",
+        ],
+    );
+    put(
+        draw,
+        5,
+        "pool",
+        &[
+            "(size: 2)",
+            "(size: 5, idle_timeout: \"1s\")",
+            "(size: unlimited, idle: 1)",
+            "(size: 9, idle: 3, lifetime: \"2s\")",
+        ],
+    );
+    put(draw, 5, "response_timeout", &["\"0.4s\"", "\"3s\""]);
+    put(draw, 8, "server_idle_timeout", &["\"0.5s\"", "\"5s\""]);
+    put(draw, 8, "greeting", &["\"50B\"", "\"20kB\""]);
     put(
         draw,
         6,

@@ -1,5 +1,6 @@
 //! The event loop and the world it drives.
 
+mod audit;
 mod clients;
 mod ends;
 pub mod event;
@@ -15,6 +16,7 @@ mod summary;
 mod wire;
 mod world;
 
+pub use audit::Disagreement;
 pub use record::{Carriage, Lost, Move, Record, Sink, Whose};
 pub use world::{Simulation, World};
 

@@ -1,6 +1,7 @@
 //! Digests of random worlds, one a line: to compare two builds, or two ways of running.
 //!
-//! `cargo run --release -p tests --bin worlds -- FROM TO [text | books | compare]`. `compare` runs each in three ways and
+//! `cargo run --release -p tests --bin worlds -- FROM TO [text | books | compare | audit]`. `audit` holds the books of each against its
+//! tables and names those that disagree. `compare` runs each in three ways and
 //! names those that differ: with and without the memory of steps, and on the plain heap.
 
 use scenarios::{Extras, Source, load};
@@ -33,6 +34,24 @@ fn compare(world: u64, scenario: &Scenario) {
     }
 }
 
+/// Says what of a world's books does not agree with its tables, and when that was first seen.
+fn audit(number: u64, scenario: &Scenario) {
+    let mut world = Simulation::new(scenario);
+    let (mut more, mut stride) = (true, 61);
+    while more {
+        more = world.advance(stride);
+        let found = world.audit();
+        if !found.is_empty() {
+            return println!(
+                "{number} disagrees after {} events, at {}: {found:?}",
+                world.events(),
+                world.now()
+            );
+        }
+        stride += stride / 3;
+    }
+}
+
 fn main() {
     let number = |n: usize| std::env::args().nth(n).and_then(|arg| arg.parse().ok()).unwrap_or(0);
     let (from, to): (u64, u64) = (number(1), number(2));
@@ -44,6 +63,7 @@ fn main() {
         }
         match load(&Source::new("world", text), &Extras::default()) {
             Ok(loaded) if mode == "compare" => compare(world, &loaded.scenario),
+            Ok(loaded) if mode == "audit" => audit(world, &loaded.scenario),
             Ok(loaded) => {
                 let summary = Simulation::new(&loaded.scenario).run();
                 let books = format!(

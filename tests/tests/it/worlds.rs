@@ -10,6 +10,9 @@ use tests::worlds::text;
 
 use crate::library_runs::on_two_threads;
 
+/// So many random worlds are audited; `worlds -- FROM TO audit` takes as many as wanted.
+const AUDITED: u64 = 400;
+
 /// So many random worlds are run.
 const WORLDS: u64 = 240;
 
@@ -48,6 +51,31 @@ fn neither_memory_nor_queue_changes_a_run() {
     // Else the comparison would prove nothing.
     let used = recalled.iter().filter(|&&steps| steps > 0).count();
     assert!(used > recalled.len() / 2, "only {used} of {} worlds recalled a step", recalled.len());
+}
+
+/// The books are held against the tables on the way, rarer and rarer, and at the end.
+#[test]
+fn books_and_tables_agree_in_every_world() {
+    let audited = valid_worlds(1_000..1_000 + AUDITED, |number, scenario| {
+        let mut world = begin::<Lanes>(scenario);
+        let mut stride = 61;
+        loop {
+            let more = world.advance(stride);
+            assert_eq!(
+                world.audit(),
+                [],
+                "world {number}, at {}, after {} events",
+                world.now(),
+                world.events()
+            );
+            if !more {
+                break;
+            }
+            stride += stride / 3;
+        }
+        world.events()
+    });
+    assert!(audited.len() as u64 > AUDITED * 9 / 10, "only {} worlds are valid", audited.len());
 }
 
 #[test]

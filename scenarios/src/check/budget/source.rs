@@ -87,9 +87,16 @@ struct Around<'a> {
 pub(super) fn cost(input: &mut Input<'_>, number: usize) -> Option<Cost> {
     let around = around(input, number);
     let life = around.life();
-    if matches!(around.traffic.arrivals, Arrivals::Workers(_)) && life == Span::ZERO {
-        // Workers that need no time at all would turn for ever at one instant.
-        let message = "these workers need no time for a connection, so they would never let time pass";
+    let t = around.traffic;
+    let workers = matches!(t.arrivals, Arrivals::Workers(_));
+    let endless = t.requests_per_connection == u32::MAX && (workers || t.pool.is_none());
+    if (workers && life == Span::ZERO) || (endless && around.each_request() == Span::ZERO) {
+        // Workers that need no time at all would turn for ever at one instant, and so would requests without end.
+        let message = if workers {
+            "these workers need no time for a connection, so they would never let time pass"
+        } else {
+            "these requests need no time, and have no end on their connection: they would never let time pass"
+        };
         let help = "give the link a `delay`, or the traffic a `service_time` or `hold`";
         input.notes.error(Diagnostic::error(input.traffic[number].arrivals, message).help(help));
         return None;
@@ -161,6 +168,9 @@ impl Around<'_> {
     fn life(&self) -> Span {
         let t = self.traffic;
         let requests = self.requests().min(u128::from(u64::MAX)) as u64;
+        if t.pool.is_some() && matches!(t.arrivals, Arrivals::Workers(_)) {
+            return self.each_request();
+        }
         if t.requests_per_connection == u32::MAX && t.pool.is_none() {
             return Span::MAX;
         }
@@ -188,8 +198,13 @@ impl Around<'_> {
         if t.requests_per_connection < u32::MAX {
             return u128::from(t.requests_per_connection);
         }
-        let each = self.delay.times(2) + t.service_time.mean() + t.think_time.mean();
-        times(1, self.active, each).max(1)
+        times(1, self.active, self.each_request()).max(1)
+    }
+
+    /// Time from one request of a connection, or of a pool's worker, to the next, at least.
+    fn each_request(&self) -> Span {
+        let t = self.traffic;
+        self.delay.times(2) + t.service_time.mean() + t.think_time.mean()
     }
 
     /// How long a tuple of the client stays taken after the client is done.
