@@ -210,16 +210,11 @@ fn traffic(draw: &mut Draw, seconds: u64) -> String {
         "[\"10.0.1.1:80\", \"10.0.1.1:81\"]",
     ]);
     let mut text = format!("to: {to}, arrivals: {arrivals}, ");
-    let mut put = |draw: &mut Draw, one_in: u64, name: &str, values: &[&str]| {
-        if draw.rarely(one_in) {
-            let value = draw.one(values);
-            let _ = write!(text, "{name}: {value}, ");
-        }
-    };
-    put(draw, 2, "request", &["\"1B\"", "\"100B\"", "\"1kB\"", "\"20kB\"", "\"200kB\""]);
-    put(draw, 2, "response", &["\"1B\"", "\"1kB\"", "\"1460B\"", "\"10kB\"", "\"300kB\""]);
-    put(draw, 3, "requests_per_connection", &["2", "3", "7"]);
+    put(&mut text, draw, 2, "request", &["\"1B\"", "\"100B\"", "\"1kB\"", "\"20kB\"", "\"200kB\""]);
+    put(&mut text, draw, 2, "response", &["\"1B\"", "\"1kB\"", "\"1460B\"", "\"10kB\"", "\"300kB\""]);
+    put(&mut text, draw, 3, "requests_per_connection", &["2", "3", "7"]);
     put(
+        &mut text,
         draw,
         2,
         "service_time",
@@ -232,10 +227,11 @@ fn traffic(draw: &mut Draw, seconds: u64) -> String {
             "sample([\"1ms\", \"900ms\"])",
         ],
     );
-    put(draw, 4, "think_time", &["\"1ms\"", "\"45ms\"", "\"1s\""]);
-    put(draw, 4, "hold", &["\"10ms\"", "\"1s\"", "\"8s\""]);
-    put(draw, 4, "connect_timeout", &["\"0.5s\"", "\"2s\""]);
+    put(&mut text, draw, 4, "think_time", &["\"1ms\"", "\"45ms\"", "\"1s\""]);
+    put(&mut text, draw, 4, "hold", &["\"10ms\"", "\"1s\"", "\"8s\""]);
+    put(&mut text, draw, 4, "connect_timeout", &["\"0.5s\"", "\"2s\""]);
     put(
+        &mut text,
         draw,
         4,
         "on_error",
@@ -245,7 +241,37 @@ fn traffic(draw: &mut Draw, seconds: u64) -> String {
             "retry(after: \"20ms\", times: 4, factor: 3, at_most: \"1s\", jitter: \"50%\")",
         ],
     );
+    kept(&mut text, draw);
     put(
+        &mut text,
+        draw,
+        6,
+        "port",
+        &["fixed(range: (40000, 40003), reuseaddr: true)", "fixed(range: (40000, 40040), reuseaddr: false)"],
+    );
+    put(&mut text, draw, 2, "start", &["\"1s\"", "\"0.3s\""]);
+    let first = draw.one(&["client", "server"]);
+    let how = draw.one(&["graceful", "graceful", "half_close", "reset", "never"]);
+    let other = draw.one(&["close_after(\"0s\")", "close_after(\"0s\")", "close_after(\"1s\")", "never"]);
+    let _ = write!(text, "close: (first: {first}, how: {how}, other: {other}), ");
+    if draw.rarely(3) {
+        let _ = write!(text, "stop: \"{}s\", ", draw.between(2, seconds.max(2)));
+    }
+    text
+}
+
+/// Writes a field, once in so many times.
+fn put(text: &mut String, draw: &mut Draw, one_in: u64, name: &str, values: &[&str]) {
+    if draw.rarely(one_in) {
+        let value = draw.one(values);
+        let _ = write!(text, "{name}: {value}, ");
+    }
+}
+
+/// How connections are kept, and for how long anyone waits.
+fn kept(text: &mut String, draw: &mut Draw) {
+    put(
+        text,
         draw,
         5,
         "pool",
@@ -256,22 +282,7 @@ fn traffic(draw: &mut Draw, seconds: u64) -> String {
             "(size: 9, idle: 3, lifetime: \"2s\")",
         ],
     );
-    put(draw, 5, "response_timeout", &["\"0.4s\"", "\"3s\""]);
-    put(draw, 8, "server_idle_timeout", &["\"0.5s\"", "\"5s\""]);
-    put(draw, 8, "greeting", &["\"50B\"", "\"20kB\""]);
-    put(
-        draw,
-        6,
-        "port",
-        &["fixed(range: (40000, 40003), reuseaddr: true)", "fixed(range: (40000, 40040), reuseaddr: false)"],
-    );
-    put(draw, 2, "start", &["\"1s\"", "\"0.3s\""]);
-    let first = draw.one(&["client", "server"]);
-    let how = draw.one(&["graceful", "graceful", "half_close", "reset", "never"]);
-    let other = draw.one(&["close_after(\"0s\")", "close_after(\"0s\")", "close_after(\"1s\")", "never"]);
-    let _ = write!(text, "close: (first: {first}, how: {how}, other: {other}), ");
-    if draw.rarely(3) {
-        let _ = write!(text, "stop: \"{}s\", ", draw.between(2, seconds.max(2)));
-    }
-    text
+    put(text, draw, 5, "response_timeout", &["\"0.4s\"", "\"3s\""]);
+    put(text, draw, 8, "server_idle_timeout", &["\"0.5s\"", "\"5s\""]);
+    put(text, draw, 8, "greeting", &["\"50B\"", "\"20kB\""]);
 }
