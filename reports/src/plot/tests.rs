@@ -82,7 +82,7 @@ fn crowded() -> (Scenario, Summary) {
         errors: vec![ErrorTally { call: Call::Connect, errno: Errno::Etimedout, tally: failed }],
         ..TrafficSummary::default()
     };
-    let hosts = vec![HostSummary { states: vec![gauge(900); 11], ..HostSummary::default() }; 2];
+    let hosts = vec![HostSummary { states: [gauge(900); 11], ..HostSummary::default() }; 2];
     let ended = Time(60_000_000_000);
     (scenario, Summary { ended, traffic: vec![traffic], hosts, limits, series, ..Summary::default() })
 }

@@ -111,8 +111,7 @@ pub(crate) fn run_loss(scenario: Scenario, loss: &Loss) -> Sample {
     const HOLD_MS: u64 = 60_000 + ALIVE_MS;
     let end_ms = DURATION.as_millis();
     let mut web = TrafficSummary::default();
-    let mut client =
-        HostSummary { states: vec![Gauge::default(); State::ALL.len()], ..HostSummary::default() };
+    let mut client = HostSummary { states: [Gauge::default(); State::ALL.len()], ..HostSummary::default() };
     let mut used = Gauge::default();
     let mut refused = Tally::default();
     let (mut alive, mut waiting) = (VecDeque::new(), VecDeque::new());

@@ -76,7 +76,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// A client makes its attempt, unless another one's search for a port has the processor.
     pub(super) fn start(&mut self, id: TrafficId, job: Job) {
-        let World { sources, hosts, fx, now, books, net, searches, .. } = self;
+        let World { sources, hosts, fx, now, books, searches, .. } = self;
         let searches = &mut searches[sources[id.index()].spec.from.index()];
         if searches.under_way.is_some() {
             return searches.waiting.push_back((id, job));
@@ -85,19 +85,25 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let host = source.spec.from;
         let Attempted { attempt, from, to, port } = source.next_attempt();
         books[id.index()].attempted.add(*now);
-        let path = net.path(host, to.addr);
         fx.clear();
         let (opened, lasted) = hosts[host.index()].open(*now, (from, to), port, fx);
-        let call = Calling { opened, attempt, pair: (from, to), path, job, began: *now };
+        let call = Calling { opened, attempt, pair: (from, to), job, began: *now };
         self.found(host, call, lasted);
     }
 
     /// A call goes on after its search.
     pub(super) fn opened(&mut self, host: HostId, call: Calling) {
-        let Calling { opened, attempt, pair: (from, to), path, job, began } = call;
+        let Calling { opened, attempt, pair: (from, to), job, began } = call;
         match opened {
-            Ok(opened) => self.connect(host, opened, attempt, (path, job, began)),
+            Ok(opened) => {
+                // A script begins with connect(): one that has been delayed is another story.
+                if began < self.now || !self.converse(&opened, attempt, job) {
+                    let path = self.net.path(host, to.addr);
+                    self.connect(host, opened, attempt, (path, job, began));
+                }
+            }
             Err((call, errno)) => {
+                self.add_talking_holders(host, (from, to));
                 self.books[attempt.traffic.index()].fail(self.now, call, errno);
                 let tuple = Tuple { local: SockAddr { addr: from, port: 0 }, remote: to };
                 self.record(attempt, tuple, || Record::Denied(host, attempt, (from, to), (call, errno)));

@@ -2,10 +2,11 @@
 
 use super::event::Event;
 use super::queue::Queue;
-use super::record::{Move, Record, Sink, Whose, digest_move};
+use super::record::{Aside, Move, Record, Sink, StepArms, Whose, digest_move};
 use super::world::World;
 use crate::app::{
-    AppTimer, Around, Booked, Cause, Effect, End, Form, Lesson, Memory, Recalled, Taken, Verdict, at_moment,
+    AppTimer, Around, Booked, Cause, Effect, Effects, End, Form, Lesson, Memory, Recalled, Taken, Verdict,
+    at_moment,
 };
 use crate::counter::Counter;
 use crate::host::ports::{DestId, Owner};
@@ -13,7 +14,7 @@ use crate::host::{Conn, Hint, Host, Job, NewMini, Packet, Place, Timed};
 use crate::ids::{HostId, Key};
 use crate::net::Path;
 use crate::order::{Rank, Woken};
-use crate::record::SynLoss;
+use crate::record::{SynLoss, TrafficSummary};
 use crate::socket::{self, Next, SocketMut};
 use crate::tcp::{Cx, Flags, Secrets, Segment, State, TimeWait, TimerKind};
 use crate::time::Time;
@@ -39,6 +40,12 @@ impl Doer {
     }
 }
 
+/// What a step armed.
+fn armed_by(fx: &Effects) -> StepArms {
+    let (alarms, asked_outside) = (fx.notes.alarms(), fx.notes.asked_outside());
+    StepArms { alarms, app: fx.app_timer, mini: fx.notes.mini(), asked_outside }
+}
+
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// A packet has reached the full socket it is for.
     #[inline]
@@ -54,10 +61,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// A packet has reached the host it is for, which has yet to find out who it is for.
     pub(super) fn deliver(&mut self, host: HostId, packet: &Packet) {
         let tuple = packet.tuple.reversed();
-        let here = &self.hosts[host.index()];
-        let place = here.look_up(tuple);
+        let mut place = self.hosts[host.index()].look_up(tuple);
+        if matches!(place, None | Some(Place::Conversation(_))) && self.breaks_script(place, packet) {
+            place = self.hosts[host.index()].look_up(tuple);
+        }
         if let Some(Place::Full(slot)) = place {
-            return self.deliver_to(host, here.tables.conns.key(slot), packet);
+            let key = self.hosts[host.index()].tables.conns.key(slot);
+            return self.deliver_to(host, key, packet);
         }
         let path = self.net.path(host, tuple.remote.addr);
         if let Some(Place::Request(slot)) = place
@@ -74,7 +84,27 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let whose = Whose { host, tuple, attempt: packet.attempt };
         self.carry_out_loose(&whose, path, packet.from);
         self.record_timer_of(&whose, arrived.timed);
+        if S::REHEARSES {
+            self.sink.aside(Aside::Stepped(host, armed_by(&self.fx)));
+        }
         self.after(host, arrived, true);
+    }
+
+    /// A packet that nobody here waits for may belong to a conversation that follows a script, of a client here or of one at the
+    /// other end. Whether it does: then that stands in the tables now.
+    fn breaks_script(&mut self, place: Option<Place>, packet: &Packet) -> bool {
+        if let Some(Place::Conversation(slot)) = place {
+            self.meet(slot);
+            return true;
+        }
+        if self.talks.is_empty() {
+            return false;
+        }
+        let Some(other) = self.net.owner(packet.tuple.local.addr) else { return false };
+        let there = &self.hosts[other.index()];
+        let Some(Place::Conversation(slot)) = there.look_up(packet.tuple) else { return false };
+        self.meet(slot);
+        true
     }
 
     /// A SYN has come to a host: if it was neither taken nor refused in so many words, that is booked.
@@ -279,6 +309,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             self.hosts[host.index()].stats.counters.bump(counter);
         }
         let (armed, app_timer) = (fx.notes.arms(), fx.app_timer);
+        if S::REHEARSES {
+            self.sink.aside(Aside::Stepped(host, armed_by(&fx)));
+        }
         self.fx = fx;
         self.hosts[host.index()].account_later();
         self.finish(&doer, armed, app_timer, verdict);
@@ -386,7 +419,12 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Verdict::GoesOn => {}
             Verdict::ServerDone => self.server_done(host, doer.whose.tuple.local.port),
             Verdict::Idle => self.on_idle(id, host, key),
-            Verdict::ClientDone => self.on_done(id, job),
+            Verdict::ClientDone => {
+                if S::REHEARSES {
+                    self.sink.aside(Aside::Done(job.open));
+                }
+                self.on_done(id, job);
+            }
             Verdict::ClientFailed => self.on_failed(id, job),
         }
     }
@@ -434,35 +472,40 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     fn book(&mut self, doer: &Doer, booked: Booked) {
-        let (id, began) = (doer.whose.attempt.traffic, doer.began);
-        let book = &mut self.books[id.index()];
-        match booked {
-            Booked::Connected => {
-                book.connected.add(self.now);
-                book.connect_latency.add(self.now.since(began));
-                let first_failed = book.failed.count > 0 && began > book.failed.first;
-                if first_failed && book.recovered.is_none() {
-                    book.recovered = Some(self.now);
-                }
-            }
-            Booked::Asked => {
-                book.requested.add(self.now);
-                if let Some(conn) = self.hosts[doer.whose.host.index()].tables.conns.get_mut(doer.key) {
-                    conn.job = Job { front: None, ..Job::new(self.now, conn.job.tries_left) };
-                }
-            }
-            Booked::Answered => {
-                book.answered.add(self.now);
-                let Some(conn) = self.hosts[doer.whose.host.index()].tables.conns.get_mut(doer.key) else {
-                    return;
-                };
-                conn.job.open = false;
-                let job = conn.job;
-                book.request_latency.add(self.now.since(job.wanted));
-                self.on_answered(id, &job);
-            }
-            Booked::Completed => book.completed.add(self.now),
-            Booked::Failed(call, errno) => book.fail(self.now, call, errno),
+        let id = doer.whose.attempt.traffic;
+        let conns = &mut self.hosts[doer.whose.host.index()].tables.conns;
+        let mut none = Job::NONE;
+        let job = conns.get_mut(doer.key).map_or(&mut none, |conn| &mut conn.job);
+        if book(&mut self.books[id.index()], self.now, booked, doer.began, job) {
+            let job = *job;
+            self.on_answered(id, &job);
         }
     }
+}
+
+/// Books what an attempt that began at `began` has come to, for the request `job`. Whether that has been answered.
+pub(super) fn book(book: &mut TrafficSummary, now: Time, booked: Booked, began: Time, job: &mut Job) -> bool {
+    match booked {
+        Booked::Connected => {
+            book.connected.add(now);
+            book.connect_latency.add(now.since(began));
+            let first_failed = book.failed.count > 0 && began > book.failed.first;
+            if first_failed && book.recovered.is_none() {
+                book.recovered = Some(now);
+            }
+        }
+        Booked::Asked => {
+            book.requested.add(now);
+            *job = Job { front: None, ..Job::new(now, job.tries_left) };
+        }
+        Booked::Answered => {
+            book.answered.add(now);
+            job.open = false;
+            book.request_latency.add(now.since(job.wanted));
+            return true;
+        }
+        Booked::Completed => book.completed.add(now),
+        Booked::Failed(call, errno) => book.fail(now, call, errno),
+    }
+    false
 }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod clients;
+mod conversation;
 mod ends;
 pub mod event;
 mod happenings;

@@ -1,13 +1,13 @@
 //! Records: what happened, with its time, for whoever follows a run closely; and their digest.
 
-use crate::app::{Booked, Called};
+use crate::app::{AppTimer, Booked, Called};
 use crate::errno::{Call, Errno};
 use crate::host::{Attempt, Packet};
 use crate::ids::{Addr, HostId, SockAddr, Tuple};
 use crate::log::LogLine;
 use crate::record::Digest;
-use crate::tcp::{State, TimerKind, Why};
-use crate::time::Time;
+use crate::tcp::{ALARMS, Segment, State, TimerKind, Why};
+use crate::time::{Span, Time};
 
 /// Why a packet did not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,28 @@ pub struct Carriage {
     pub late: bool,
 }
 
+/// What a rehearsal has to know beside the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aside {
+    /// A socket took a step, and armed these timers.
+    Stepped(HostId, StepArms),
+    /// A client is through; with its last request still open, or not.
+    Done(bool),
+}
+
+/// Timers that a step armed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepArms {
+    /// Those of the endpoint, in the order of [`crate::tcp::Alarm`].
+    pub alarms: [Option<Span>; ALARMS],
+    /// The application's.
+    pub app: AppTimer,
+    /// How long a mini-socket lives that was left behind.
+    pub mini: Option<Span>,
+    /// The step asked for something that neither the socket nor its input tells.
+    pub asked_outside: bool,
+}
+
 /// One thing that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
@@ -95,6 +117,8 @@ pub enum Record {
 pub trait Sink {
     /// Whether anybody looks: records are not even made for a sink that does not.
     const FOLLOWS: bool = true;
+    /// Whether it is told what only a rehearsal needs.
+    const REHEARSES: bool = false;
     /// Whether what happens to the connection of an attempt on a tuple (as either end has it) is to be recorded. Asked
     /// before a record is made, so that what nobody follows costs next to nothing.
     #[inline]
@@ -109,6 +133,8 @@ pub trait Sink {
     }
     /// Takes one record. Times never decrease.
     fn record(&mut self, at: Time, record: &Record);
+    /// Takes what only a rehearsal needs.
+    fn aside(&mut self, _aside: Aside) {}
 }
 
 /// Nobody follows.
@@ -132,13 +158,48 @@ fn ports(tuple: Tuple) -> u64 {
     u64::from(tuple.local.port) << 16 | u64::from(tuple.remote.port)
 }
 
+/// The digest of segments that one end of a conversation sends, at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SentBy {
+    addresses: u64,
+    ports: u64,
+    at: u64,
+    host: u64,
+}
+
+impl SentBy {
+    #[inline]
+    pub(super) fn new(at: Time, host: HostId, tuple: Tuple) -> SentBy {
+        let host = (1 << 16 | u64::from(host.0)) << 32;
+        SentBy { addresses: addresses(tuple), ports: ports(tuple) << 32, at: at.0, host }
+    }
+
+    /// Takes one segment: its sequence numbers, its timestamps, its flags with the window, its length.
+    #[inline]
+    pub(super) fn take(&self, digest: &mut Digest, numbers: [u64; 2], flags_and_window: u64, len: u64) {
+        digest.traffic([
+            self.addresses,
+            self.ports | flags_and_window,
+            numbers[0],
+            numbers[1],
+            self.at,
+            self.host | len,
+        ]);
+    }
+}
+
+/// Takes a segment that was sent into the digest.
 #[inline]
-fn digest_packet(digest: &mut Digest, at: Time, host: HostId, kind: u64, packet: &Packet) {
-    let seg = &packet.seg;
+pub(super) fn digest_sent(digest: &mut Digest, at: Time, host: HostId, tuple: Tuple, seg: &Segment) {
+    digest_packet(digest, at, host, 1, tuple, seg);
+}
+
+#[inline]
+fn digest_packet(digest: &mut Digest, at: Time, host: HostId, kind: u64, tuple: Tuple, seg: &Segment) {
     let (val, ecr) = seg.ts.map_or((0, 0), |ts| (ts.val, ts.ecr));
     digest.traffic([
-        addresses(packet.tuple),
-        ports(packet.tuple) << 32 | u64::from(seg.flags.0) << 16 | u64::from(seg.win),
+        addresses(tuple),
+        ports(tuple) << 32 | u64::from(seg.flags.0) << 16 | u64::from(seg.win),
         u64::from(seg.seq.0) << 32 | u64::from(seg.ack.0),
         u64::from(val) << 32 | u64::from(ecr),
         at.0,
@@ -156,8 +217,10 @@ pub(super) fn digest_packet_record(
     host: HostId,
 ) {
     match record(host, *packet) {
-        Record::Sent(..) => digest_packet(digest, at, host, 1, packet),
-        Record::Lost(_, why, _) => digest_packet(digest, at, host, 3 + why as u64, packet),
+        Record::Sent(..) => digest_sent(digest, at, host, packet.tuple, &packet.seg),
+        Record::Lost(_, why, _) => {
+            digest_packet(digest, at, host, 3 + why as u64, packet.tuple, &packet.seg);
+        }
         _ => {}
     }
 }

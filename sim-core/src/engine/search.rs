@@ -9,7 +9,6 @@ use super::world::World;
 use crate::errno::{Call, Errno};
 use crate::host::{Attempt, Hint, Job, Opened};
 use crate::ids::{Addr, HostId, SockAddr, TrafficId};
-use crate::net::Path;
 use crate::time::{Span, Time};
 
 /// A connect() from its call to its SYN.
@@ -21,8 +20,6 @@ pub(super) struct Calling {
     pub(super) attempt: Attempt,
     /// Source and destination.
     pub(super) pair: (Addr, SockAddr),
-    /// The way to its destination.
-    pub(super) path: Path,
     /// What it is for.
     pub(super) job: Job,
     /// When it was called.
@@ -56,7 +53,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             self.hosts[host.index()].stats.counters.bump(counter);
         }
         let whose = Whose { host, tuple: opened.tuple, attempt: call.attempt };
-        self.carry_out_loose(&whose, call.path, Hint::NONE);
+        let path = self.net.path(host, opened.tuple.remote.addr);
+        self.carry_out_loose(&whose, path, Hint::NONE);
     }
 
     /// A search is over: its call goes on, and the next one begins.

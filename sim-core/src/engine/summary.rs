@@ -3,9 +3,9 @@
 use super::queue::Queue;
 use super::record::Sink;
 use super::world::World;
-use crate::host::Host;
+use crate::host::{Host, Job};
 use crate::ids::TrafficId;
-use crate::record::{FLOWS, Gauge, LimitSummary, Summary, Tally};
+use crate::record::{FLOWS, Gauge, LimitSummary, Summary, Tally, TrafficSummary};
 use crate::scenario::{Limit, Listen};
 use crate::tcp::State;
 use crate::time::Time;
@@ -19,6 +19,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// What the run came to, and the follower.
     pub fn into_summary_and_sink(mut self) -> (Summary, S) {
         self.book_waiting();
+        if let Some(scripts) = &self.scripts {
+            scripts.count(&mut self.hosts);
+        }
         for book in &self.books {
             for tally in [book.attempted, book.connected, book.completed, book.failed] {
                 self.digest.traffic([tally.count, tally.last.0, 0, 0, 0, 0]);
@@ -67,17 +70,12 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             book.waiting.oldest = Time::NEVER;
         }
         for conn in self.hosts.iter().flat_map(|host| host.tables.conns.iter()) {
-            let book = &mut self.books[conn.attempt.traffic.index()];
-            book.pending += u64::from(conn.view.connecting);
-            if conn.job.open {
-                let place = if conn.view.connecting {
-                    &mut book.waiting.connecting
-                } else {
-                    &mut book.waiting.unanswered
-                };
-                *place += 1;
-                book.waiting.oldest = book.waiting.oldest.min(conn.job.wanted);
-            }
+            wait(&mut self.books[conn.attempt.traffic.index()], conn.view.connecting, &conn.job);
+        }
+        let talks = self.talks.iter().filter(|talk| !talk.left);
+        for talk in talks {
+            let connecting = self.scripts.as_ref().is_some_and(|scripts| scripts.connects(talk));
+            wait(&mut self.books[talk.attempt.traffic.index()], connecting, &talk.job);
         }
         for searches in &self.searches {
             if let Some(call) = &searches.under_way {
@@ -98,6 +96,15 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 book.waiting.oldest = book.waiting.oldest.min(job.wanted);
             }
         }
+    }
+}
+
+/// Books a connection at the end, and the request that it is for.
+fn wait(book: &mut TrafficSummary, connecting: bool, job: &Job) {
+    book.pending += u64::from(connecting);
+    if job.open {
+        *if connecting { &mut book.waiting.connecting } else { &mut book.waiting.unanswered } += 1;
+        book.waiting.oldest = book.waiting.oldest.min(job.wanted);
     }
 }
 

@@ -33,7 +33,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     /// Shows a packet to the connection tracker of a host. Whether it goes on.
-    fn track(&mut self, host: HostId, packet: &Packet) -> bool {
+    pub(super) fn track(&mut self, host: HostId, packet: &Packet) -> bool {
         let mut line = None;
         let passed = self.hosts[host.index()].track(self.now, packet, &mut line);
         if !passed {
@@ -75,7 +75,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// Puts a packet on the link towards its destination.
     #[inline]
-    fn forward(&mut self, host: HostId, path: Path, packet: &Packet) {
+    pub(super) fn forward(&mut self, host: HostId, path: Path, packet: &Packet) {
         let Path::Link(direction, next) = path else { return self.lose(host, Lost::NoRoute, packet) };
         let carried = self.net.carry(direction);
         let lane = self.link_lanes[direction.0 as usize];

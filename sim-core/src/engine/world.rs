@@ -1,5 +1,6 @@
 //! The world: it owns hosts, network and sources, and gives each cause to whom it concerns.
 
+use super::conversation::Scripts;
 use super::event::{Due, Event};
 use super::happenings::Planned;
 use super::queue::{LaneId, Lanes, Queue};
@@ -7,8 +8,8 @@ use super::record::{Record, Sink, Whose, digest_line, digest_packet_record};
 use super::search::Searches;
 use super::series::Sampler;
 use crate::app::{Cause, Effects, Memory};
-use crate::host::{Arrived, Attempt, Host, Mini, NewMini, Packet, RowId, Timed};
-use crate::ids::{HostId, Key, TrafficId, Tuple};
+use crate::host::{Arrived, Attempt, Conversation, Host, Mini, NewMini, Packet, RowId, Timed};
+use crate::ids::{HostId, Key, Slab, TrafficId, Tuple};
 use crate::log::LogLine;
 use crate::net::Net;
 use crate::order::{Order, Rank, Woken};
@@ -28,8 +29,8 @@ pub type Simulation = World<Lanes, ()>;
 pub(super) struct HostLanes {
     /// Packets to itself.
     pub(super) loopback: LaneId,
-    requests: LaneId,
-    orphans: LaneId,
+    pub(super) requests: LaneId,
+    pub(super) orphans: LaneId,
     /// Socket timers of less than half a second: delayed ACKs, retransmissions.
     short: LaneId,
     /// Longer ones: the first SYN's.
@@ -62,6 +63,10 @@ pub struct World<Q, S> {
     pub(super) fx: Effects,
     /// The memory of steps; taken out while one of its steps is carried out.
     pub(super) memory: Option<Box<Memory>>,
+    /// Conversations that follow a script.
+    pub(super) talks: Slab<Conversation>,
+    /// The scripts; taken out while one is left.
+    pub(super) scripts: Option<Box<Scripts>>,
     pub(super) books: Vec<TrafficSummary>,
     /// The state in which a step began that has not yet reported its last move.
     pub(super) step_began_in: Option<State>,
@@ -105,6 +110,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             planned: Planned::all(&scenario.events, scenario.seed),
             fx: Effects::default(),
             memory: Some(Box::default()),
+            // Nobody follows a script where the scenario itself means to disturb.
+            scripts: scenario.events.is_empty().then(|| Box::new(Scripts::new(scenario))),
+            talks: Slab::default(),
             books: vec![TrafficSummary::default(); scenario.traffic.len()],
             step_began_in: None,
             searches: scenario.hosts.iter().map(|_| Searches::default()).collect(),
@@ -180,11 +188,23 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         true
     }
 
-    /// Lets every end take every step itself: the referee of the memory of steps.
+    /// Lets no conversation follow a script: the referee of the scripts.
+    #[must_use]
+    pub fn without_scripts(mut self) -> Self {
+        self.scripts = None;
+        self
+    }
+
+    /// Lets every end take every step itself: the referee of the memory of steps, and of the scripts.
     #[must_use]
     pub fn without_memory(mut self) -> Self {
-        self.memory = None;
+        (self.memory, self.scripts) = (None, None);
         self
+    }
+
+    /// Conversations that followed a script, those that left theirs before its end, and how many scripts there are.
+    pub fn conversations(&self) -> (u64, u64, usize) {
+        self.scripts.as_ref().map_or((0, 0, 0), |scripts| scripts.tally())
     }
 
     /// The memory of steps, if it is used.
@@ -224,6 +244,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Due::Event(event) => self.happen(event),
             Due::Row(host, row) => self.end_row(host, row),
         }
+        if !self.acceptable.is_empty() {
+            self.settle();
+        }
+    }
+
+    /// Applications accept what there is.
+    pub(super) fn settle(&mut self) {
         while let Some((host, listener)) = self.acceptable.pop() {
             self.on_acceptable(host, listener);
         }
@@ -231,9 +258,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// A wake-up that finds nothing to do is no event.
     fn happen(&mut self, event: Event) {
-        let timer =
-            matches!(event, Event::Conn(..) | Event::Orphan(..) | Event::Request(..) | Event::App(..));
-        self.events += u64::from(!timer);
+        let counts =
+            matches!(event, Event::Arrival(..) | Event::Start(..) | Event::Accept(..) | Event::Gc(..));
+        self.events += u64::from(counts);
         match event {
             Event::Conn(host, key) => self.wake_conn(host, key),
             Event::Orphan(host, key) => self.wake_orphan(host, key),
@@ -249,6 +276,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Event::Searched(host) => self.searched(host),
             Event::Accept(host, listener) => self.accept(host, listener),
             Event::Gc(host) => self.collect(host),
+            Event::Beat(key, step, hop) => self.on_beat(key, step, hop),
         }
     }
 
@@ -306,9 +334,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         {
             return;
         }
-        if self.hosts[host.index()].mini_state(Mini::Row(row)).is_some() {
+        if let Some(who) = self.hosts[host.index()].end_mini(self.now, Mini::Row(row)) {
             self.events += 1;
-            self.end_mini(host, Mini::Row(row));
+            self.ended(host, &who, State::TimeWait);
         }
         self.look_for_next_wait(host);
     }
@@ -327,6 +355,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let here = &mut self.hosts[host.index()];
         let Some(from) = here.mini_state(mini) else { return };
         let Some(who) = here.end_mini(self.now, mini) else { return };
+        self.ended(host, &who, from);
+    }
+
+    fn ended(&mut self, host: HostId, who: &NewMini, from: State) {
         let whose = Whose { host, tuple: who.tuple, attempt: who.attempt };
         self.record_of(&whose, |whose| Record::Fired(whose, TimerKind::TimeWait));
         self.moved(&whose, from, State::Closed, true);
@@ -365,6 +397,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// Tells the queue of a new TIME_WAIT.
     pub(super) fn queue_row(&mut self, host: HostId, row: RowId) {
         let here = &self.hosts[host.index()];
+        // Where timers are exact, waits end in the order in which they begin.
+        if !Q::EACH_WAIT && here.cfg.timers == TimerModel::Exact && here.tables.waiting.len() > 1 {
+            return;
+        }
         let level = here.waiting_level();
         if let Some((time, pushed)) = here.ending_of(row) {
             self.queue.wait(host, Order { time, rank: Rank::new(pushed, level) }, row);

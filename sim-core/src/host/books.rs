@@ -71,7 +71,7 @@ impl Host {
 
     /// Mini-sockets in the tables.
     pub(super) fn minis(&self) -> u64 {
-        self.tables.waiting.len() + self.tables.orphans.len() as u64
+        self.tables.waiting.len() + self.tables.orphans.len() as u64 + u64::from(self.tables.scripted.orphans)
     }
 
     /// Something that takes memory has come or gone.
@@ -91,15 +91,21 @@ impl Host {
     /// Brings the gauges that follow from the tables up to date.
     pub fn account(&mut self, now: Time) {
         self.populations_moved = false;
-        let (full, mini) = (self.tables.conns.len() as u64, self.minis());
         self.stats.orphans.set(now, u64::from(self.shared.orphans));
-        self.stats.mini_sockets.set(now, mini);
-        let bytes = full * memory::SOCKET
+        self.stats.mini_sockets.set(now, self.minis());
+        self.stats.memory.set(now, self.bytes());
+    }
+
+    /// The memory that everything here takes.
+    pub fn bytes(&self) -> u64 {
+        let scripted = self.tables.scripted;
+        let (full, mini) = (self.tables.conns.len() as u64 + u64::from(scripted.full), self.minis());
+        let requests = self.tables.requests.len() as u64 + u64::from(scripted.requests);
+        full * memory::SOCKET
             + self.stats.open_files.now * memory::DESCRIPTOR
             + mini * memory::MINI_SOCKET
-            + self.tables.requests.len() as u64 * memory::REQUEST
+            + requests * memory::REQUEST
             + u64::from(self.ports.live_buckets()) * memory::BIND_BUCKETS
-            + self.stats.conntrack.now * memory::CONNTRACK_ENTRY;
-        self.stats.memory.set(now, bytes);
+            + self.stats.conntrack.now * memory::CONNTRACK_ENTRY
     }
 }

@@ -160,7 +160,7 @@ impl Host {
         match self.tables.index.get(tuple)? {
             Place::Row(place) => Some(Mini::Row(self.tables.waiting.at(place))),
             Place::Orphan(slot) => Some(Mini::Orphan(self.tables.orphans.key(slot))),
-            Place::Full(_) | Place::Request(_) => None,
+            Place::Full(_) | Place::Request(_) | Place::Conversation(_) => None,
         }
     }
 
@@ -214,6 +214,18 @@ impl Host {
         }
     }
 
+    /// Adds sockets that stand in no table here to those that held the ports towards a destination at the first refusal.
+    pub fn add_holders(&mut self, id: DestId, states: impl Iterator<Item = State>) {
+        let held_by = &mut self.ports.dest_mut(id).held_by;
+        for state in states {
+            match held_by.iter_mut().find(|(known, _)| *known == state) {
+                Some((_, n)) => *n += 1,
+                None => held_by.push((state, 1)),
+            }
+        }
+        held_by.sort_by_key(|&(state, n)| (core::cmp::Reverse(n), state));
+    }
+
     /// bind() and connect() with a port of the caller's.
     ///
     /// A listener is bound to every address and listens, so bind() to its port fails whatever either has set. (Nearly every
@@ -254,7 +266,7 @@ impl Host {
         let listen = &mut self.listeners[listener as usize];
         let Some(&key) = listen.ready.front() else { return Err(Errno::Eagain) };
         if self.stats.open_files.now >= u64::from(self.open_files_max) {
-            listen.starved = true;
+            self.starving += u32::from(!core::mem::replace(&mut listen.starved, true));
             self.refusals.open_files.add(now);
             return Err(Errno::Emfile);
         }
@@ -268,9 +280,18 @@ impl Host {
     }
 
     /// A descriptor is closed. Calls `again` with each listener whose accept() had found none.
-    pub fn descriptor_closed(&mut self, mut again: impl FnMut(u16)) {
+    pub fn descriptor_closed(&mut self, again: impl FnMut(u16)) {
         self.account_later();
         self.stats.open_files.down();
+        self.descriptor_freed(again);
+    }
+
+    /// There is a descriptor again. Calls `again` with each listener whose accept() had found none.
+    #[inline]
+    pub fn descriptor_freed(&mut self, mut again: impl FnMut(u16)) {
+        if core::mem::take(&mut self.starving) == 0 {
+            return;
+        }
         for (i, listener) in self.listeners.iter_mut().enumerate() {
             if core::mem::take(&mut listener.starved) {
                 again(i as u16);

@@ -22,10 +22,14 @@ pub enum Place {
     Orphan(u32),
     /// A request: its slot.
     Request(u32),
+    /// A conversation that follows a script: its slot in the world.
+    Conversation(u32),
 }
 
 const KIND_SHIFT: u32 = 30;
 const VALUE: u32 = (1 << KIND_SHIFT) - 1;
+/// Set in the value of a [`Place::Conversation`], which shares its kind with [`Place::Full`].
+const CONVERSATION: u32 = 1 << (KIND_SHIFT - 1);
 const NOTHING: u32 = u32::MAX;
 
 impl Place {
@@ -38,6 +42,7 @@ impl Place {
             Place::Row(value) => (1, value),
             Place::Orphan(value) => (2, value),
             Place::Request(value) => (3, value),
+            Place::Conversation(value) => (0, value | CONVERSATION),
         };
         debug_assert!(value <= VALUE);
         kind << KIND_SHIFT | value
@@ -49,6 +54,7 @@ impl Place {
         }
         let value = word & VALUE;
         Some(match word >> KIND_SHIFT {
+            0 if value & CONVERSATION != 0 => Place::Conversation(value ^ CONVERSATION),
             0 => Place::Full(value),
             1 => Place::Row(value),
             2 => Place::Orphan(value),
@@ -178,8 +184,13 @@ mod tests {
             };
             let tuple = Tuple { local: end(&mut rng), remote: end(&mut rng) };
             let value = rng.below(1000) as u32;
-            let place = [Place::Full(value), Place::Row(value), Place::Orphan(value), Place::Request(value)]
-                [rng.below(4) as usize];
+            let place = [
+                Place::Full(value),
+                Place::Row(value),
+                Place::Orphan(value),
+                Place::Request(value),
+                Place::Conversation(value),
+            ][rng.below(5) as usize];
             if rng.below(2) == 0 {
                 index.put(tuple, place);
                 model.insert(tuple, place);

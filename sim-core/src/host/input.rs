@@ -68,7 +68,7 @@ impl Host {
                 self.arrive_at_mini(now, mini, (packet, path), listener, pushed, fx)
             }
             Some(Place::Request(slot)) => self.arrive_at_request(now, slot, packet, path, listener, fx),
-            Some(Place::Full(_)) | None => {
+            Some(Place::Full(_) | Place::Conversation(_)) | None => {
                 let next = self.pass(now, SocketMut::None, packet, listener, fx);
                 self.admit(now, (packet, path), next, listener)
             }
@@ -94,7 +94,10 @@ impl Host {
         let tuple = packet.tuple.reversed();
         let secrets = || keys.of(cfg, now, tuple);
         let queue = listener.map(|i| &mut listeners[i].listener);
-        socket::receive(&mut Cx::new(now, cfg, shared), socket, queue, &packet.seg, secrets, fx)
+        let mut cx = Cx::new(now, cfg, shared);
+        let next = socket::receive(&mut cx, socket, queue, &packet.seg, secrets, fx);
+        fx.notes.clone_from(&cx.notes);
+        next
     }
 
     fn arrive_at_mini(
@@ -151,6 +154,7 @@ impl Host {
         // A request never begins a connection anew, so nobody asks for secrets.
         let secrets = Secrets::default;
         let next = socket::receive(&mut cx, SocketMut::Request(request), queue, &packet.seg, secrets, fx);
+        fx.notes.clone_from(&cx.notes);
         match next {
             Next::Keep | Next::Request(_) | Next::TimeWait(_) => {
                 Arrived { timed: Some(Timed::Request(key)), ..Arrived::default() }
@@ -190,10 +194,29 @@ impl Host {
     fn insert_request(&mut self, packet: &Packet, request: Request) -> Arrived {
         let tuple = packet.tuple.reversed();
         let (attempt, peer) = (packet.attempt, packet.from);
-        let pending = Pending { request, tuple, attempt, peer, wake: Wake::default() };
+        let key = self.enter_request(Pending { request, tuple, attempt, peer, wake: Wake::default() });
+        Arrived { timed: Some(Timed::Request(key)), ..Arrived::default() }
+    }
+
+    /// A request takes its place.
+    pub fn enter_request(&mut self, pending: Pending) -> Key {
+        let tuple = pending.tuple;
         let key = self.tables.requests.insert(pending);
         self.tables.index.put(tuple, Place::Request(key.slot() as u32));
-        Arrived { timed: Some(Timed::Request(key)), ..Arrived::default() }
+        key
+    }
+
+    /// A server's end takes its place, or none if its tuple leads elsewhere.
+    pub fn enter_conn(&mut self, now: Time, conn: Conn) -> Key {
+        let (tuple, hashed, owner) = (conn.tuple, conn.view.hashed, conn.owner);
+        let key = self.tables.conns.insert(conn);
+        if hashed {
+            self.tables.index.put(tuple, Place::Full(key.slot() as u32));
+            if owner == Owner::Explicit {
+                self.ports.take(now, tuple.local.port, Owner::Explicit, DestId::NONE);
+            }
+        }
+        key
     }
 
     fn insert_child(

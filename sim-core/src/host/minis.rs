@@ -54,15 +54,20 @@ impl Host {
             Mini::Row(row)
         } else {
             let (machine, wake) = (machine.clone(), Wake::default());
-            let orphan = Orphan { machine, tuple, attempt, dest, owner, wake };
-            let key = self.tables.orphans.insert(orphan);
-            self.tables.index.put(tuple, Place::Orphan(key.slot() as u32));
-            Mini::Orphan(key)
+            Mini::Orphan(self.enter_orphan(Orphan { machine, tuple, attempt, dest, owner, wake }))
         };
         if self.cfg.tw_overflow == TwOverflow::RecycleOldest {
             self.minis_by_age.push_back(mini);
         }
         mini
+    }
+
+    /// An orphan's FIN_WAIT2 takes its place.
+    pub fn enter_orphan(&mut self, orphan: Orphan) -> Key {
+        let tuple = orphan.tuple;
+        let key = self.tables.orphans.insert(orphan);
+        self.tables.index.put(tuple, Place::Orphan(key.slot() as u32));
+        key
     }
 
     /// The mini-socket that must end early because there is one too many, where the oldest makes room (FreeBSD before
@@ -90,7 +95,7 @@ impl Host {
     }
 
     /// What a mini-socket knows, if it is still there.
-    pub(super) fn load_mini(&mut self, mini: Mini) -> Option<TimeWait> {
+    pub fn load_mini(&mut self, mini: Mini) -> Option<TimeWait> {
         let Host { tables, cfg, keys, .. } = self;
         match mini {
             Mini::Orphan(key) => tables.orphans.get(key).map(|orphan| orphan.machine.clone()),

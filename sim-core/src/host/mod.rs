@@ -36,19 +36,19 @@ pub use input::{Arrived, Timed};
 pub use minis::{Mini, NewMini};
 pub use packet::{Attempt, Hint, Packet};
 pub use process::Closed;
-pub use tables::{Conn, Job, Orphan, Pending, Tables};
+pub use tables::{Conn, Conversation, Job, Numbers, Orphan, Pending, Scripted, Tables};
 pub use track::Tracking;
 pub use waiting::{Ending, RowId};
 
 use crate::conntrack::{Conntrack, ConntrackConfig, FIRST_GC};
 use crate::errno::Errno;
-use crate::ids::{HostId, Key, TrafficId};
+use crate::ids::{HostId, Key, TrafficId, Tuple};
 use crate::record::{Gauge, HostSummary, Tally};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::{self, DropRule, Dropped, Listen};
 use crate::socket::Listener;
 use crate::tcp::config::TimerModel;
-use crate::tcp::{Clocks, Cx, Flags, Segment, Shared, State, TcpConfig};
+use crate::tcp::{Clocks, Cx, Flags, Secrets, Segment, Shared, State, TcpConfig};
 use crate::time::{Span, Time};
 use ports::Ports;
 use secrets::Keys;
@@ -121,6 +121,30 @@ impl ListenSocket {
         !self.ready.is_empty()
     }
 
+    /// Whether a SYN would get a request ([`Listener::is_open`]).
+    pub fn is_open(&self, cfg: &TcpConfig) -> bool {
+        self.listener.is_open(cfg)
+    }
+
+    /// Whether a child would be accepted at once.
+    pub fn accepts_at_once(&self, now: Time) -> bool {
+        let opened = now >= Time::ZERO + self.spec.accept_after && !self.paused;
+        opened
+            && self.spec.accept_every == Span::ZERO
+            && self.ready.is_empty()
+            && self.listener.has_room_for_child()
+    }
+
+    /// The counts of its queues ([`Listener::counts`]).
+    pub fn counts(&self) -> [u32; 3] {
+        self.listener.counts()
+    }
+
+    /// Steps that were taken elsewhere move them.
+    pub fn adjust(&mut self, by: [i8; 3]) {
+        self.listener.adjust(by);
+    }
+
     /// How many connections either queue holds.
     pub fn capacity(&self) -> u64 {
         u64::from(self.listener.backlog()) + 1
@@ -170,6 +194,8 @@ pub struct Host {
     probe_time: Span,
     /// Mini-sockets in order of age, where the oldest makes room for the newest; some may have gone.
     minis_by_age: VecDeque<Mini>,
+    /// Listeners whose accept() has found no descriptor.
+    starving: u32,
     keys: Keys,
     /// Something that takes memory has come or gone since the gauges were brought up to date.
     populations_moved: bool,
@@ -205,7 +231,7 @@ impl Host {
             },
             listeners: spec.listen.iter().map(|listen| ListenSocket::new(listen, cfg.somaxconn)).collect(),
             cfg,
-            stats: HostSummary { states: vec![Gauge::default(); State::ALL.len()], ..HostSummary::default() },
+            stats: HostSummary::default(),
             refusals: Refusals::default(),
             tracking: spec.conntrack.as_ref().map(|cfg| {
                 let rng = Stream::new(seed, Purpose::Conntrack, u32::from(id.0));
@@ -220,6 +246,7 @@ impl Host {
             exhausted: spec.ports.exhausted,
             probe_time: spec.ports.probe_time,
             minis_by_age: VecDeque::new(),
+            starving: 0,
             keys,
             populations_moved: false,
             clocks: (Time::NEVER, Clocks::default()),
@@ -230,6 +257,7 @@ impl Host {
             host.stats.states[State::Listen as usize].up(Time::ZERO);
         }
         host.by_port.sort_unstable();
+        host.account(Time::ZERO);
         host
     }
 
@@ -237,6 +265,11 @@ impl Host {
     pub fn listener_on(&self, port: u16) -> Option<usize> {
         let found = self.by_port.binary_search_by_key(&port, |&(port, _)| port).ok()?;
         Some(usize::from(self.by_port[found].1))
+    }
+
+    /// Whether any rule may drop packets here.
+    pub fn has_rules(&self) -> bool {
+        !self.rules.is_empty()
     }
 
     /// Whether a rule drops a packet that arrives. The first that fits counts it.
@@ -262,6 +295,28 @@ impl Host {
             self.clocks = (now, Clocks::of(&Cx::new(now, &self.cfg, &mut self.shared)));
         }
         self.clocks.1
+    }
+
+    /// The secrets of a tuple at a moment.
+    pub fn secrets(&mut self, now: Time, tuple: Tuple) -> Secrets {
+        self.keys.of(&self.cfg, now, tuple)
+    }
+
+    /// The offset of the timestamp clock of a tuple.
+    pub fn ts_offset(&self, tuple: Tuple) -> u32 {
+        self.keys.ts_offset(&self.cfg, tuple)
+    }
+
+    /// Whether everything is as at boot that a conversation without trouble leaves alone. (What it does change is listed in
+    /// `engine::conversation`.)
+    pub fn is_untroubled(&self) -> bool {
+        let Host {
+            id: _, cfg: _, ports: _, listeners, stats, refusals, tracking, tables: _, shared: _, ..
+        } = self;
+        let Refusals { open_files, tw_buckets, orphans } = refusals;
+        let refused = open_files.count + tw_buckets.count + orphans.count;
+        let queues = listeners.iter().map(|l| l.accept_refused.count + l.syn_refused.count).sum::<u64>();
+        refused + queues + stats.conntrack.now == 0 && tracking.is_none() && self.minis_by_age.is_empty()
     }
 
     /// Descriptors that applications may have open.

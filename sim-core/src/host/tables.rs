@@ -9,7 +9,7 @@ use crate::ids::{HostId, Key, Slab, Tuple};
 use crate::net::Path;
 use crate::order::Wake;
 use crate::socket::Request;
-use crate::tcp::TimeWait;
+use crate::tcp::{State, TimeWait};
 use crate::time::Time;
 
 /// A full socket with its application, and what the host knows of it.
@@ -121,6 +121,67 @@ pub struct Pending {
     pub wake: Wake,
 }
 
+/// Numbers of a conversation that a script leaves open: of its client, and of its server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbers {
+    /// Initial sequence numbers.
+    pub isn: [u32; 2],
+    /// What either end's timestamp clock shows when the conversation begins.
+    pub stamp: [u32; 2],
+}
+
+/// A connection whose two ends follow a script. It stands in no table of a host.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// Its tuple, seen from the client.
+    pub tuple: Tuple,
+    /// Whose it is.
+    pub attempt: Attempt,
+    /// Towards which destination it consumes a port.
+    pub dest: DestId,
+    /// When it began.
+    pub began: Time,
+    /// The request that it is for.
+    pub job: Job,
+    /// Which script it follows.
+    pub script: u32,
+    /// The listener of its server, by its place.
+    pub listener: u16,
+    /// Its numbers.
+    pub numbers: Numbers,
+    /// The client's state, while it is a full socket.
+    pub state: State,
+    /// Each end's last step in the script, plus one.
+    pub taken: [u16; 2],
+    /// When each end last armed a timer of its endpoint: the number of a push.
+    pub armed: [u64; 2],
+    /// When each end's application last armed its timer: the number of a push.
+    pub app_armed: [u64; 2],
+    /// Parts of the script that are queued.
+    pub queued: u16,
+    /// It has left the script: its ends stand in the tables, and what is still queued are plain packets.
+    pub left: bool,
+}
+
+impl Conversation {
+    /// Its tuple as a side sees it: 0 is the client's.
+    #[inline]
+    pub fn tuple_of(&self, side: usize) -> Tuple {
+        if side == 0 { self.tuple } else { self.tuple.reversed() }
+    }
+}
+
+/// Sockets of conversations that follow a script: they stand in no table, but count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scripted {
+    /// Full sockets.
+    pub full: u32,
+    /// Requests.
+    pub requests: u32,
+    /// Mini-sockets in FIN_WAIT2.
+    pub orphans: u32,
+}
+
 /// Every socket of a host.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
@@ -132,6 +193,8 @@ pub struct Tables {
     pub orphans: Slab<Orphan>,
     /// Requests.
     pub requests: Slab<Pending>,
+    /// What conversations that follow a script have here.
+    pub scripted: Scripted,
     /// The established hash.
     pub index: Index,
 }

@@ -164,6 +164,28 @@ impl Net {
         self.down[link.0 as usize] = !up;
     }
 
+    /// The whole way from a host to an address: every direction of a link with the host that it leads to. `None` if there is
+    /// none, or if it does not leave the host.
+    pub fn way(&self, from: HostId, to: Addr) -> Option<Vec<(Direction, HostId)>> {
+        let (mut here, mut way) = (from, Vec::new());
+        loop {
+            match self.path(here, to) {
+                Path::Here => return (!way.is_empty()).then_some(way),
+                Path::Nowhere => return None,
+                Path::Link(direction, next) => {
+                    way.push((direction, next));
+                    here = next;
+                }
+            }
+        }
+    }
+
+    /// How long every segment takes over a link; `None` if it may lose, double or hold back one.
+    pub fn steady_delay(&self, direction: Direction) -> Option<Span> {
+        let link = &self.links[direction.link()];
+        (link.loss.num | link.duplicate.num | link.reorder.num == 0).then_some(link.delay)
+    }
+
     /// Puts a segment on a link.
     #[inline]
     pub fn carry(&mut self, direction: Direction) -> Carried {

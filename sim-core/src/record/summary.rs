@@ -31,6 +31,16 @@ impl Gauge {
             self.peak_at = at;
         }
     }
+    /// Moves by `net`, having been `peak` higher meanwhile.
+    #[inline]
+    pub fn swing(&mut self, at: Time, peak: u64, net: i64) {
+        let top = self.now + peak;
+        if top > self.peak {
+            self.peak = top;
+            self.peak_at = at;
+        }
+        self.now = self.now.wrapping_add_signed(net);
+    }
     /// Adds one.
     pub fn up(&mut self, at: Time) {
         self.set(at, self.now + 1);
@@ -211,7 +221,7 @@ pub const FLOWS: usize = 1000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostSummary {
     /// Sockets by state, mini-sockets and requests included, LISTEN too. Indexed as [`State::ALL`].
-    pub states: Vec<Gauge>,
+    pub states: [Gauge; State::ALL.len()],
     /// Open descriptors.
     pub open_files: Gauge,
     /// Ports that connect() and bind() have looked at to find one: `now` and `peak` are the sum.

@@ -6,7 +6,7 @@ use super::request::Request;
 use crate::counter::Counter;
 use crate::seq::Seq;
 use crate::tcp::config::Syncookies;
-use crate::tcp::{Cx, Out, Secrets, Segment, State, Why};
+use crate::tcp::{Cx, Out, Secrets, Segment, State, TcpConfig, Why};
 use crate::time::Time;
 
 /// A listening socket: how much its queues hold. The children themselves are the driver's.
@@ -94,6 +94,27 @@ impl Listener {
     /// Whether one more child would find room.
     pub fn has_room_for_child(&self) -> bool {
         !self.accept_queue_full()
+    }
+
+    /// Whether a SYN would get a request, and nothing less would do.
+    pub fn is_open(&self, cfg: &TcpConfig) -> bool {
+        let room = cfg.max_syn_backlog.saturating_sub(self.syn_queue);
+        let scarce = cfg.syncookies == Syncookies::Off && room < cfg.max_syn_backlog >> 2;
+        cfg.syncookies != Syncookies::Always && !self.syn_queue_full() && !self.accept_queue_full() && !scarce
+    }
+
+    /// Requests, the young ones among them, and children that wait.
+    pub const fn counts(&self) -> [u32; 3] {
+        [self.syn_queue, self.young, self.accept_queue]
+    }
+
+    /// Steps that were taken elsewhere move the counts of [`Listener::counts`].
+    #[inline]
+    pub fn adjust(&mut self, by: [i8; 3]) {
+        let [requests, young, children] = by.map(i32::from);
+        self.syn_queue = self.syn_queue.wrapping_add_signed(requests);
+        self.young = self.young.wrapping_add_signed(young);
+        self.accept_queue = self.accept_queue.wrapping_add_signed(children);
     }
 
     /// A handshake is complete whose last step was recalled from elsewhere: the request leaves, its child waits.

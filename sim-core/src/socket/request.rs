@@ -4,10 +4,11 @@
 
 use super::{Listener, MiniFate};
 use crate::counter::Counter;
+use crate::seq::Seq;
 use crate::tcp::{
-    Bases, Clocks, Cx, DEFAULT_MSS, Flags, Handshake, Out, Secrets, Segment, State, SynOptions, TSTAMP_LEN,
-    TimerKind, Timestamps, TsOption, Why, in_window, initial_window, limitable, oow_limited, paws_rejects,
-    reply_with_reset,
+    Bases, Clocks, Cx, DEFAULT_MSS, Flags, Handshake, Out, Secrets, Segment, Shift, State, SynOptions,
+    TSTAMP_LEN, TcpConfig, TimerKind, Timestamps, TsOption, Why, in_window, initial_window, limitable,
+    oow_limited, paws_rejects, reply_with_reset,
 };
 use crate::time::{Span, Time};
 
@@ -92,6 +93,30 @@ impl Request {
                 | bits << 4
                 | u64::from(hs.ts_recent == 0),
         ])
+    }
+
+    /// The same request with other numbers: moved by `by`, its SYN,ACK sent at `sent_at`. `None` after anything but one SYN
+    /// and one SYN,ACK.
+    pub fn moved(&self, by: &Shift, sent_at: Time, cfg: &TcpConfig) -> Option<Request> {
+        let mut moved = self.clone();
+        let hs = &mut moved.hs;
+        let pristine = hs.num_timeout | hs.num_retrans == 0 && self.last_limited == 0;
+        if !pristine || hs.sent_at == Time::NEVER {
+            return None;
+        }
+        let add = u32::wrapping_add;
+        hs.sent_at = sent_at;
+        hs.isn = Seq(add(hs.isn.0, by.snd));
+        hs.rcv_isn = Seq(add(hs.rcv_isn.0, by.rcv));
+        hs.ts_offset = add(hs.ts_offset, by.offset);
+        if hs.ts_recent != 0 {
+            hs.ts_recent = add(hs.ts_recent, by.peer_ts);
+        }
+        for tsval in [&mut moved.first_tsval, &mut moved.last_tsval] {
+            *tsval = add(*tsval, add(by.millis, by.offset));
+        }
+        moved.deadline = cfg.timers.expiry(sent_at, cfg.rto_initial);
+        Some(moved)
     }
 
     /// Where the connection will stand.

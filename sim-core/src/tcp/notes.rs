@@ -64,6 +64,10 @@ impl Notes {
     pub fn arms(&self) -> bool {
         self.armed.iter().any(|cell| cell.get() != NOTHING)
     }
+    /// For how long each timer was armed, in the order of [`Alarm`].
+    pub fn alarms(&self) -> [Option<Span>; ALARMS] {
+        core::array::from_fn(|alarm| span(&self.armed[alarm]))
+    }
     /// The life of the mini-socket that was left behind.
     pub fn mini(&self) -> Option<Span> {
         span(&self.mini)

@@ -1,8 +1,9 @@
 //! Digests of random worlds, one a line: to compare two builds, or two ways of running.
 //!
-//! `cargo run --release -p tests --bin worlds -- FROM TO [text | books | compare | audit]`. `audit` holds the books of each against its
-//! tables and names those that disagree. `compare` runs each in three ways and
-//! names those that differ: with and without the memory of steps, and on the plain heap.
+//! `cargo run --release -p tests --bin worlds -- FROM TO [text | books | compare | audit] [calm]`. `audit` holds the books of each
+//! against its tables and names those that disagree. `compare` runs each in four ways and names those that differ: as it is,
+//! without scripts, without the memory of steps either, and on the plain heap. `calm` draws worlds in which conversations follow
+//! scripts.
 
 use scenarios::{Extras, Source, load};
 use sim_core::engine::queue::{Heap, Lanes};
@@ -22,8 +23,13 @@ fn digest(text: &str) -> String {
 
 /// Says in which ways of running a world comes to something else.
 fn compare(world: u64, scenario: &Scenario) {
-    let ours = Simulation::new(scenario).run();
+    let mut ours = Simulation::new(scenario);
+    while ours.advance(u64::MAX) {}
+    let (followed, left, scripts) = ours.conversations();
+    println!("{world}: {followed} conversations followed a script of {scripts}, {left} left theirs");
+    let ours = ours.run();
     let ways = [
+        ("without scripts", World::<Lanes, ()>::new(scenario).without_scripts().run()),
         ("without the memory of steps", World::<Lanes, ()>::new(scenario).without_memory().run()),
         ("on the heap", World::<Heap, ()>::with_sink(scenario, ()).run()),
     ];
@@ -56,8 +62,9 @@ fn main() {
     let number = |n: usize| std::env::args().nth(n).and_then(|arg| arg.parse().ok()).unwrap_or(0);
     let (from, to): (u64, u64) = (number(1), number(2));
     let mode = std::env::args().nth(3).unwrap_or_default();
+    let calm = std::env::args().nth(4).is_some_and(|arg| arg == "calm");
     for world in from..to {
-        let text = tests::worlds::text(world);
+        let text = if calm { tests::worlds::calm(world) } else { tests::worlds::text(world) };
         if mode == "text" {
             println!("{text}");
         }

@@ -1,12 +1,12 @@
-//! Random worlds, and the memory of steps: neither the queue nor the memory changes what a run comes to, and the memory
-//! pays, is bounded and steps aside.
+//! Random worlds, the scripts of conversations and the memory of steps: neither they nor the queue change what a run comes to, and
+//! the memory pays, is bounded and steps aside.
 
 use scenarios::{Extras, Source, load};
 use sim_core::engine::World;
 use sim_core::engine::queue::{Heap, Lanes, Queue};
 use sim_core::scenario::Scenario;
 use tests::job::{Job, Kind};
-use tests::worlds::text;
+use tests::worlds::{calm, text};
 
 use crate::library_runs::on_two_threads;
 
@@ -103,22 +103,70 @@ struct Usage {
 }
 
 fn usage(scenario: &Scenario) -> Usage {
-    let mut world = begin::<Lanes>(scenario);
+    let mut world = begin::<Lanes>(scenario).without_scripts();
     while world.advance(u64::MAX) {}
     let memory = world.memory().expect("it is on");
     let ((recalled, learnt, missed), (values, steps)) = (memory.tally(), memory.size());
     Usage { recalled, learnt, missed, values, steps }
 }
 
-fn job(kind: Kind) -> Usage {
+fn job(kind: Kind) -> Scenario {
     let job = Job { connections: 8_000, rate: 400, destinations: 1, kind };
-    usage(&job.scenario().unwrap_or_else(|why| panic!("{why}")))
+    job.scenario().unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// Calm worlds: there conversations follow scripts, and limits make them leave.
+#[test]
+fn scripts_change_nothing() {
+    let numbers: Vec<u64> = (0..48).collect();
+    let followed = on_two_threads(&numbers, |&number| {
+        let loaded = load(&Source::new("world", calm(number)), &Extras::default()).ok()?;
+        let scenario = loaded.scenario;
+        let mut with = begin::<Lanes>(&scenario);
+        while with.advance(u64::MAX) {}
+        let (followed, left, _) = with.conversations();
+        let summary = with.run();
+        let without = begin::<Lanes>(&scenario).without_scripts().run();
+        assert_eq!(summary, without, "calm world {number}: without scripts");
+        let plain = begin::<Heap>(&scenario).without_memory().run();
+        assert_eq!(summary, plain, "calm world {number}: without anything");
+        Some((followed, left))
+    });
+    let followed: Vec<(u64, u64)> = followed.into_iter().flatten().filter(|&(all, _)| all > 0).collect();
+    // Else the comparison would prove nothing.
+    let left = followed.iter().filter(|&&(_, left)| left > 0).count();
+    assert!(followed.len() > 10 && left > 5, "conversations that followed, and left: {followed:?}");
+}
+
+#[test]
+fn the_standard_job_follows_scripts() {
+    for kind in [Kind::Plain, Kind::Tracked, Kind::Wheel, Kind::Poisson] {
+        let scenario = job(kind);
+        let mut world = begin::<Lanes>(&scenario);
+        while world.advance(u64::MAX) {}
+        let (followed, left, scripts) = world.conversations();
+        let summary = world.run();
+        let attempted = summary.traffic[0].attempted.count;
+        assert!(followed * 100 > attempted * 97, "{kind:?}: {followed} of {attempted}");
+        assert_eq!(left, 0, "{kind:?}");
+        assert!(scripts < 12, "{kind:?}: {scripts} scripts");
+    }
+}
+
+#[test]
+fn nobody_follows_a_script_where_luck_has_a_part() {
+    for kind in [Kind::Loss, Kind::Reorder] {
+        let scenario = job(kind);
+        let mut world = begin::<Lanes>(&scenario);
+        while world.advance(u64::MAX) {}
+        assert_eq!(world.conversations(), (0, 0, 0), "{kind:?}");
+    }
 }
 
 #[test]
 fn the_standard_job_is_recalled() {
     for kind in [Kind::Plain, Kind::Tracked, Kind::Wheel, Kind::Poisson] {
-        let usage = job(kind);
+        let usage = usage(&job(kind));
         let all = usage.recalled + usage.missed;
         assert!(usage.recalled * 100 > all * 99, "{kind:?}: {usage:?}");
         assert_eq!(usage.learnt, usage.steps as u64, "{kind:?}: what was learnt is held");

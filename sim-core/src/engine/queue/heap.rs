@@ -62,6 +62,8 @@ impl Heap {
 }
 
 impl Queue for Heap {
+    const EACH_WAIT: bool = true;
+
     fn new(_hosts: usize) -> Self {
         Heap::default()
     }

@@ -119,6 +119,8 @@ impl Lanes {
 }
 
 impl Queue for Lanes {
+    const EACH_WAIT: bool = false;
+
     fn new(hosts: usize) -> Self {
         let mut lanes =
             Lanes { all: vec![Lane::Rest], heads: Heads::new(), rest: Heap::default(), pushed: 0 };

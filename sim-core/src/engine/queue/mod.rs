@@ -34,6 +34,8 @@ impl LaneId {
 
 /// Where causes wait.
 pub trait Queue {
+    /// Whether it has to be told of each TIME_WAIT, for it does not look at the hosts' rows.
+    const EACH_WAIT: bool;
     /// A queue for so many hosts.
     fn new(hosts: usize) -> Self;
     /// A lane for events.

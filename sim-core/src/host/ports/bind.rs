@@ -72,7 +72,7 @@ impl Ports {
             Owner::Explicit => bucket.explicit -= 1,
         }
         // Linux 6.18 opens a bucket again as soon as its last explicit owner has gone.
-        if bucket.explicit == 0 && !self.reserved.has(port) {
+        if owner == Owner::Explicit && bucket.explicit == 0 && !self.reserved.has(port) {
             self.blocked.remove(port);
         }
         if !bucket.is_owned() {
@@ -84,8 +84,10 @@ impl Ports {
                 dest.used.down();
             }
             dest.taken.remove(port);
-            dest.shared.remove(port);
-            if dest.mini.has(port) {
+            if !dest.shared.is_empty() {
+                dest.shared.remove(port);
+            }
+            if dest.minis > 0 && dest.mini.has(port) {
                 dest.mini.remove(port);
                 dest.minis -= 1;
                 if dest.minis == 0 {

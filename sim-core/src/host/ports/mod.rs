@@ -31,6 +31,11 @@ pub struct DestId(u32);
 impl DestId {
     /// A socket that consumes no port towards a destination: the server's end.
     pub const NONE: DestId = DestId(u32::MAX);
+
+    /// Its place in the table.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// Ports taken from one source address towards one destination.

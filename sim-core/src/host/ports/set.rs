@@ -27,6 +27,11 @@ impl PortSet {
         (self.present & ((1 << chunk) - 1)).count_ones() as usize
     }
 
+    /// Whether no port was ever put in.
+    pub(super) fn is_empty(&self) -> bool {
+        self.present == 0
+    }
+
     fn words(&self, chunk: usize) -> Option<&[u64; CHUNK]> {
         if self.present >> chunk & 1 == 0 { None } else { self.chunks.get(self.place(chunk)) }
     }

@@ -1,0 +1,785 @@
+//! A conversation played on a stage of its own: what comes of each of its events.
+
+use super::script::{
+    Begun, CLIENT, Cause, Counts, Exit, Line, NOWHERE, Part, Phase, Runs, SERVER, Scene, Script, Stand, Step,
+    Swing, Which, without_numbers,
+};
+use crate::app::{AppTimer, Booked, Form};
+use crate::counter::{Counter, Counters};
+use crate::engine::queue::Heap;
+use crate::engine::record::{Aside, Record, Sink, StepArms};
+use crate::engine::world::World;
+use crate::host::{Host, Mini, Numbers, Place};
+use crate::ids::{Addr, HostId, SockAddr};
+use crate::record::{HostSummary, TrafficSummary};
+use crate::rng::Ratio;
+use crate::scenario::{self, Arrivals, Link, PortChoice, PortConfig, Scenario, Traffic};
+use crate::tcp::config::TimerModel;
+use crate::tcp::{ALARMS, Segment, State};
+use crate::time::{Span, Time};
+
+/// A script has at most so many events, and takes at most so long: less than any clock takes from calm to its wrap.
+const MOST_EVENTS: usize = 400;
+const LONGEST: Span = Span::from_secs(60);
+
+/// Who plays, and where.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cast<'a> {
+    /// The hosts as the scenario describes them.
+    pub(super) specs: [&'a scenario::Host; 2],
+    /// The hosts as they are.
+    pub(super) hosts: [&'a Host; 2],
+    /// What the scenario says of the traffic.
+    pub(super) traffic: &'a Traffic,
+    /// Source address.
+    pub(super) from: Addr,
+    /// Destination.
+    pub(super) to: SockAddr,
+    /// The way from one to the other, and back.
+    pub(super) delay: Span,
+    /// Whether the hosts track connections: then nothing is taken together that they see one by one.
+    pub(super) tracked: [bool; 2],
+}
+
+/// One event, as it came.
+#[derive(Clone, Debug)]
+struct Raw {
+    after: Span,
+    side: usize,
+    cause: Cause,
+    sent: Vec<Segment>,
+    moves: Vec<State>,
+    booked: Vec<Booked>,
+    swings: Vec<Swing>,
+    counts: Counts,
+    counters: Vec<(Counter, u64)>,
+    arms: bool,
+    app: AppTimer,
+    exit: Exit,
+    done: bool,
+    recount: bool,
+    stand: Stand,
+    connecting: bool,
+    alarms: [Runs; ALARMS],
+    app_timer: Runs,
+}
+
+/// Everything that comes of an event.
+#[derive(Clone, Debug, Default)]
+struct Notebook {
+    records: Vec<Record>,
+    asides: Vec<Aside>,
+}
+
+impl Sink for Notebook {
+    const REHEARSES: bool = true;
+    fn record(&mut self, _at: Time, record: &Record) {
+        self.records.push(*record);
+    }
+    fn aside(&mut self, aside: Aside) {
+        self.asides.push(aside);
+    }
+}
+
+type Stage = World<Heap, Notebook>;
+
+/// The books of both hosts and of the source before an event.
+struct Before {
+    counters: [Counters; 2],
+    gauges: [Vec<(Which, u64)>; 2],
+    counts: [[i64; 6]; 2],
+    populations: [[i64; 3]; 2],
+    places: [Option<Place>; 2],
+    buckets: [u32; 2],
+    book: TrafficSummary,
+    seen: usize,
+}
+
+/// Plays a conversation that begins at `start`, twice, with different numbers. `None` if the two do not go the same way, or
+/// not one that others could follow.
+pub(super) fn rehearse(cast: &Cast<'_>, route: u32, start: Time) -> Option<Script> {
+    let script = Play::new(cast, start, 1).perform(route)?;
+    let again = (1..=8).map(|n| start + Span::from_secs(70 * n));
+    let at = again.into_iter().find(|&at| script.phases.iter().all(|phase| phase.has(at)))?;
+    let other = Play::new(cast, at, 2).perform(route)?;
+    let same = agree(&script, &other, cast);
+    same.then_some(script)
+}
+
+/// Whether one script stands for the other, with its numbers.
+fn agree(script: &Script, other: &Script, cast: &Cast<'_>) -> bool {
+    let to = &other.model;
+    let scenes = script.scenes.iter().zip(&other.scenes).enumerate().all(|(i, (a, b))| {
+        let host = cast.hosts[script.side(i)];
+        let one = (a.after, a.sender, a.app, &a.counters, a.connecting, a.alarms, a.app_timer);
+        let two = (b.after, b.sender, b.app, &b.counters, b.connecting, b.alarms, b.app_timer);
+        let stands = script.stand_at(i, to, host).as_ref() == Some(&b.stand);
+        one == two && stands && script.exit_at(i, to, host) == b.exit
+    });
+    scenes
+        && script.steps == other.steps
+        && script.swings == other.swings
+        && script.moves == other.moves
+        && script.books == other.books
+        && script.segments == other.segments
+}
+
+/// A play under way.
+struct Play<'a> {
+    cast: &'a Cast<'a>,
+    start: Time,
+    world: Stage,
+    raws: Vec<Raw>,
+    alarms: [[Runs; ALARMS]; 2],
+    app_timers: [Runs; 2],
+    life: Option<Span>,
+    numbers: Numbers,
+}
+
+impl<'a> Play<'a> {
+    fn new(cast: &'a Cast<'a>, start: Time, seed: u64) -> Play<'a> {
+        let scenario = stage(cast, start, seed);
+        Play {
+            cast,
+            start,
+            world: World::with_sink(&scenario, Notebook::default()).without_memory(),
+            raws: Vec::new(),
+            alarms: [[None; ALARMS]; 2],
+            app_timers: [None; 2],
+            life: None,
+            numbers: Numbers::default(),
+        }
+    }
+
+    fn perform(mut self, route: u32) -> Option<Script> {
+        let mut on_their_way = 0usize;
+        loop {
+            let before = self.before();
+            if !self.world.advance(1) {
+                return None;
+            }
+            if self.world.sink.records.len() == before.seen && self.world.sink.asides.is_empty() {
+                // A wake-up that found nothing.
+                continue;
+            }
+            let raw = self.event(&before)?;
+            on_their_way += raw.sent.len();
+            if let Cause::Segments(n) = raw.cause {
+                on_their_way -= usize::from(n);
+            }
+            self.raws.push(raw);
+            let over = self.world.hosts.iter().all(|host| {
+                host.tables.conns.is_empty()
+                    && host.tables.requests.is_empty()
+                    && host.tables.orphans.is_empty()
+            });
+            if over && on_their_way == 0 {
+                return self.write(route);
+            }
+            if self.raws.len() == MOST_EVENTS {
+                return None;
+            }
+        }
+    }
+
+    /// Notes where everything stands, and begins the peaks anew.
+    fn before(&mut self) -> Before {
+        let [client, server] = [CLIENT, SERVER].map(|side| {
+            let host = &mut self.world.hosts[side];
+            let gauges: Vec<(Which, u64)> = every(side)
+                .into_iter()
+                .map(|which| {
+                    let gauge = which.of(host, 0);
+                    gauge.peak = gauge.now;
+                    (which, gauge.now)
+                })
+                .collect();
+            let tuple = self.world.sink.records.iter().find_map(|record| match record {
+                Record::Sent(HostId(0), packet) => Some(packet.tuple),
+                _ => None,
+            });
+            let tuple = tuple.map(|tuple| if side == CLIENT { tuple } else { tuple.reversed() });
+            let place = tuple.and_then(|tuple| host.look_up(tuple));
+            (
+                host.stats.counters.clone(),
+                gauges,
+                counts(host),
+                populations(host),
+                place,
+                host.ports.live_buckets(),
+            )
+        });
+        Before {
+            seen: self.world.sink.records.len(),
+            book: self.world.books[0].clone(),
+            counters: [client.0, server.0],
+            gauges: [client.1, server.1],
+            counts: [client.2, server.2],
+            populations: [client.3, server.3],
+            places: [client.4, server.4],
+            buckets: [client.5, server.5],
+        }
+    }
+
+    /// What an event came to. `None` if it was one that a script cannot have.
+    fn event(&mut self, before: &Before) -> Option<Raw> {
+        let after = self.world.now.since(self.start);
+        if after >= LONGEST
+            || self.world.now < self.start
+            || self.world.lost > 0
+            || !self.world.logs.is_empty()
+        {
+            return None;
+        }
+        let records: Vec<Record> = self.world.sink.records[before.seen..].to_vec();
+        let asides = core::mem::take(&mut self.world.sink.asides);
+        let side = records.iter().find_map(|record| match record {
+            Record::Arrived(host, _) | Record::Sent(host, _) => Some(host.index()),
+            _ => None,
+        });
+        let stepped = asides.iter().find_map(|aside| match aside {
+            Aside::Stepped(host, _) => Some(host.index()),
+            Aside::Done(_) => None,
+        });
+        let side = side.or(stepped)?;
+        let here = HostId(side as u16);
+        let mut raw = Raw {
+            after,
+            side,
+            cause: if self.raws.is_empty() { Cause::Start } else { Cause::AppTimer },
+            sent: Vec::new(),
+            moves: Vec::new(),
+            booked: self.booked(before)?,
+            swings: Vec::new(),
+            counts: Counts::default(),
+            counters: Vec::new(),
+            arms: false,
+            app: AppTimer::Kept,
+            exit: Exit::Stays,
+            done: false,
+            recount: false,
+            stand: Stand::Gone,
+            connecting: false,
+            alarms: [None; ALARMS],
+            app_timer: None,
+        };
+        for record in records {
+            match record {
+                Record::Arrived(host, _) if host == here => raw.cause = Cause::Segments(1),
+                Record::Sent(host, packet) if host == here => raw.sent.push(packet.seg),
+                Record::Moved(whose, moved) if whose.host == here => {
+                    if moved.last {
+                        raw.moves.push(moved.to);
+                    }
+                }
+                Record::Forwarded(..) | Record::Lost(..) | Record::Refused(..) | Record::Fired(..) => {
+                    return None;
+                }
+                Record::Logged(..) | Record::Called(..) | Record::Denied(..) => return None,
+                Record::Carried(..) | Record::Accepted(..) | Record::Armed(..) | Record::Booked(..) => {}
+                // Of the other end.
+                Record::Sent(..) | Record::Arrived(..) | Record::Moved(..) => return None,
+            }
+        }
+        for aside in asides {
+            match aside {
+                Aside::Stepped(host, armed) if host == here => self.stepped(&mut raw, &armed)?,
+                Aside::Done(false) => raw.done = true,
+                Aside::Stepped(..) | Aside::Done(true) => return None,
+            }
+        }
+        if raw.cause == Cause::AppTimer {
+            self.app_timers[side] = self.app_timers[side].filter(|&(armed, _)| armed == after);
+        }
+        self.look(&mut raw, before)?;
+        // A timer that could have come before this event, in whatever phase of the wheel, would have been another story.
+        let early = |runs: &Runs| runs.is_some_and(|(armed, delay)| armed + delay <= after);
+        (!self.alarms.iter().flatten().any(early)).then_some(raw)
+    }
+
+    fn stepped(&mut self, raw: &mut Raw, armed: &StepArms) -> Option<()> {
+        if armed.asked_outside {
+            return None;
+        }
+        for (runs, delay) in self.alarms[raw.side].iter_mut().zip(armed.alarms) {
+            if let Some(delay) = delay {
+                *runs = Some((raw.after, delay));
+                raw.arms = true;
+            }
+        }
+        if armed.app != AppTimer::Kept {
+            raw.app = armed.app;
+        }
+        match armed.app {
+            AppTimer::Kept => {}
+            AppTimer::Stopped => self.app_timers[raw.side] = None,
+            // What is drawn, or said by others, is in no script.
+            AppTimer::Think | AppTimer::Service => return None,
+            AppTimer::Armed(delay) => self.app_timers[raw.side] = Some((raw.after, delay)),
+        }
+        if armed.mini.is_some() {
+            self.life = armed.mini;
+        }
+        Some(())
+    }
+
+    /// What was booked for the source.
+    fn booked(&self, before: &Before) -> Option<Vec<Booked>> {
+        let book = &self.world.books[0];
+        let TrafficSummary {
+            attempted,
+            connected,
+            completed,
+            requested,
+            answered,
+            abandoned,
+            failed,
+            errors,
+            recovered,
+            connect_latency: _,
+            request_latency: _,
+            lost_syns,
+            pending,
+            waiting: _,
+        } = book;
+        let trouble = failed.count + abandoned.count + pending > 0 || !lost_syns.is_empty();
+        if attempted.count != 1 || trouble || !errors.is_empty() || recovered.is_some() {
+            return None;
+        }
+        // The first request is wanted before the script begins.
+        let asked = requested.count - before.book.requested.count - u64::from(self.raws.is_empty());
+        let answers = answered.count - before.book.answered.count;
+        if asked > 1 || answers > 1 {
+            return None;
+        }
+        let mut booked = Vec::new();
+        booked.extend((connected.count > before.book.connected.count).then_some(Booked::Connected));
+        booked.extend((answers > 0).then_some(Booked::Answered));
+        booked.extend((asked > 0).then_some(Booked::Asked));
+        booked.extend((completed.count > before.book.completed.count).then_some(Booked::Completed));
+        Some(booked)
+    }
+
+    /// What the event did to the host, and how the end stands now.
+    fn look(&mut self, raw: &mut Raw, before: &Before) -> Option<()> {
+        let side = raw.side;
+        let other = &mut self.world.hosts[1 - side];
+        let still = every(1 - side)
+            .into_iter()
+            .zip(&before.gauges[1 - side])
+            .all(|(which, (_, was))| which.of(other, 0).now == *was);
+        if !still || other.stats.counters != before.counters[1 - side] {
+            return None;
+        }
+        let tuple = self.world.sink.records.iter().find_map(|record| match record {
+            Record::Sent(HostId(0), packet) => Some(packet.tuple),
+            _ => None,
+        })?;
+        let tuple = if side == CLIENT { tuple } else { tuple.reversed() };
+        let host = &mut self.world.hosts[side];
+        if !host.is_untroubled() {
+            return None;
+        }
+        for &(which, was) in &before.gauges[side] {
+            let gauge = which.of(host, 0);
+            let swing = Swing { which, peak: gauge.peak - was, net: gauge.now as i64 - was as i64 };
+            if swing.peak > 0 || swing.net != 0 {
+                raw.swings.push(swing);
+            }
+        }
+        let counters =
+            Counter::ALL.iter().map(|&c| (c, host.stats.counters.get(c) - before.counters[side].get(c)));
+        raw.counters = counters.filter(|&(_, n)| n > 0).collect();
+        let [now, was] = [counts(host), before.counts[side]];
+        let moved = |at: usize| (now[at] - was[at]) as i8;
+        let there = populations(host);
+        let grown = |at: usize| (there[at] - before.populations[side][at]) as i8;
+        raw.counts = Counts {
+            listener: [moved(0), moved(1), moved(2)],
+            shared: [moved(3), moved(4)],
+            scripted: [grown(0), grown(1), grown(2)],
+        };
+        // A server's descriptors are those that accept() opens.
+        let opened = raw.swings.iter().find(|swing| side == SERVER && swing.which == Which::OpenFiles);
+        if opened.map_or(0, |swing| swing.peak as i64) != now[5] - was[5] {
+            return None;
+        }
+        raw.recount = host.ports.live_buckets() != before.buckets[side];
+        let place = host.look_up(tuple);
+        raw.exit = match (before.places[side], place) {
+            (Some(Place::Row(_)), _) => return None,
+            (_, Some(Place::Row(row))) => {
+                let row = host.tables.waiting.at(row);
+                let machine = host.load_mini(Mini::Row(row))?;
+                let plain = machine.entered() == self.world.now
+                    && machine.deadline() == host.cfg.timers.expiry(self.world.now, host.cfg.time_wait);
+                if !plain {
+                    return None;
+                }
+                Exit::TimeWait(machine)
+            }
+            (Some(_), None) => Exit::Free,
+            (_, Some(_)) => Exit::Stays,
+            (None, None) => return None,
+        };
+        self.stand(raw)?;
+        if raw.cause == Cause::Start {
+            // The descriptor and the port are taken as by any connect(), before the script.
+            raw.swings.retain(|swing| swing.which != Which::OpenFiles);
+            raw.recount = true;
+        }
+        if raw.recount {
+            let lasting =
+                |swing: &Swing| swing.which != Which::Memory || swing.peak as i64 == swing.net.max(0);
+            if !raw.swings.iter().all(lasting) {
+                return None;
+            }
+            raw.swings.retain(|swing| swing.which != Which::Memory);
+        }
+        Some(())
+    }
+
+    fn stand(&mut self, raw: &mut Raw) -> Option<()> {
+        let side = raw.side;
+        let tables = &self.world.hosts[side].tables;
+        if tables.conns.len() + tables.requests.len() + tables.orphans.len() > 1 {
+            return None;
+        }
+        if let Some(conn) = tables.conns.iter().next() {
+            let Form::Whole(end) = &conn.form else { return None };
+            for (runs, due) in self.alarms[side].iter_mut().zip(end.endpoint.alarms()) {
+                if due == Time::NEVER {
+                    *runs = None;
+                } else {
+                    (*runs)?;
+                }
+            }
+            if conn.app_due == Time::NEVER {
+                self.app_timers[side] = None;
+            }
+            raw.connecting = conn.view.connecting;
+            raw.stand = Stand::Full(end.clone());
+            if raw.cause == Cause::Start {
+                let bases = end.endpoint.bases();
+                self.numbers.isn[CLIENT] = bases.snd;
+                self.numbers.stamp[CLIENT] = bases.offset.wrapping_add(self.start.as_millis() as u32);
+            }
+        } else {
+            self.alarms[side] = [None; ALARMS];
+            self.app_timers[side] = None;
+        }
+        if let Some(pending) = tables.requests.iter().next() {
+            let bases = pending.request.bases();
+            self.numbers.isn[SERVER] = bases.snd.wrapping_sub(1);
+            self.numbers.stamp[SERVER] = bases.offset.wrapping_add(self.start.as_millis() as u32);
+            raw.stand = Stand::Request(pending.request.clone());
+            // Its timer is known: it runs since the SYN,ACK was sent.
+            self.alarms[side][0] = Some((raw.after, self.cast.hosts[side].cfg.rto_initial));
+            raw.arms = true;
+        }
+        if let Some(orphan) = tables.orphans.iter().next() {
+            let begins = !matches!(self.last_stand(side), Some(Stand::Orphan(_)));
+            if begins {
+                self.alarms[side][0] = Some((raw.after, self.life?));
+                raw.arms = true;
+            } else {
+                self.alarms[side][0] = self.raws.iter().rev().find(|r| r.side == side)?.alarms[0];
+            }
+            raw.stand = Stand::Orphan(orphan.machine.clone());
+        }
+        raw.alarms = self.alarms[side];
+        raw.app_timer = self.app_timers[side];
+        Some(())
+    }
+
+    fn last_stand(&self, side: usize) -> Option<&Stand> {
+        self.raws.iter().rev().find(|raw| raw.side == side).map(|raw| &raw.stand)
+    }
+
+    /// The script: events that nothing can come between are one step.
+    fn write(self, route: u32) -> Option<Script> {
+        let groups = group(&self.raws, &self.cast.tracked)?;
+        let model = Begun::new(self.start, self.numbers);
+        let mut script = Script {
+            route,
+            phases: phases(self.cast, self.start, &self.raws),
+            steps: Vec::new(),
+            scenes: Vec::new(),
+            swings: Vec::new(),
+            moves: Vec::new(),
+            books: Vec::new(),
+            segments: Vec::new(),
+            lines: Vec::new(),
+            model,
+        };
+        for group in &groups.steps {
+            script.step(&self.raws[group.clone()], &self.numbers)?;
+        }
+        for (sender, lands) in groups.lands.into_iter().enumerate() {
+            script.steps[sender].lands = lands;
+            let (first, count) = (usize::from(lands.0), usize::from(lands.1));
+            script.scenes.iter_mut().skip(first).take(count).for_each(|scene| scene.sender = sender);
+        }
+        script.lines = script.segments.iter().map(Line::new).collect();
+        // Where an application's timer fires, and who armed it.
+        for at in 0..script.steps.len() {
+            if script.steps[at].cause != Cause::AppTimer {
+                continue;
+            }
+            let (side, fires) = (script.steps[at].side, script.scenes[at].after);
+            let arming = script.steps[..at].iter().rposition(|step| step.side == side && step.arms_app)?;
+            let (armed, delay) = script.scenes[arming].app_timer?;
+            if armed + delay != fires {
+                return None;
+            }
+            script.scenes[arming].app = Some((delay, at as u16));
+        }
+        for (step, scene) in script.steps.iter_mut().zip(&script.scenes) {
+            // Only a worker begins anew when it is through.
+            step.done &= matches!(self.cast.traffic.arrivals, Arrivals::Workers(_));
+            // The books are made up when the port is free.
+            step.recount &= scene.exit != Exit::Free;
+            step.asks_more = scene.exit != Exit::Stays || step.arms_app || step.done;
+        }
+        Some(script)
+    }
+}
+
+/// Which events are one step, and where the segments of each step land.
+struct Groups {
+    steps: Vec<core::ops::Range<usize>>,
+    lands: Vec<(u16, u16)>,
+}
+
+fn group(raws: &[Raw], tracked: &[bool; 2]) -> Option<Groups> {
+    let mut steps: Vec<core::ops::Range<usize>> = Vec::new();
+    let mut lands: Vec<(u16, u16)> = Vec::new();
+    // By sender: the steps whose segments are still on their way, one entry for each.
+    let mut flying: [std::collections::VecDeque<u16>; 2] = Default::default();
+    let mut before: Option<(usize, u16, Span)> = None;
+    for (i, raw) in raws.iter().enumerate() {
+        let arrival = match raw.cause {
+            Cause::Segments(_) => Some((raw.side, flying[1 - raw.side].pop_front()?, raw.after)),
+            Cause::Start | Cause::AppTimer => None,
+        };
+        let together = arrival.is_some() && arrival == before;
+        if together && !tracked[raw.side] {
+            steps.last_mut()?.end = i + 1;
+        } else {
+            if let Some((_, from, _)) = arrival {
+                let (first, count) = &mut lands[usize::from(from)];
+                if *first == NOWHERE {
+                    *first = steps.len() as u16;
+                } else if !together {
+                    // Something came between.
+                    return None;
+                }
+                *count += 1;
+            }
+            steps.push(i..i + 1);
+            lands.push((NOWHERE, 0));
+        }
+        before = arrival;
+        let this = steps.len() as u16 - 1;
+        flying[raw.side].extend(raw.sent.iter().map(|_| this));
+    }
+    Some(Groups { steps, lands })
+}
+
+impl Script {
+    /// One step out of its events.
+    fn step(&mut self, raws: &[Raw], numbers: &Numbers) -> Option<()> {
+        let (first, last) = (&raws[0], &raws[raws.len() - 1]);
+        let mut swings: Vec<Swing> = Vec::new();
+        let mut counts = Counts::default();
+        let mut counters: Vec<(Counter, u64)> = Vec::new();
+        let (moves, books, segments) = (self.moves.len(), self.books.len(), self.segments.len());
+        for raw in raws {
+            for swing in &raw.swings {
+                match swings.iter_mut().find(|known| known.which == swing.which) {
+                    Some(known) => {
+                        known.peak = known.peak.max((known.net + swing.peak as i64).max(0) as u64);
+                        known.net += swing.net;
+                    }
+                    None => swings.push(*swing),
+                }
+            }
+            for (all, more) in counts.listener.iter_mut().zip(raw.counts.listener) {
+                *all += more;
+            }
+            for (all, more) in counts.shared.iter_mut().zip(raw.counts.shared) {
+                *all += more;
+            }
+            for (all, more) in counts.scripted.iter_mut().zip(raw.counts.scripted) {
+                *all += more;
+            }
+            for &(counter, n) in &raw.counters {
+                match counters.iter_mut().find(|(known, _)| *known == counter) {
+                    Some((_, all)) => *all += n,
+                    None => counters.push((counter, n)),
+                }
+            }
+            self.moves.extend(&raw.moves);
+            self.books.extend(&raw.booked);
+            self.segments.extend(raw.sent.iter().map(|seg| without_numbers(seg, raw.side, numbers)));
+        }
+        counters.sort_unstable_by_key(|&(counter, _)| counter as usize);
+        let at = self.swings.len();
+        let opened = swings.iter().find(|swing| swing.which == Which::OpenFiles);
+        let (accepts, frees) = opened.map_or((0, false), |swing| (swing.peak, swing.net < swing.peak as i64));
+        self.swings.extend(swings);
+        let exit = raws.iter().map(|raw| &raw.exit).find(|exit| **exit != Exit::Stays);
+        self.steps.push(Step {
+            taken: 0,
+            counts,
+            swings: Part::new(at, self.swings.len())?,
+            moves: Part::new(moves, self.moves.len())?,
+            books: Part::new(books, self.books.len())?,
+            segments: Part::new(segments, self.segments.len())?,
+            lands: (NOWHERE, 0),
+            cause: match first.cause {
+                Cause::Segments(_) => Cause::Segments(raws.len() as u16),
+                other => other,
+            },
+            accepts: accepts as u16,
+            side: first.side as u8,
+            state: match &last.stand {
+                Stand::Full(end) if end.hashed => end.endpoint.state(),
+                Stand::Orphan(machine) => machine.state(),
+                Stand::Full(_) | Stand::Gone | Stand::Request(_) => State::Closed,
+            },
+            opens: counts.listener[0] > 0,
+            completes: counts.listener[0] < 0,
+            arms: raws.iter().any(|raw| raw.arms),
+            arms_app: raws.iter().any(|raw| matches!(raw.app, AppTimer::Armed(_))),
+            done: raws.iter().any(|raw| raw.done),
+            frees,
+            recount: raws.iter().any(|raw| raw.recount),
+            counted: counts != Counts::default(),
+            asks_more: false,
+        });
+        self.scenes.push(Scene {
+            after: first.after,
+            sender: 0,
+            app: None,
+            exit: exit.cloned().unwrap_or(Exit::Stays),
+            counters,
+            stand: last.stand.clone(),
+            connecting: last.connecting,
+            alarms: last.alarms,
+            app_timer: last.app_timer,
+        });
+        Some(())
+    }
+
+    /// Whose a step is.
+    pub(super) fn side(&self, step: usize) -> usize {
+        usize::from(self.steps[step].side)
+    }
+}
+
+/// The phases of every clock that an end can read.
+fn phases(cast: &Cast<'_>, start: Time, raws: &[Raw]) -> Vec<Phase> {
+    let mut clocks = vec![(1_000, 0), (1_000_000, 0), (1_000_000_000, 0)];
+    for host in cast.hosts {
+        let offset = match host.cfg.timers {
+            TimerModel::Exact => 0,
+            TimerModel::Wheel { phase, .. } => phase.0,
+        };
+        clocks.push((host.cfg.timers.from_ticks(1).0, offset));
+    }
+    clocks.sort_unstable();
+    clocks.dedup();
+    let phases = clocks
+        .into_iter()
+        .map(|(period, offset)| Phase::of(period, offset, start, raws.iter().map(|raw| raw.after)));
+    // Those that any moment is in need no looking at.
+    phases.filter(|phase| phase.low > 0 || phase.high < phase.period).collect()
+}
+
+/// Every gauge that a conversation moves at a host.
+fn every(side: usize) -> Vec<Which> {
+    let mut every: Vec<Which> = State::ALL.iter().map(|&state| Which::State(state)).collect();
+    every.extend([Which::OpenFiles, Which::Orphans, Which::MiniSockets, Which::Memory]);
+    if side == SERVER {
+        every.extend([Which::AcceptQueue, Which::SynQueue]);
+    }
+    every
+}
+
+fn counts(host: &Host) -> [i64; 6] {
+    // Whatever else is counted would have to be in the script.
+    let HostSummary {
+        states: _,
+        open_files: _,
+        dropped: _,
+        accepted,
+        orphans: _,
+        mini_sockets: _,
+        conntrack: _,
+        flows: _,
+        memory: _,
+        bind_refused: _,
+        port_probes: _,
+        counters: _,
+    } = &host.stats;
+    let [requests, young, children] = host.listeners.first().map_or([0; 3], |listen| listen.counts());
+    let counts = [requests, young, children, host.shared.orphans, host.shared.mini_sockets].map(i64::from);
+    let [requests, young, children, orphans, minis] = counts;
+    [requests, young, children, orphans, minis, *accepted as i64]
+}
+
+fn populations(host: &Host) -> [i64; 3] {
+    let tables = &host.tables;
+    [tables.conns.len(), tables.requests.len(), tables.orphans.len()].map(|n| n as i64)
+}
+
+/// The stage: the two hosts and a link.
+fn stage(cast: &Cast<'_>, start: Time, seed: u64) -> Scenario {
+    let host = |side: usize| {
+        let spec = cast.specs[side];
+        let phase = match cast.hosts[side].cfg.timers {
+            TimerModel::Exact => None,
+            TimerModel::Wheel { phase, .. } => Some(phase),
+        };
+        let (listen, addresses) = if side == SERVER {
+            let listens = spec.listen.iter().filter(|listen| listen.port == cast.to.port);
+            (listens.cloned().collect(), vec![cast.to.addr])
+        } else {
+            (Vec::new(), vec![cast.from])
+        };
+        // Which port it is does not matter, and the table that Linux keeps for the choice would cost more than all the rest.
+        let ports = PortConfig { choice: PortChoice::Random, ..spec.ports.clone() };
+        scenario::Host { addresses, phase, listen, ports, conntrack: None, drop: Vec::new(), ..spec.clone() }
+    };
+    let link = Link {
+        a: HostId(0),
+        b: HostId(1),
+        delay: cast.delay,
+        loss: Ratio::ZERO,
+        duplicate: Ratio::ZERO,
+        reorder: Ratio::ZERO,
+        reorder_delay: Span::ZERO,
+    };
+    let traffic = Traffic {
+        from: HostId(0),
+        source: vec![cast.from],
+        to: vec![cast.to],
+        arrivals: Arrivals::At(vec![start]),
+        start: Time::ZERO,
+        stop: Time::NEVER,
+        ..cast.traffic.clone()
+    };
+    Scenario {
+        title: String::new(),
+        teaches: String::new(),
+        duration: start.since(Time::ZERO) + LONGEST + LONGEST,
+        seed,
+        sample: Span::MAX,
+        hosts: vec![host(CLIENT), host(SERVER)],
+        links: vec![link],
+        traffic: vec![traffic],
+        events: Vec::new(),
+        expect: Vec::new(),
+    }
+}
