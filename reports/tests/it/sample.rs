@@ -189,7 +189,7 @@ fn finish(
     refused: Tally,
     series: Series,
 ) -> Summary {
-    let mut server = HostSummary { states: client.states.clone(), ..HostSummary::default() };
+    let mut server = HostSummary { states: client.states, ..HostSummary::default() };
     server.states[State::TimeWait as usize] = Gauge::default();
     server.states[State::Listen as usize] = Gauge { now: 1, peak: 1, peak_at: Time::ZERO };
     server.open_files = client.open_files;

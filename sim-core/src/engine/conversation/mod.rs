@@ -1,7 +1,7 @@
 //! Conversations that follow a script.
 //!
 //! Over links that only delay, where no limit can bind, every connection of a source goes the way of the one before: the same
-//! segments at the same distances in time, with other numbers in them. Such a way is written down once, as a [`Script`]:
+//! segments at the same distances in time, with other numbers in them. Such a way is written down once, as a [`script::Script`]:
 //! a small world of two hosts plays the connection ([`rehearsal`]), twice and with different numbers, and what comes of
 //! each of its events is kept. A connection that begins under the same conditions then follows the script ([`follow`]): at each of its
 //! events the books move by what is written there, and its segments get its own numbers. Nothing else in the world can tell.
@@ -17,5 +17,6 @@ mod leave;
 mod rehearsal;
 mod script;
 mod scripts;
+mod writing;
 
 pub(super) use scripts::Scripts;

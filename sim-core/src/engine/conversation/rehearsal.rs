@@ -1,16 +1,14 @@
 //! A conversation played on a stage of its own: what comes of each of its events.
 
-use super::script::{
-    Begun, CLIENT, Cause, Counts, Exit, Line, NOWHERE, Part, Phase, Runs, SERVER, Scene, Script, Stand, Step,
-    Swing, Which, without_numbers,
-};
+use super::script::{Begun, CLIENT, Cause, Counts, Exit, Line, Runs, SERVER, Script, Stand, Swing, Which};
+use super::writing::{group, phases};
 use crate::app::{AppTimer, Booked, Form};
 use crate::counter::{Counter, Counters};
 use crate::engine::queue::Heap;
 use crate::engine::record::{Aside, Record, Sink, StepArms};
 use crate::engine::world::World;
-use crate::host::{Host, Mini, Numbers, Place};
-use crate::ids::{Addr, HostId, SockAddr};
+use crate::host::{Host, ListenSocket, Mini, Numbers, Place};
+use crate::ids::{Addr, HostId, SockAddr, Tuple};
 use crate::record::{HostSummary, TrafficSummary};
 use crate::rng::Ratio;
 use crate::scenario::{self, Arrivals, Link, PortChoice, PortConfig, Scenario, Traffic};
@@ -43,25 +41,25 @@ pub(super) struct Cast<'a> {
 
 /// One event, as it came.
 #[derive(Clone, Debug)]
-struct Raw {
-    after: Span,
-    side: usize,
-    cause: Cause,
-    sent: Vec<Segment>,
-    moves: Vec<State>,
-    booked: Vec<Booked>,
-    swings: Vec<Swing>,
-    counts: Counts,
-    counters: Vec<(Counter, u64)>,
-    arms: bool,
-    app: AppTimer,
-    exit: Exit,
-    done: bool,
-    recount: bool,
-    stand: Stand,
-    connecting: bool,
-    alarms: [Runs; ALARMS],
-    app_timer: Runs,
+pub(super) struct Raw {
+    pub(super) after: Span,
+    pub(super) side: usize,
+    pub(super) cause: Cause,
+    pub(super) sent: Vec<Segment>,
+    pub(super) moves: Vec<State>,
+    pub(super) booked: Vec<Booked>,
+    pub(super) swings: Vec<Swing>,
+    pub(super) counts: Counts,
+    pub(super) counters: Vec<(Counter, u64)>,
+    pub(super) arms: bool,
+    pub(super) app: AppTimer,
+    pub(super) exit: Exit,
+    pub(super) done: bool,
+    pub(super) recount: bool,
+    pub(super) stand: Stand,
+    pub(super) connecting: bool,
+    pub(super) alarms: [Runs; ALARMS],
+    pub(super) app_timer: Runs,
 }
 
 /// Everything that comes of an event.
@@ -272,13 +270,9 @@ impl<'a> Play<'a> {
                         raw.moves.push(moved.to);
                     }
                 }
-                Record::Forwarded(..) | Record::Lost(..) | Record::Refused(..) | Record::Fired(..) => {
-                    return None;
-                }
-                Record::Logged(..) | Record::Called(..) | Record::Denied(..) => return None,
                 Record::Carried(..) | Record::Accepted(..) | Record::Armed(..) | Record::Booked(..) => {}
-                // Of the other end.
-                Record::Sent(..) | Record::Arrived(..) | Record::Moved(..) => return None,
+                // Trouble, or something of the other end.
+                _ => return None,
             }
         }
         for aside in asides {
@@ -387,9 +381,7 @@ impl<'a> Play<'a> {
                 raw.swings.push(swing);
             }
         }
-        let counters =
-            Counter::ALL.iter().map(|&c| (c, host.stats.counters.get(c) - before.counters[side].get(c)));
-        raw.counters = counters.filter(|&(_, n)| n > 0).collect();
+        raw.counters = counted(&host.stats.counters, &before.counters[side]);
         let [now, was] = [counts(host), before.counts[side]];
         let moved = |at: usize| (now[at] - was[at]) as i8;
         let there = populations(host);
@@ -405,38 +397,14 @@ impl<'a> Play<'a> {
             return None;
         }
         raw.recount = host.ports.live_buckets() != before.buckets[side];
-        let place = host.look_up(tuple);
-        raw.exit = match (before.places[side], place) {
-            (Some(Place::Row(_)), _) => return None,
-            (_, Some(Place::Row(row))) => {
-                let row = host.tables.waiting.at(row);
-                let machine = host.load_mini(Mini::Row(row))?;
-                let plain = machine.entered() == self.world.now
-                    && machine.deadline() == host.cfg.timers.expiry(self.world.now, host.cfg.time_wait);
-                if !plain {
-                    return None;
-                }
-                Exit::TimeWait(machine)
-            }
-            (Some(_), None) => Exit::Free,
-            (_, Some(_)) => Exit::Stays,
-            (None, None) => return None,
-        };
+        raw.exit = exit(host, before.places[side], tuple, self.world.now)?;
         self.stand(raw)?;
         if raw.cause == Cause::Start {
             // The descriptor and the port are taken as by any connect(), before the script.
             raw.swings.retain(|swing| swing.which != Which::OpenFiles);
             raw.recount = true;
         }
-        if raw.recount {
-            let lasting =
-                |swing: &Swing| swing.which != Which::Memory || swing.peak as i64 == swing.net.max(0);
-            if !raw.swings.iter().all(lasting) {
-                return None;
-            }
-            raw.swings.retain(|swing| swing.which != Which::Memory);
-        }
-        Some(())
+        if raw.recount { without_memory(&mut raw.swings) } else { Some(()) }
     }
 
     fn stand(&mut self, raw: &mut Raw) -> Option<()> {
@@ -498,7 +466,7 @@ impl<'a> Play<'a> {
 
     /// The script: events that nothing can come between are one step.
     fn write(self, route: u32) -> Option<Script> {
-        let groups = group(&self.raws, &self.cast.tracked)?;
+        let groups = group(&self.raws, self.cast.tracked)?;
         let model = Begun::new(self.start, self.numbers);
         let mut script = Script {
             route,
@@ -545,156 +513,36 @@ impl<'a> Play<'a> {
     }
 }
 
-/// Which events are one step, and where the segments of each step land.
-struct Groups {
-    steps: Vec<core::ops::Range<usize>>,
-    lands: Vec<(u16, u16)>,
+/// The counters that moved.
+fn counted(now: &Counters, before: &Counters) -> Vec<(Counter, u64)> {
+    let moved = Counter::ALL.iter().map(|&counter| (counter, now.get(counter) - before.get(counter)));
+    moved.filter(|&(_, n)| n > 0).collect()
 }
 
-fn group(raws: &[Raw], tracked: &[bool; 2]) -> Option<Groups> {
-    let mut steps: Vec<core::ops::Range<usize>> = Vec::new();
-    let mut lands: Vec<(u16, u16)> = Vec::new();
-    // By sender: the steps whose segments are still on their way, one entry for each.
-    let mut flying: [std::collections::VecDeque<u16>; 2] = Default::default();
-    let mut before: Option<(usize, u16, Span)> = None;
-    for (i, raw) in raws.iter().enumerate() {
-        let arrival = match raw.cause {
-            Cause::Segments(_) => Some((raw.side, flying[1 - raw.side].pop_front()?, raw.after)),
-            Cause::Start | Cause::AppTimer => None,
-        };
-        let together = arrival.is_some() && arrival == before;
-        if together && !tracked[raw.side] {
-            steps.last_mut()?.end = i + 1;
-        } else {
-            if let Some((_, from, _)) = arrival {
-                let (first, count) = &mut lands[usize::from(from)];
-                if *first == NOWHERE {
-                    *first = steps.len() as u16;
-                } else if !together {
-                    // Something came between.
-                    return None;
-                }
-                *count += 1;
-            }
-            steps.push(i..i + 1);
-            lands.push((NOWHERE, 0));
+/// Leaves out what is counted anew; `None` if it was higher meanwhile than before and after.
+fn without_memory(swings: &mut Vec<Swing>) -> Option<()> {
+    let lasting = |swing: &Swing| swing.which != Which::Memory || swing.peak as i64 == swing.net.max(0);
+    if !swings.iter().all(lasting) {
+        return None;
+    }
+    swings.retain(|swing| swing.which != Which::Memory);
+    Some(())
+}
+
+/// How an end goes with an event, after which its tuple leads elsewhere or nowhere.
+fn exit(host: &mut Host, before: Option<Place>, tuple: Tuple, now: Time) -> Option<Exit> {
+    match (before, host.look_up(tuple)) {
+        (Some(Place::Row(_)), _) | (None, None) => None,
+        (_, Some(Place::Row(row))) => {
+            let row = host.tables.waiting.at(row);
+            let machine = host.load_mini(Mini::Row(row))?;
+            let ends = host.cfg.timers.expiry(now, host.cfg.time_wait);
+            let plain = machine.entered() == now && machine.deadline() == ends;
+            plain.then_some(Exit::TimeWait(machine))
         }
-        before = arrival;
-        let this = steps.len() as u16 - 1;
-        flying[raw.side].extend(raw.sent.iter().map(|_| this));
+        (Some(_), None) => Some(Exit::Free),
+        (_, Some(_)) => Some(Exit::Stays),
     }
-    Some(Groups { steps, lands })
-}
-
-impl Script {
-    /// One step out of its events.
-    fn step(&mut self, raws: &[Raw], numbers: &Numbers) -> Option<()> {
-        let (first, last) = (&raws[0], &raws[raws.len() - 1]);
-        let mut swings: Vec<Swing> = Vec::new();
-        let mut counts = Counts::default();
-        let mut counters: Vec<(Counter, u64)> = Vec::new();
-        let (moves, books, segments) = (self.moves.len(), self.books.len(), self.segments.len());
-        for raw in raws {
-            for swing in &raw.swings {
-                match swings.iter_mut().find(|known| known.which == swing.which) {
-                    Some(known) => {
-                        known.peak = known.peak.max((known.net + swing.peak as i64).max(0) as u64);
-                        known.net += swing.net;
-                    }
-                    None => swings.push(*swing),
-                }
-            }
-            for (all, more) in counts.listener.iter_mut().zip(raw.counts.listener) {
-                *all += more;
-            }
-            for (all, more) in counts.shared.iter_mut().zip(raw.counts.shared) {
-                *all += more;
-            }
-            for (all, more) in counts.scripted.iter_mut().zip(raw.counts.scripted) {
-                *all += more;
-            }
-            for &(counter, n) in &raw.counters {
-                match counters.iter_mut().find(|(known, _)| *known == counter) {
-                    Some((_, all)) => *all += n,
-                    None => counters.push((counter, n)),
-                }
-            }
-            self.moves.extend(&raw.moves);
-            self.books.extend(&raw.booked);
-            self.segments.extend(raw.sent.iter().map(|seg| without_numbers(seg, raw.side, numbers)));
-        }
-        counters.sort_unstable_by_key(|&(counter, _)| counter as usize);
-        let at = self.swings.len();
-        let opened = swings.iter().find(|swing| swing.which == Which::OpenFiles);
-        let (accepts, frees) = opened.map_or((0, false), |swing| (swing.peak, swing.net < swing.peak as i64));
-        self.swings.extend(swings);
-        let exit = raws.iter().map(|raw| &raw.exit).find(|exit| **exit != Exit::Stays);
-        self.steps.push(Step {
-            taken: 0,
-            counts,
-            swings: Part::new(at, self.swings.len())?,
-            moves: Part::new(moves, self.moves.len())?,
-            books: Part::new(books, self.books.len())?,
-            segments: Part::new(segments, self.segments.len())?,
-            lands: (NOWHERE, 0),
-            cause: match first.cause {
-                Cause::Segments(_) => Cause::Segments(raws.len() as u16),
-                other => other,
-            },
-            accepts: accepts as u16,
-            side: first.side as u8,
-            state: match &last.stand {
-                Stand::Full(end) if end.hashed => end.endpoint.state(),
-                Stand::Orphan(machine) => machine.state(),
-                Stand::Full(_) | Stand::Gone | Stand::Request(_) => State::Closed,
-            },
-            opens: counts.listener[0] > 0,
-            completes: counts.listener[0] < 0,
-            arms: raws.iter().any(|raw| raw.arms),
-            arms_app: raws.iter().any(|raw| matches!(raw.app, AppTimer::Armed(_))),
-            done: raws.iter().any(|raw| raw.done),
-            frees,
-            recount: raws.iter().any(|raw| raw.recount),
-            counted: counts != Counts::default(),
-            asks_more: false,
-        });
-        self.scenes.push(Scene {
-            after: first.after,
-            sender: 0,
-            app: None,
-            exit: exit.cloned().unwrap_or(Exit::Stays),
-            counters,
-            stand: last.stand.clone(),
-            connecting: last.connecting,
-            alarms: last.alarms,
-            app_timer: last.app_timer,
-        });
-        Some(())
-    }
-
-    /// Whose a step is.
-    pub(super) fn side(&self, step: usize) -> usize {
-        usize::from(self.steps[step].side)
-    }
-}
-
-/// The phases of every clock that an end can read.
-fn phases(cast: &Cast<'_>, start: Time, raws: &[Raw]) -> Vec<Phase> {
-    let mut clocks = vec![(1_000, 0), (1_000_000, 0), (1_000_000_000, 0)];
-    for host in cast.hosts {
-        let offset = match host.cfg.timers {
-            TimerModel::Exact => 0,
-            TimerModel::Wheel { phase, .. } => phase.0,
-        };
-        clocks.push((host.cfg.timers.from_ticks(1).0, offset));
-    }
-    clocks.sort_unstable();
-    clocks.dedup();
-    let phases = clocks
-        .into_iter()
-        .map(|(period, offset)| Phase::of(period, offset, start, raws.iter().map(|raw| raw.after)));
-    // Those that any moment is in need no looking at.
-    phases.filter(|phase| phase.low > 0 || phase.high < phase.period).collect()
 }
 
 /// Every gauge that a conversation moves at a host.
@@ -723,7 +571,7 @@ fn counts(host: &Host) -> [i64; 6] {
         port_probes: _,
         counters: _,
     } = &host.stats;
-    let [requests, young, children] = host.listeners.first().map_or([0; 3], |listen| listen.counts());
+    let [requests, young, children] = host.listeners.first().map_or([0; 3], ListenSocket::counts);
     let counts = [requests, young, children, host.shared.orphans, host.shared.mini_sockets].map(i64::from);
     let [requests, young, children, orphans, minis] = counts;
     [requests, young, children, orphans, minis, *accepted as i64]

@@ -102,12 +102,20 @@ pub(super) struct Counts {
 impl Counts {
     /// Whether they move before the step sends anything: something comes to be. What goes does so when all is sent.
     #[inline]
-    pub(super) fn begins(&self) -> bool {
+    pub(super) fn begins(self) -> bool {
         self.scripted[0] >= 0
     }
 
+    /// Adds others.
+    pub(super) fn add(&mut self, more: Counts) {
+        let add = |all: &mut [i8], more: &[i8]| all.iter_mut().zip(more).for_each(|(all, more)| *all += more);
+        add(&mut self.listener, &more.listener);
+        add(&mut self.shared, &more.shared);
+        add(&mut self.scripted, &more.scripted);
+    }
+
     #[inline]
-    pub(super) fn apply(&self, host: &mut Host, listener: Option<usize>) {
+    pub(super) fn apply(self, host: &mut Host, listener: Option<usize>) {
         let add = |n: u32, by: i8| n.wrapping_add_signed(i32::from(by));
         if let Some(listener) = listener {
             host.listeners[listener].adjust(self.listener);
