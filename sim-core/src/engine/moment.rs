@@ -11,9 +11,18 @@ use crate::tcp::{ArmedTimer, State, TimerKind};
 use crate::time::{Span, Time};
 
 impl<Q: Queue, S: Sink> World<Q, S> {
-    /// The moment at which the run stands.
-    pub fn moment(&self) -> Moment {
-        let hosts = self.hosts.iter().map(|host| of_host(host, self.memory.as_deref(), self.now));
+    /// The moment at which the run stands. Conversations leave their scripts first, in a copy of the world.
+    pub fn moment(&self) -> Moment
+    where
+        Q: Clone,
+        S: Clone,
+    {
+        let mut plain = self.clone();
+        plain.leave_all_scripts();
+        if let Some(scripts) = &plain.scripts {
+            scripts.count(&mut plain.hosts);
+        }
+        let hosts = plain.hosts.iter().map(|host| of_host(host, plain.memory.as_deref(), plain.now));
         Moment { at: self.now, hosts: hosts.collect() }
     }
 }

@@ -24,6 +24,20 @@ pub(super) fn packet(talk: &Conversation, seg: &Segment, side: usize) -> Packet 
     Packet { tuple, seg, attempt: talk.attempt, from: Hint::NONE, to: Hint::NONE }
 }
 
+impl Step {
+    /// The timers that it arms get their ranks, the application's first, as after any step.
+    #[inline]
+    fn give_ranks(&self, talk: &mut Conversation, queue: &mut impl Queue) {
+        let side = usize::from(self.side & 1);
+        if self.arms_app {
+            talk.app_armed[side] = queue.ticket();
+        }
+        if self.arms {
+            talk.armed[side] = queue.ticket();
+        }
+    }
+}
+
 /// What the steps of conversations count.
 struct Scores<'a> {
     digest: &'a mut Digest,
@@ -147,8 +161,8 @@ impl<Q: Queue> Parts<'_, Q> {
                 queue.push(hop.lane, now + hop.delay, Event::Beat(key, step.lands.0, 0));
             }
         }
-        if step.arms {
-            talk.armed[side] = queue.ticket();
+        if !tracked {
+            step.give_ranks(talk, &mut **queue);
         }
         debug_assert!(
             tracked || scenes[at as usize].exit != Exit::Stays || here.stats.memory.now == here.bytes(),
@@ -166,7 +180,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     pub(in crate::engine) fn converse(&mut self, opened: &Opened, attempt: Attempt, job: Job) -> bool {
         let World { scripts, hosts, sources, net, queue, now, talks, sink, .. } = self;
         let Some(scripts) = scripts.as_deref_mut() else { return false };
-        if S::FOLLOWS && sink.follows(attempt, opened.tuple) {
+        // Somebody looks on; or somebody else waits for what comes of it.
+        if (S::FOLLOWS && sink.follows(attempt, opened.tuple)) || job.front.is_some() {
             return false;
         }
         let host = sources[attempt.traffic.index()].spec.from;
@@ -387,15 +402,14 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let Some(scripts) = self.scripts.as_deref() else { return };
         let script = &scripts.all[talk.script as usize];
         let (step, scene) = (&script.steps[at as usize], &script.scenes[at as usize]);
-        if step.arms_app {
-            let ticket = self.queue.ticket();
-            talk.app_armed[side] = ticket;
-            if let Some((delay, fires)) = scene.app {
-                talk.queued += 1;
-                let lane = self.source_lanes[attempt.traffic.index()].apps[side];
-                let order = Order { time: now + delay, rank: Rank::new(ticket, None) };
-                self.queue.place(lane, order, Event::Beat(key, fires, 0));
-            }
+        if tracked {
+            step.give_ranks(talk, &mut self.queue);
+        }
+        if let Some((delay, fires)) = scene.app {
+            talk.queued += 1;
+            let lane = self.source_lanes[attempt.traffic.index()].apps[side];
+            let order = Order { time: now + delay, rank: Rank::new(talk.app_armed[side], None) };
+            self.queue.place(lane, order, Event::Beat(key, fires, 0));
         }
         let here = &mut self.hosts[there.index()];
         if let Some(counts) = late {

@@ -76,7 +76,7 @@ impl Scripts {
         opened: &Opened,
         id: TrafficId,
         stage: &Stage<'_>,
-        lanes: &mut dyn FnMut(Direction) -> LaneId,
+        lanes: &mut impl FnMut(Direction) -> LaneId,
     ) -> Option<(u32, u16)> {
         let Opened { tuple: _, dest, owner, params } = opened;
         // Whatever else a connection begins with would have to be in the script.
@@ -140,7 +140,7 @@ impl Scripts {
         opened: &Opened,
         id: TrafficId,
         stage: &Stage<'_>,
-        lanes: &mut dyn FnMut(Direction) -> LaneId,
+        lanes: &mut impl FnMut(Direction) -> LaneId,
     ) -> (u32, u16) {
         let place = self.route(opened, id, stage, lanes).unwrap_or((NO_ROUTE, 0));
         let places = &mut self.by_dest[id.index()];
@@ -158,7 +158,7 @@ impl Scripts {
         opened: &Opened,
         id: TrafficId,
         stage: &Stage<'_>,
-        lanes: &mut dyn FnMut(Direction) -> LaneId,
+        lanes: &mut impl FnMut(Direction) -> LaneId,
     ) -> Option<(u32, u16)> {
         let (traffic, tuple) = (&stage.sources[id.index()].spec, opened.tuple);
         if !is_regular(traffic) {
@@ -175,7 +175,7 @@ impl Scripts {
         if let Some(&known) = self.known.get(&alike) {
             return Some((known, listener as u16));
         }
-        let way = |from: HostId, to: Addr, lanes: &mut dyn FnMut(Direction) -> LaneId| {
+        let mut way = |from: HostId, to: Addr| {
             let hops = stage.net.way(from, to)?.into_iter().map(|(direction, to)| {
                 let delay = stage.net.steady_delay(direction).filter(|delay| *delay > Span::ZERO)?;
                 let there = &stage.hosts[to.index()];
@@ -187,7 +187,7 @@ impl Scripts {
             });
             hops.collect::<Option<Vec<Hop>>>()
         };
-        let ways = [way(client, tuple.remote.addr, lanes)?, way(server, tuple.local.addr, lanes)?];
+        let ways = [way(client, tuple.remote.addr)?, way(server, tuple.local.addr)?];
         let [there, back] =
             [&ways[0], &ways[1]].map(|way| way.iter().fold(Span::ZERO, |all, hop| all + hop.delay));
         let hosts = [client, server];
