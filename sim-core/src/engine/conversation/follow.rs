@@ -313,12 +313,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// The segments of a group reach a host that tracks them: one by one.
     fn reach_tracked(&mut self, key: Key, first: u16, here: HostId) {
-        let group = self.group(key, first);
-        let steps = usize::from(first)..;
-        for (i, (seg, at)) in group.iter().zip(steps).enumerate() {
-            let Some(talk) = self.talks.get(key) else { return };
+        let sender = self.sender_of(key, first);
+        for (i, at) in (usize::from(first)..).enumerate() {
+            let (Some(talk), Some(seg)) = (self.talks.get(key), self.segment(key, sender, i)) else { return };
             let side = self.side_of(talk, first);
-            let packet = packet(talk, seg, 1 - side);
+            let packet = packet(talk, &seg, 1 - side);
             if !self.may_follow(key, at as u16) {
                 self.leave(key);
                 return self.go_plainly(key, first, Plain { here, from: i });
@@ -338,18 +337,19 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// A host on the way tracks the segments of a group.
     fn pass_tracked(&mut self, key: Key, at: u16, hop: u16, here: HostId) {
-        let group = self.group(key, at);
         let Some(talk) = self.talks.get(key).cloned() else { return };
-        let side = 1 - self.side_of(&talk, at);
-        for (i, seg) in group.iter().enumerate() {
+        let (side, sender) = (1 - self.side_of(&talk, at), self.sender_of(key, at));
+        let mut i = 0;
+        while let Some(seg) = self.segment(key, sender, i) {
             self.events += 1;
-            if self.track(here, &packet(&talk, seg, side)) {
+            if self.track(here, &packet(&talk, &seg, side)) {
+                i += 1;
                 continue;
             }
             self.leave(key);
-            let path = self.net.path(here, packet(&talk, seg, side).tuple.remote.addr);
-            for passed in &group[..i] {
-                self.forward(here, path, &packet(&talk, passed, side));
+            let path = self.net.path(here, packet(&talk, &seg, side).tuple.remote.addr);
+            for passed in (0..i).filter_map(|i| self.segment(key, sender, i)).collect::<Vec<_>>() {
+                self.forward(here, path, &packet(&talk, &passed, side));
             }
             return self.go_plainly(key, at, Plain { here, from: i + 1 });
         }
@@ -457,36 +457,43 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let step = &script.steps[at];
         let (side, lands) = (script.side(at), step.lands.0);
         let hop = scripts.routes[script.route as usize].ways[side][0];
-        let group: Vec<Segment> = step.segments.of(&script.segments).to_vec();
-        let mut passed: Vec<Packet> = Vec::with_capacity(group.len());
-        for seg in &group {
-            let packet = packet(&talk, seg, side);
+        // Made only once a segment has not passed.
+        let mut passed: Option<Vec<Packet>> = None;
+        let mut i = 0;
+        while let Some(seg) = self.segment(key, at, i) {
+            let sent = packet(&talk, &seg, side);
             self.segments += 1;
-            self.record_packet(there, &packet, crate::engine::record::Record::Sent);
-            if self.track(there, &packet) {
-                passed.push(packet);
-            }
-        }
-        if passed.len() == group.len() {
-            if lands != NOWHERE {
-                self.queue.push(hop.lane, self.now + hop.delay, Event::Beat(key, lands, 0));
-                if let Some(talk) = self.talks.get_mut(key) {
-                    talk.queued += 1;
+            self.record_packet(there, &sent, crate::engine::record::Record::Sent);
+            match (self.track(there, &sent), &mut passed) {
+                (true, None) | (false, Some(_)) => {}
+                (true, Some(passed)) => passed.push(sent),
+                (false, None) => {
+                    let before = (0..i).filter_map(|i| self.segment(key, at, i));
+                    passed = Some(before.map(|seg| packet(&talk, &seg, side)).collect());
                 }
             }
-            return None;
+            i += 1;
         }
-        Some(passed)
+        if passed.is_none() && lands != NOWHERE {
+            self.queue.push(hop.lane, self.now + hop.delay, Event::Beat(key, lands, 0));
+            if let Some(talk) = self.talks.get_mut(key) {
+                talk.queued += 1;
+            }
+        }
+        passed
     }
 
-    /// The segments that arrive with a step.
-    pub(super) fn group(&self, key: Key, at: u16) -> Vec<Segment> {
-        let (Some(talk), Some(scripts)) = (self.talks.get(key), self.scripts.as_deref()) else {
-            return Vec::new();
-        };
+    /// The step that sends what arrives with a step.
+    pub(super) fn sender_of(&self, key: Key, at: u16) -> usize {
+        let (Some(talk), Some(scripts)) = (self.talks.get(key), self.scripts.as_deref()) else { return 0 };
+        scripts.all[talk.script as usize].scenes[at as usize].sender
+    }
+
+    /// A segment that a step sends, by its place among them, without the numbers of the conversation.
+    pub(super) fn segment(&self, key: Key, step: usize, i: usize) -> Option<Segment> {
+        let (talk, scripts) = (self.talks.get(key)?, self.scripts.as_deref()?);
         let script = &scripts.all[talk.script as usize];
-        let sender = &script.steps[script.scenes[at as usize].sender];
-        sender.segments.of(&script.segments).to_vec()
+        script.steps.get(step)?.segments.of(&script.segments).get(i).copied()
     }
 
     /// Whose step it is.

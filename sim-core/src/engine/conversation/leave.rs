@@ -178,10 +178,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// Segments that arrive with a step go on as plain packets.
     pub(super) fn go_plainly(&mut self, key: Key, at: u16, Plain { here, from }: Plain) {
         let Some(talk) = self.talks.get(key).cloned() else { return };
-        let side = 1 - self.side_of(&talk, at);
-        for seg in self.group(key, at).iter().skip(from) {
+        let (side, sender) = (1 - self.side_of(&talk, at), self.sender_of(key, at));
+        for i in from.. {
+            let Some(seg) = self.segment(key, sender, i) else { break };
             self.events += 1;
-            self.arrive(here, &packet(&talk, seg, side));
+            self.arrive(here, &packet(&talk, &seg, side));
             self.settle();
         }
     }
