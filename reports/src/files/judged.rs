@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Case;
+use super::result::VerdictJson;
 
 #[derive(Serialize)]
 struct Whole<'a> {
@@ -20,15 +21,6 @@ struct One<'a> {
     verdicts: Vec<VerdictJson<'a>>,
 }
 
-#[derive(Serialize)]
-struct VerdictJson<'a> {
-    text: &'a str,
-    line: u32,
-    passed: bool,
-    expected: &'a str,
-    got: &'a str,
-}
-
 /// The verdicts as JSON text. How long the runs took is not in it, so that it is the same everywhere.
 pub fn check_json(cases: &[Case]) -> String {
     let one = |case: &'_ Case| -> bool { case.outcome.as_ref().is_ok_and(|v| v.iter().all(|v| v.passed)) };
@@ -42,18 +34,7 @@ pub fn check_json(cases: &[Case]) -> String {
                 name: &case.name,
                 file: &case.file,
                 error: case.outcome.as_ref().err().map(String::as_str),
-                verdicts: case
-                    .outcome
-                    .iter()
-                    .flatten()
-                    .map(|v| VerdictJson {
-                        text: &v.text,
-                        line: v.line,
-                        passed: v.passed,
-                        expected: &v.expected,
-                        got: &v.got,
-                    })
-                    .collect(),
+                verdicts: case.outcome.iter().flatten().map(VerdictJson::from).collect(),
             })
             .collect(),
     };

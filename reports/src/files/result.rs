@@ -43,12 +43,18 @@ struct Whole<'a> {
 }
 
 #[derive(Serialize)]
-struct VerdictJson<'a> {
+pub(super) struct VerdictJson<'a> {
     text: &'a str,
     line: u32,
     passed: bool,
     expected: &'a str,
     got: &'a str,
+}
+
+impl<'a> From<&'a Verdict> for VerdictJson<'a> {
+    fn from(v: &'a Verdict) -> VerdictJson<'a> {
+        VerdictJson { text: &v.text, line: v.line, passed: v.passed, expected: &v.expected, got: &v.got }
+    }
 }
 
 #[derive(Serialize)]
@@ -175,16 +181,7 @@ fn whole<'a>(run: Run<'a>, verdicts: &'a [Verdict]) -> Whole<'a> {
         hurt: answer::hurt(run),
         bound_first: s.bound_first().map(|l| run.limit_key(l.limit)),
         passed: verdicts.iter().all(|v| v.passed),
-        verdicts: verdicts
-            .iter()
-            .map(|v| VerdictJson {
-                text: &v.text,
-                line: v.line,
-                passed: v.passed,
-                expected: &v.expected,
-                got: &v.got,
-            })
-            .collect(),
+        verdicts: verdicts.iter().map(VerdictJson::from).collect(),
         limits: s.limits.iter().map(|l| limit(run, l)).collect(),
         traffic: run.sources(None).map(|(id, t)| traffic(run, id, t)).collect(),
         hosts: run.scenario.hosts.iter().zip(&s.hosts).map(|(h, summary)| host(&h.name, summary)).collect(),

@@ -3,7 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("run").textContent);
   const NS = "http://www.w3.org/2000/svg";
-  const W = 900, H = 260, L = 64, R = 12, T = 12, B = 30;
+  const W = 900, H = 260, L = 64, R = 12, T = 28, B = 30;
   const all = [0, data.series.rows - 1];
   let view = all.slice();
   const charts = [];
@@ -113,8 +113,8 @@
         const row = event.at_s / data.series.interval_s;
         if (row < view[0] || row > view[1]) continue;
         const x = this.x(row), right = x > W * 0.6;
-        make("line", { class: "event", x1: x, x2: x, y1: T, y2: H - B }, svg);
-        make("text", { x: x + (right ? -5 : 5), y: H - B - 8, "text-anchor": right ? "end" : "start" }, svg).textContent = event.name;
+        make("line", { class: "event", x1: x, x2: x, y1: T - 18, y2: H - B }, svg);
+        make("text", { x: x + (right ? -5 : 5), y: T - 8, "text-anchor": right ? "end" : "start" }, svg).textContent = event.name;
       }
       for (const curve of shown) {
         let path = "";

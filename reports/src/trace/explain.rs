@@ -12,7 +12,7 @@ use sim_core::tcp::{Flags, Segment, State, TimerKind, TsOption, Why};
 use sim_core::time::Time;
 
 /// `SYN,ACK`; `none` without any.
-pub(super) fn flags(flags: Flags) -> String {
+pub fn flags(flags: Flags) -> String {
     const NAMES: [(Flags, &str); 6] = [
         (Flags::SYN, "SYN"),
         (Flags::FIN, "FIN"),

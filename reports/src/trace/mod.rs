@@ -7,6 +7,7 @@ mod story;
 mod vantage;
 
 pub use capture::{Capture, Limits, SNAPLEN, capture};
+pub use explain::flags;
 pub use lines::{FORMAT, lines};
 pub use story::ladders;
 pub use vantage::Vantage;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use experiments::trace::{self, Fate, Nothing, Trace, Wanted, Which};
 use reports::ladder::Ladder;
@@ -71,8 +72,8 @@ struct WhichArgs {
     #[arg(long, value_name = "[SOURCE:]N")]
     connection: Option<String>,
     /// The first one that failed, was reset, was refused something, sent again, reused a tuple; or had the slowest connect()
-    #[arg(long, value_name = "FATE", value_enum)]
-    first: Option<First>,
+    #[arg(long, value_name = "FATE", value_parser = fate())]
+    first: Option<Fate>,
     /// All that passes between two sockets, whichever connection it belongs to
     #[arg(long, value_name = "ADDR:PORT-ADDR:PORT")]
     tuple: Option<String>,
@@ -89,27 +90,12 @@ enum Form {
     Json,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum First {
-    Failed,
-    Reset,
-    Refused,
-    Retransmitted,
-    Reused,
-    Slow,
-}
-
-impl First {
-    fn fate(self) -> Fate {
-        match self {
-            First::Failed => Fate::Failed,
-            First::Reset => Fate::Reset,
-            First::Refused => Fate::Refused,
-            First::Retransmitted => Fate::Retransmitted,
-            First::Reused => Fate::Reused,
-            First::Slow => Fate::Slow,
-        }
-    }
+/// The fates by their names.
+fn fate() -> impl TypedValueParser<Value = Fate> {
+    let names = PossibleValuesParser::new(Fate::ALL.map(|(name, _)| name));
+    names.try_map(|name| {
+        Fate::ALL.iter().find(|(known, _)| *known == name).map(|(_, fate)| *fate).ok_or("no such fate")
+    })
 }
 
 /// A time of the run, as scenarios write it.
@@ -161,7 +147,7 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Failure> {
 
 /// No connection had the fate that was looked for.
 fn nobody(args: &WhichArgs) -> Exit {
-    let fate = args.first.map_or("", |first| first.fate().name());
+    let fate = args.first.map_or("", Fate::name);
     output::note(&match fate {
         "slow" => "no connect() took any time".to_owned(),
         _ => format!("no connection of this run was {fate}").replace("was failed", "failed"),
@@ -220,7 +206,7 @@ fn which(args: &WhichArgs, scenario: &Scenario) -> Result<Which, Failure> {
         return connection(text, scenario).map_err(|why| Failure::Usage(format!("--connection: {why}")));
     }
     if let Some(first) = args.first {
-        return Ok(Which::First(first.fate()));
+        return Ok(Which::First(first));
     }
     if let Some(text) = &args.tuple {
         let why =

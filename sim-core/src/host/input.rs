@@ -206,7 +206,8 @@ impl Host {
         key
     }
 
-    /// A server's end takes its place, or none if its tuple leads elsewhere.
+    /// A full socket takes its place, or none if its tuple leads elsewhere. A server's shares the port of its listener; a
+    /// client's has its port already.
     pub fn enter_conn(&mut self, now: Time, conn: Conn) -> Key {
         let (tuple, hashed, owner) = (conn.tuple, conn.view.hashed, conn.owner);
         let key = self.tables.conns.insert(conn);
@@ -245,11 +246,8 @@ impl Host {
         let tuple = packet.tuple.reversed();
         let hashed = end.1.hashed;
         let conn = Conn { peer: packet.from, ..Conn::new(now, tuple, packet.attempt, path, end) };
-        let key = self.tables.conns.insert(conn);
-        if hashed {
-            self.tables.index.put(tuple, Place::Full(key.slot() as u32));
-            self.ports.take(now, tuple.local.port, Owner::Explicit, DestId::NONE);
-        } else {
+        let key = self.enter_conn(now, conn);
+        if !hashed {
             self.tables.index.remove(tuple);
         }
         if let Some(i) = listener {

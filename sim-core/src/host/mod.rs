@@ -307,12 +307,9 @@ impl Host {
         self.keys.ts_offset(&self.cfg, tuple)
     }
 
-    /// Whether everything is as at boot that a conversation without trouble leaves alone. (What it does change is listed in
-    /// `engine::conversation`.)
+    /// Whether nothing was refused or tracked, and no mini-socket had to make room: a conversation without trouble.
     pub fn is_untroubled(&self) -> bool {
-        let Host {
-            id: _, cfg: _, ports: _, listeners, stats, refusals, tracking, tables: _, shared: _, ..
-        } = self;
+        let Host { listeners, stats, refusals, tracking, .. } = self;
         let Refusals { open_files, tw_buckets, orphans } = refusals;
         let refused = open_files.count + tw_buckets.count + orphans.count;
         let queues = listeners.iter().map(|l| l.accept_refused.count + l.syn_refused.count).sum::<u64>();

@@ -3,7 +3,7 @@
 //! `cargo run --release -p tests --bin bench -- MODE`:
 //!
 //! * `job N RATE DESTINATIONS [KIND] [no-memory | heap]`: N connections; start-up is part of the figure. KIND is one of
-//!   `plain`, `ct`, `wheel`, `loss`, `reorder`, `poisson`; `no-memory` switches the memory of steps off, `heap` takes the
+//!   `plain`, `ct`, `wheel`, `loss`, `reorder`, `poisson`; `no-memory` switches scripts and the memory of steps off, `heap` takes the
 //!   plain binary heap for a queue as well. Prints one line; a row of `peers` is such a line.
 //! * `peers [N]`: our rows and the floors, one process each, as one table.
 //! * `floor split|splitx|splitd N RATE DESTINATIONS`: a lower bound.
@@ -30,8 +30,8 @@ use tests::{gates, usage};
 struct Outcome {
     lifecycles: u64,
     most_live: u64,
-    /// Share of steps that were recalled, values and steps held; `None` without the memory of steps.
-    memory: Option<(f64, usize, usize)>,
+    /// How much was not done anew: conversations that followed a script, and of all other steps those that were recalled.
+    known: String,
 }
 
 fn run<Q: Queue>(scenario: &Scenario, with_memory: bool) -> Outcome {
@@ -40,29 +40,33 @@ fn run<Q: Queue>(scenario: &Scenario, with_memory: bool) -> Outcome {
         world = world.without_memory();
     }
     while world.advance(u64::MAX) {}
-    let memory = world.memory().map(|memory| {
-        let ((recalled, _, missed), (values, steps)) = (memory.tally(), memory.size());
-        (recalled as f64 / (recalled + missed).max(1) as f64, values, steps)
-    });
+    let percent = |part: u64, all: u64| part as f64 / all.max(1) as f64 * 100.0;
+    let (followed, _, scripts) = world.conversations();
+    let memory = world.memory().map(|memory| (memory.tally(), memory.size()));
     let summary = world.run();
+    let known = memory.map_or_else(
+        || "-".to_owned(),
+        |((recalled, _, missed), (values, steps))| {
+            let scripted = percent(followed, summary.traffic[0].attempted.count);
+            let recalled = percent(recalled, recalled + missed);
+            format!("{scripted:.1} % in {scripts} scripts; {recalled:.2} % recalled, {values} values, {steps} steps")
+        },
+    );
     let most_live = summary.hosts[0].mini_sockets.peak;
-    Outcome { lifecycles: summary.traffic[0].completed.count, most_live, memory }
+    Outcome { lifecycles: summary.traffic[0].completed.count, most_live, known }
 }
 
-/// One line: lifecycles, lifecycles per CPU second, MB of peak memory, TIME_WAITs at most, and the memory of steps.
+/// One line: lifecycles, lifecycles per CPU second, MB of peak memory, TIME_WAITs at most, and what was not done anew.
 fn print(outcome: &Outcome) {
     let cpu = usage::cpu_seconds().unwrap_or(f64::NAN);
     let peak = usage::most_resident().unwrap_or(0);
-    let memory = outcome.memory.map_or_else(
-        || "-".to_owned(),
-        |(share, values, steps)| format!("{:.2} % recalled, {values} values, {steps} steps", share * 100.0),
-    );
     println!(
-        "{} | {:.0} | {} | {} | {memory}",
+        "{} | {:.0} | {} | {} | {}",
         outcome.lifecycles,
         outcome.lifecycles as f64 / cpu,
         peak / 1_000_000,
         outcome.most_live,
+        outcome.known,
     );
 }
 
@@ -107,7 +111,7 @@ fn floor(args: &[String]) -> Result<(), String> {
         .map(|((n, r), d)| (n, r, d))
         .ok_or("three numbers are needed")?;
     let lifecycles = floors::run(floor, connections, rate, destinations);
-    print(&Outcome { lifecycles, most_live: (rate * 60).min(connections), memory: None });
+    print(&Outcome { lifecycles, most_live: (rate * 60).min(connections), known: "-".to_owned() });
     Ok(())
 }
 
@@ -130,7 +134,7 @@ const ROWS: &[(&str, &str)] = &[
     ("10^6 live, Poisson arrivals", "job {n} 16667 40 poisson"),
     ("10^6 live, 1 % loss", "job {n} 16667 40 loss"),
     ("10^6 live, 25 % reordered", "job {n} 16667 40 reorder"),
-    ("10^6 live, no memory of steps", "job {n} 16667 40 no-memory"),
+    ("10^6 live, neither scripts nor memory", "job {n} 16667 40 no-memory"),
     ("10^6 live, plain binary heap", "job {n} 16667 40 heap"),
     ("floor split, 24,000", "floor split {n} 400 1"),
     ("floor split, 10^6", "floor split {n} 16667 40"),
@@ -141,7 +145,7 @@ const ROWS: &[(&str, &str)] = &[
 fn peers(args: &[String]) -> Result<(), String> {
     let connections: u64 = args.first().and_then(|arg| arg.parse().ok()).unwrap_or(3_000_000);
     let program = std::env::current_exe().map_err(|why| why.to_string())?;
-    println!("| what | lifecycles | per CPU second | peak MB | live | memory of steps |");
+    println!("| what | lifecycles | per CPU second | peak MB | live | in scripts; other steps recalled |");
     println!("| --- | ---: | ---: | ---: | ---: | --- |");
     for (name, call) in ROWS {
         let call = call.replace("{n}", &connections.to_string());

@@ -4,9 +4,10 @@
 //! such a path: a timer fires at its own deadline, and none before it may have been left out.
 
 use super::actions::Action;
-use super::side::{Stimulus, apply, env, flag_names, listening};
+use super::side::{Stimulus, apply, env, listening};
 use super::world::{CLIENT, PIECE, Plan, SERVER};
 use reports::ladder::{Arrow, Charset, Ladder, Look, MarkKind};
+use reports::trace::flags;
 use sim_core::seq::Seq;
 use sim_core::socket::{Seat, Slot};
 use sim_core::tcp::{Flags, Input, Outbox, Segment, State};
@@ -234,7 +235,7 @@ fn from_server(plan: &Plan, seg: &Segment) -> bool {
 fn describe(plan: &Plan, from: usize, seg: &Segment) -> String {
     let first = |side: usize| plan.isn(side, u8::from(side == CLIENT));
     let count = |number: Seq, side: usize| number.diff(first(side));
-    let mut text = format!("{} {}", flag_names(seg.flags), count(seg.seq, from));
+    let mut text = format!("{} {}", flags(seg.flags), count(seg.seq, from));
     if seg.len > 0 {
         text = format!("{text}+{}", seg.len);
     }

@@ -3,7 +3,7 @@
 use sim_core::errno::Errno;
 use sim_core::seq::Seq;
 use sim_core::socket::{Env, Seat};
-use sim_core::tcp::{Flags, Input, Outbox, Secrets, Segment, TcpConfig};
+use sim_core::tcp::{Input, Outbox, Secrets, Segment, TcpConfig};
 use sim_core::time::Time;
 
 /// The surroundings of a step, in which a connection that begins has this first number.
@@ -57,18 +57,4 @@ pub fn apply(seat: &mut Seat, env: Env<'_>, stimulus: Stimulus, out: &mut Outbox
     // EAGAIN and EMFILE are as good as any other answer.
     let _ = seat.accept();
     answer
-}
-
-/// Flags in the usual notation: `SYN,ACK`; `none` if there are none.
-pub fn flag_names(flags: Flags) -> String {
-    let names = [
-        (Flags::SYN, "SYN"),
-        (Flags::FIN, "FIN"),
-        (Flags::RST, "RST"),
-        (Flags::PSH, "PSH"),
-        (Flags::URG, "URG"),
-        (Flags::ACK, "ACK"),
-    ];
-    let set: Vec<&str> = names.iter().filter(|(flag, _)| flags.has(*flag)).map(|(_, name)| *name).collect();
-    if set.is_empty() { "none".into() } else { set.join(",") }
 }

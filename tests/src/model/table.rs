@@ -4,7 +4,7 @@
 //! applied. Nothing here says what should happen.
 
 use super::chance::{Shape, Step, Subject};
-use super::side::flag_names;
+use reports::trace::flags;
 use sim_core::socket::{Seat, Slot};
 use sim_core::tcp::config::TimerModel;
 use sim_core::tcp::{Fact, Flags, Input, Notice, State, TcpConfig, Timestamps};
@@ -265,7 +265,7 @@ fn run(subject: &mut Subject, step: Step, done: &mut Cell) -> Result<(), String>
     let out = &subject.out;
     done.sends.extend(out.segments.iter().map(|seg| {
         let data = if seg.len > 0 { " + data" } else { "" };
-        format!("{}{data}", flag_names(Flags(seg.flags.0 & !Flags::PSH.0)))
+        format!("{}{data}", flags(Flags(seg.flags.0 & !Flags::PSH.0)))
     }));
     if let Err(errno) = answer {
         done.remarks.push(errno.name().to_string());

@@ -4,7 +4,7 @@
 //! and closes when it has seen the end of the peer's. The network misbehaves as a list of [`Fate`]s says, and is fair
 //! after the end of that list.
 
-use super::side::{Stimulus, env, flag_names, listening};
+use super::side::{Stimulus, env, listening};
 use super::watch::Watch;
 use sim_core::errno::Errno;
 use sim_core::seq::Seq;
@@ -249,7 +249,7 @@ impl Wire {
             self.log.pop_front();
         }
         let ends = if from == 0 { "0 > 1" } else { "1 > 0" };
-        let flags = flag_names(seg.flags);
+        let flags = reports::trace::flags(seg.flags);
         let (Segment { len, win, .. }, Seq(seq), Seq(ack)) = (seg, seg.seq, seg.ack);
         let fate = if fate == Fate::default() { String::new() } else { format!(" {fate:?}") };
         self.log
