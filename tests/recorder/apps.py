@@ -22,7 +22,8 @@ def word(number):
 
 def leave_descriptors(free):
     """Lowers RLIMIT_NOFILE so that so many more can be opened."""
-    used = {int(name) for name in os.listdir('/proc/self/fd')}
+    # One of them is that of the look itself, and gone by now.
+    used = {int(name) for name in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{name}')}
     limit = 0
     while free > 0 or limit in used:
         free -= limit not in used
@@ -173,7 +174,7 @@ class End:
 
 class Loop:
     def __init__(self, zero):
-        self.zero, self.poll, self.ends, self.timers, self.tickets = zero, select.epoll(), {}, [], 0
+        self.zero, self.poll, self.ends, self.timers, self.tickets, self.late = zero, select.epoll(), {}, [], 0, 0.0
 
     def at(self, when, act, *args):
         self.tickets += 1
@@ -184,7 +185,8 @@ class Loop:
         while True:
             now = time.monotonic()
             while self.timers and self.timers[0][0] <= now:
-                _, ticket, act, args = heapq.heappop(self.timers)
+                due, ticket, act, args = heapq.heappop(self.timers)
+                self.late = max(self.late, now - due)
                 act(ticket, *args)
             if now >= end:
                 return
@@ -257,7 +259,7 @@ class Server(Loop):
                 self.poll.register(fd, select.EPOLLIN)
 
     def result(self):
-        return {'accepted': self.accepted, 'errors': self.errors, 'open': len(self.ends)}
+        return {'accepted': self.accepted, 'errors': self.errors, 'open': len(self.ends), 'late': round(self.late, 4)}
 
 
 class Client(Loop):
@@ -345,7 +347,7 @@ class Client(Loop):
     def connected(self, end):
         book = self.books[end.spec['name']]
         book['connected'] += 1
-        book['took'].append(time.monotonic() - end.began)
+        book['took'].append((end.began - self.zero, time.monotonic() - end.began))
         book['completed'] += end.spec['rpc'] == 0
 
     def answered(self, end, last):
@@ -364,7 +366,8 @@ class Client(Loop):
 
     def result(self):
         for name, book in self.books.items():
-            took = sorted(book.pop('took'))
+            book['connects'] = [[round(began, 4), round(took, 4)] for began, took in book['took']]
+            took = sorted(took for _, took in book.pop('took'))
             rank = lambda q: took[max(0, -(-len(took) * q // 100) - 1)]
             book['latency'] = {k: round(rank(q), 5) for k, q in (('p50', 50), ('p90', 90), ('p99', 99), ('max', 100))} if took else None
             book['late'] = round(book['late'], 4)

@@ -2,17 +2,22 @@
 """record.py SEED.. [--at-once N] [--out DIR]: draws worlds, lets this machine's kernel run them, writes DIR/SEED.json.
 
 Needs Linux, root, Python 3.9, `ip`, and for worlds with tracking `nft`. A seed may be a range, 1000-1059, or a file with a world as JSON.
+The processes of a world run with real-time priority, so that other work on the machine does not come between; more worlds at once than there are
+processors come between each other. `late` in a recording is how late a timer of its applications was, seconds.
 The recordings are what `conformance` reads:
 
     sudo python3 tests/recorder/record.py 1000-1059 --out /tmp/worlds
     cargo run --release -p tests --bin conformance -- /tmp/worlds/*.json
 """
 import argparse
+import contextlib
 import json
 import os
+import random
 import re
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -90,6 +95,8 @@ def watch(world, zero):
 def role(name, world, zero):
     """What one process of a world does; its result goes to standard output."""
     end = zero + world['duration']
+    # Nobody else's work is to come between; not before all is loaded, for that would come between another world's.
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50))
     if name in 'csr':
         result = watch(world, zero)
     else:
@@ -202,13 +209,30 @@ def jiffies_at(moment):
     return jiffies * tick + round(moment * 1e9) - last_edge
 
 
+def beginning(world):
+    """When a world begins, and the jiffies then. The same world begins in the same phase of all timers up to a minute, so
+    that it can be recorded twice and what differs is the recorder's own."""
+    turn = 512 * round(time.clock_getres(6) * 1e9)
+    zero = time.monotonic() + 8             # by then every process listens and waits
+    wait = (random.Random(f'phase {world["seed"]}').randrange(turn) - jiffies_at(zero)) % turn / 1e9
+    return zero + wait, jiffies_at(zero + wait)
+
+
+# The kernel collects the dead entries of all namespaces in one go, and how often hangs on all of them: one such world at a time.
+tracking = threading.Lock()
+
+
 def record(world, out, cpu):
     os.sched_setaffinity(0, {cpu})
+    with tracking if world['conntrack'] else contextlib.nullcontext():
+        record_alone(world, out)
+
+
+def record_alone(world, out):
     hosts = {}
     try:
         hosts = build(world)
-        zero = time.monotonic() + 5         # by then every process listens and waits
-        phase = jiffies_at(zero)
+        zero, phase = beginning(world)
         begin = lambda host, name: host.execute(sys.executable, os.path.abspath(__file__), '--role', name, '--zero', repr(zero),
                                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         server = hosts.get('s', hosts['c'])
@@ -240,7 +264,7 @@ def worlds(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('what', nargs='*')
-    parser.add_argument('--at-once', type=int, default=4)
+    parser.add_argument('--at-once', type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument('--out', default='.')
     parser.add_argument('--draw', action='store_true', help='print the worlds, record nothing')
     parser.add_argument('--role', help=argparse.SUPPRESS)

@@ -13,7 +13,7 @@ use crate::ids::{HostId, Key, Slab, TrafficId, Tuple};
 use crate::log::LogLine;
 use crate::net::Net;
 use crate::order::{Order, Rank, Woken};
-use crate::record::{Digest, LogSummary, Summary, Tally, TrafficSummary};
+use crate::record::{Digest, HostSummary, LogSummary, Summary, Tally, TrafficSummary};
 use crate::rng::{Purpose, Stream};
 use crate::scenario::Scenario;
 use crate::tcp::config::TimerModel;
@@ -226,6 +226,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// Events processed so far.
     pub fn events(&self) -> u64 {
         self.events
+    }
+
+    /// A host's gauges as they stand. Its counters are complete in a [`Summary`] only.
+    pub fn levels(&self, host: HostId) -> &HostSummary {
+        &self.hosts[host.index()].stats
     }
 
     /// The follower.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use scenarios::Patch;
-use tests::conformance::worlds::{Recording, compare, scenario_of};
+use tests::conformance::worlds::{Recording, compare};
 use tests::conformance::{EXCEPTIONS, Report, Setups, read_json, replay_file};
 
 fn file(name: &str) -> PathBuf {
@@ -38,8 +38,7 @@ fn spoilt(name: &str, seed: u64, path: &str, value: &str) -> Vec<String> {
     let recording: Recording =
         serde_json::from_value(one.expect("it is there").clone()).expect("a recording");
     let judged = |changes: &[Patch]| {
-        let scenario = scenario_of(&recording, changes).expect("it can be said");
-        let facts = compare(&recording, &scenario).0;
+        let (facts, _) = compare(&recording, changes).expect("it can be said");
         let differ = facts.into_iter().filter(|fact| fact.problem.is_some());
         differ.map(|fact| fact.name).collect::<Vec<_>>()
     };

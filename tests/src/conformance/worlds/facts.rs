@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use sim_core::counter::Counter;
 use sim_core::errno::Errno;
 use sim_core::ids::HostId;
-use sim_core::record::{HostSummary, Summary, TrafficSummary};
-use sim_core::scenario::{Limit, Metric, Outcome, Scenario};
+use sim_core::record::{HostSummary, TrafficSummary};
+use sim_core::scenario::{Outcome, Scenario};
 use sim_core::tcp::State;
 use sim_core::time::Span;
 
 use super::judge::{Columns, Slack, numbers, times};
+use super::looks::{Level, Looks, Watched};
 use super::recording::{Client, Recording};
 use super::world::Arrivals;
 
@@ -43,7 +44,8 @@ const ONE_SEGMENT: u32 = 1_448;
 pub struct Facts<'a> {
     recording: &'a Recording,
     scenario: &'a Scenario,
-    runs: &'a [Summary],
+    looks: &'a Looks,
+    runs: &'a [Watched],
     slack: Slack,
     /// What was found.
     pub found: Vec<Fact>,
@@ -53,11 +55,16 @@ pub struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Compares all of it.
-    pub fn of(recording: &'a Recording, scenario: &'a Scenario, runs: &'a [Summary]) -> Facts<'a> {
+    pub fn of(
+        recording: &'a Recording,
+        scenario: &'a Scenario,
+        looks: &'a Looks,
+        runs: &'a [Watched],
+    ) -> Facts<'a> {
         let traffic = &recording.world.traffic;
         let closed = traffic.iter().any(|t| matches!(t.arrivals, Arrivals::Workers { .. }));
         let slack = if closed { Slack::CLOSED_LOOP } else { Slack::NONE };
-        let mut facts = Facts { recording, scenario, runs, slack, found: Vec::new(), without_output: 0 };
+        let mut facts = Facts { recording, scenario, looks, runs, slack, found: Vec::new(), without_output: 0 };
         for (name, client) in &recording.client {
             facts.client(name, client);
         }
@@ -82,7 +89,7 @@ impl<'a> Facts<'a> {
 
     fn client(&mut self, name: &str, client: &Client) {
         let Some(index) = self.scenario.traffic.iter().position(|t| t.name == name) else { return };
-        let books: Vec<&TrafficSummary> = self.runs.iter().map(|run| &run.traffic[index]).collect();
+        let books: Vec<&TrafficSummary> = self.runs.iter().map(|run| &run.summary.traffic[index]).collect();
         let mut outcome = |what: &str, want: u64, get: &dyn Fn(&TrafficSummary) -> u64| {
             let got: Vec<u64> = books.iter().map(|book| get(book)).collect();
             let problem = numbers(want, &got, self.slack);
@@ -144,47 +151,28 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// A column of all runs, put together of several; a metric that was never followed was zero.
-    fn columns(&self, plus: &[Metric], minus: &[Metric]) -> Columns {
-        let runs = self.runs.iter().map(|run| {
-            let mut rows = vec![0_u64; run.series.rows];
-            for (metrics, add) in [(plus, true), (minus, false)] {
-                for values in metrics.iter().filter_map(|&m| run.series.get(m)) {
-                    for (row, &value) in rows.iter_mut().zip(values) {
-                        *row = if add { *row + value } else { row.saturating_sub(value) };
-                    }
-                }
-            }
-            rows
-        });
-        let interval = self.runs.first().map_or(Span::ZERO, |run| run.series.interval);
-        Columns { interval, runs: runs.collect() }
+    fn columns(&self, id: HostId, level: Level) -> Columns<'a> {
+        Columns { looks: self.looks, runs: self.runs.iter().map(|run| run.level(id, level)).collect() }
     }
 
     fn sockets(&mut self, host: &str, id: HostId) {
         let series = &self.recording.series[host];
-        let mini = Metric::Used(Limit::TwBuckets(id));
         if host != "r" {
-            let full = |&&state: &&State| state != State::Closed;
-            let all: Vec<Metric> = State::ALL.iter().filter(full).map(|&s| Metric::Sockets(id, s)).collect();
-            let sockets = |state| Metric::Sockets(id, state);
-            let established = [sockets(State::Established), sockets(State::CloseWait)];
-            let no_full = [mini, sockets(State::SynRecv)];
-            self.series(host, "tw", series.tw.as_ref(), &self.columns(&[mini], &[]));
-            self.series(host, "inuse", series.inuse.as_ref(), &self.columns(&all, &no_full));
-            self.series(host, "estab", series.estab.as_ref(), &self.columns(&established, &[]));
+            self.series(host, id, "tw", Level::Mini, series.tw.as_ref());
+            self.series(host, id, "inuse", Level::Full, series.inuse.as_ref());
+            let established = Level::Either(State::Established, State::CloseWait);
+            self.series(host, id, "estab", established, series.estab.as_ref());
         }
-        let tracks = self.scenario.hosts[id.index()].conntrack.is_some();
-        if tracks {
-            self.series(host, "conntrack", series.ct.as_ref(), &self.columns(&[Metric::Conntrack(id)], &[]));
+        if self.scenario.hosts[id.index()].conntrack.is_some() {
+            self.series(host, id, "conntrack", Level::Entries, series.ct.as_ref());
         }
     }
 
-    fn series(&mut self, host: &str, what: &str, want: Option<&Vec<u64>>, got: &Columns) {
+    fn series(&mut self, host: &str, id: HostId, what: &str, level: Level, want: Option<&Vec<u64>>) {
         let times = &self.recording.series[host].t;
         let zeros = vec![0; times.len()];
         let looks = times.iter().copied().zip(want.unwrap_or(&zeros).iter().copied());
-        let problem = got.differ(looks, self.slack);
+        let problem = self.columns(id, level).differ(looks, self.slack);
         let group = if what == "conntrack" { "conntrack" } else { "sockets" };
         self.put(group, format!("{host}.{what}"), problem);
     }
@@ -193,9 +181,8 @@ impl<'a> Facts<'a> {
         let Some(looks) = self.recording.states.get(host) else { return };
         for &state in State::ALL.iter().filter(|&&state| state != State::Closed) {
             let name = kernel_name(state);
-            let got = self.columns(&[Metric::Sockets(id, state)], &[]);
-            let seen = looks.iter().any(|(_, states)| states.contains_key(name));
-            if !seen && got.runs.iter().flatten().all(|&n| n == 0) {
+            let got = self.columns(id, Level::State(state));
+            if got.idle() && !looks.iter().any(|(_, states)| states.contains_key(name)) {
                 continue;
             }
             let looks = looks.iter().map(|(at, states)| (*at, states.get(name).copied().unwrap_or(0)));
@@ -207,7 +194,7 @@ impl<'a> Facts<'a> {
     fn counters(&mut self, host: &str, id: HostId) {
         let none = BTreeMap::new();
         let recorded = self.recording.counters.get(host).unwrap_or(&none);
-        let books: Vec<&HostSummary> = self.runs.iter().map(|run| &run.hosts[id.index()]).collect();
+        let books: Vec<&HostSummary> = self.runs.iter().map(|run| &run.summary.hosts[id.index()]).collect();
         let known = |name: &str| Counter::ALL.iter().any(|c| c.name() == name);
         self.without_output += recorded.keys().filter(|name| !known(name) && compared(name)).count() as u32;
         let bulk = self.recording.world.largest_message() > ONE_SEGMENT;

@@ -5,6 +5,8 @@
 
 use sim_core::time::Span;
 
+use super::looks::Looks;
+
 /// How near is near enough, beyond what chance does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Slack {
@@ -56,26 +58,27 @@ fn range(low: u64, high: u64) -> String {
     if low == high { low.to_string() } else { format!("{low}..{high}") }
 }
 
-/// One column of the time series of each run.
+/// A level in each run, at the looks that all of them were watched at.
 #[derive(Debug)]
-pub struct Columns {
-    /// Distance of rows.
-    pub interval: Span,
-    /// Rows by run.
-    pub runs: Vec<Vec<u64>>,
+pub struct Columns<'a> {
+    /// When.
+    pub looks: &'a Looks,
+    /// Values by run; none: always zero.
+    pub runs: Vec<Option<&'a [u64]>>,
 }
 
-impl Columns {
-    /// The range around a look at `at`: a recorder looks late, and a row holds what came before it.
+impl Columns<'_> {
+    /// Whether it never was anything but zero.
+    pub fn idle(&self) -> bool {
+        self.runs.iter().flatten().all(|values| values.iter().all(|&value| value == 0))
+    }
+
+    /// The range about a look at `at`.
     fn around(&self, at: Span) -> (u64, u64) {
-        const BEFORE: Span = Span::from_millis(30);
-        const AFTER: Span = Span::from_millis(50);
-        let step = self.interval.0.max(1);
-        let (first, last) = (at.0.saturating_sub(BEFORE.0).div_ceil(step), (at.0 + AFTER.0) / step);
+        let about = self.looks.about(at);
         let (mut low, mut high) = (u64::MAX, 0);
-        for rows in &self.runs {
-            let end = rows.len().min(last as usize + 1);
-            for &value in &rows[end.min(first as usize)..end] {
+        for run in &self.runs {
+            for value in about.clone().map(|row| run.map_or(0, |values| values[row])) {
                 (low, high) = (low.min(value), high.max(value));
             }
         }
@@ -109,14 +112,5 @@ mod tests {
         assert!(numbers(24, &[10, 20], Slack::NONE).is_some());
         assert_eq!(numbers(100, &[104, 104], Slack::SEGMENTS), None);
         assert!(numbers(100, &[105, 105], Slack::SEGMENTS).is_some());
-    }
-
-    #[test]
-    fn a_look_sees_what_was_there_about_then() {
-        let columns = Columns { interval: Span::from_millis(20), runs: vec![(0..100).collect()] };
-        assert_eq!(columns.around(Span::from_millis(1_000)), (49, 52));
-        assert_eq!(columns.differ([(1.0, 50), (1.5, 75)].into_iter(), Slack::NONE), None);
-        let problem = columns.differ([(1.0, 50), (1.5, 90)].into_iter(), Slack::NONE);
-        assert_eq!(problem.as_deref(), Some("at 1.5 s kernel 90, simulator 74..77 (1 of 2 looks differ)"));
     }
 }

@@ -6,6 +6,7 @@
 
 mod facts;
 mod judge;
+mod looks;
 mod recording;
 mod scenario;
 mod world;
@@ -13,22 +14,20 @@ mod world;
 use experiments::Run;
 use scenarios::{Patch, Source};
 use serde_json::Value;
-use sim_core::engine::Simulation;
 use sim_core::scenario::Scenario;
 
 pub use facts::{Fact, Facts};
 pub use recording::Recording;
-pub use scenario::{Machine, text};
+pub use scenario::{Machine, Pace, text};
 pub use world::{Kind, World};
 
 use super::report::Report;
+use looks::{Looks, Watched};
 
 /// Runs of each world: as many draws of secrets, with the one phase of the wheel that was recorded.
 const RUNS: u64 = 8;
 /// Runs of a world in which something differs: what chance does one time in ten, eight runs may not show.
 const MORE_RUNS: u64 = 40;
-/// Distance of rows in the time series.
-const SAMPLE_MS: u64 = 20;
 /// The kind in the report.
 const KIND: &str = "random worlds";
 
@@ -37,31 +36,33 @@ pub fn is_world(value: &Value) -> bool {
     value["world"]["traffic"].is_array() && value["phase_ns"].is_u64()
 }
 
-/// The scenario of a recording, some settings of it changed.
+/// The scenario of a recording at the pace of a run, some settings of it changed.
+fn scenario_of(recording: &Recording, changes: &[Patch], run: u64) -> Result<Scenario, String> {
+    let machine =
+        Machine { sysctl: [&recording.sysctl.c, &recording.sysctl.s], phase_ns: recording.phase_ns };
+    let text = text(&recording.world, &machine, Pace::of(run));
+    let mut loaded = Run::new(Source::new("world", text));
+    loaded.patches.extend_from_slice(changes);
+    let loaded = loaded.load().map_err(|report| report.to_string())?;
+    Ok(Scenario { seed: run + 1, ..loaded.scenario })
+}
+
+/// Compares a recording with some runs, some settings changed: the facts, and how many counters moved that have no output.
 ///
 /// # Errors
 ///
 /// What the simulator's language cannot say.
-pub fn scenario_of(recording: &Recording, changes: &[Patch]) -> Result<Scenario, String> {
-    let machine =
-        Machine { sysctl: [&recording.sysctl.c, &recording.sysctl.s], phase_ns: recording.phase_ns };
-    let text = text(&recording.world, &machine, SAMPLE_MS);
-    let mut run = Run::new(Source::new("world", text));
-    run.patches.extend_from_slice(changes);
-    let loaded = run.load().map_err(|report| report.to_string())?;
-    Ok(loaded.scenario)
-}
-
-/// Compares a recording with the runs of a scenario.
-pub fn compare(recording: &Recording, scenario: &Scenario) -> (Vec<Fact>, u32) {
-    let run = |seed| Simulation::new(&Scenario { seed, ..scenario.clone() }).run();
-    let mut runs: Vec<_> = (1..=RUNS).map(run).collect();
-    let mut facts = Facts::of(recording, scenario, &runs);
+pub fn compare(recording: &Recording, changes: &[Patch]) -> Result<(Vec<Fact>, u32), String> {
+    let looks = Looks::of(recording);
+    let scenario = scenario_of(recording, changes, 0)?;
+    let run = |n| Ok::<_, String>(Watched::run(&scenario_of(recording, changes, n)?, &looks));
+    let mut runs = (0..RUNS).map(run).collect::<Result<Vec<_>, _>>()?;
+    let mut facts = Facts::of(recording, &scenario, &looks, &runs);
     if facts.found.iter().any(|fact| fact.problem.is_some()) {
-        runs.extend((RUNS + 1..=MORE_RUNS).map(run));
-        facts = Facts::of(recording, scenario, &runs);
+        runs.extend((RUNS..MORE_RUNS).map(run).collect::<Result<Vec<_>, _>>()?);
+        facts = Facts::of(recording, &scenario, &looks, &runs);
     }
-    (facts.found, facts.without_output)
+    Ok((facts.found, facts.without_output))
 }
 
 /// Replays one recording.
@@ -74,11 +75,10 @@ pub(super) fn replay(value: &Value, report: &mut Report) {
     if let Some(why) = recording.world.left_to_scheduling() {
         return report.set_apart(KIND, &format!("{seed}"), why);
     }
-    let scenario = match scenario_of(&recording, &[]) {
-        Ok(scenario) => scenario,
+    let facts = match compare(&recording, &[]) {
+        Ok((facts, _without_output)) => facts,
         Err(problem) => return report.cannot_tell(KIND, &format!("{seed}"), "worlds", &problem),
     };
-    let (facts, _without_output) = compare(&recording, &scenario);
     for Fact { group, name, problem } in facts {
         report.judge(KIND, &format!("{seed}:{name}"), group, problem.as_slice());
     }

@@ -20,19 +20,37 @@ pub struct Machine<'a> {
 const DELAY: &str = "10us";
 /// What a call of the recorder's application takes: connects of one moment follow each other at this distance.
 const CALL: f64 = 0.000_12;
-/// How much later than asked a timer of the recorder's applications fires, for epoll waits whole milliseconds. It adds up where each
-/// accept() is timed from the last.
-const LATE: f64 = 0.000_5;
 /// How long an application takes from the news of its socket to its read.
 const WAKE: &str = "100us";
 /// The wheel and the hash of ports see the jiffies modulo this: 2¹⁸ ticks, the step of all timers up to some hours, times
 /// the 2500 ticks of a port epoch, over their common factor 4.
 const PHASE_MODULUS_NS: u64 = (1 << 18) * 625 * 4_000_000;
 
-/// The scenario's text. `sample_ms` is the distance of rows in its time series.
-pub fn text(world: &World, machine: &Machine<'_>, sample_ms: u64) -> String {
+/// How the applications of a run keep time. The recorder's wait in epoll, in whole milliseconds, so each of their timers is late by up to one; how
+/// late hangs on the moment. It adds up where each thing is timed from the last, and decides who comes first where two are due together.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How late a timer fires, seconds.
+    late: f64,
+}
+
+impl Pace {
+    /// That of the n-th run: they are spread evenly over the millisecond, the first in its middle.
+    pub fn of(run: u64) -> Pace {
+        const SPREAD: [f64; 8] = [0.5, 0.2, 0.8, 0.05, 0.95, 0.35, 0.65, 0.5];
+        Pace { late: SPREAD[(run % 8) as usize] / 1e3 }
+    }
+
+    /// A length of time that an application waits; none at all is none.
+    fn wait(self, seconds: f64) -> String {
+        time(if seconds > 0.0 { seconds + self.late } else { seconds })
+    }
+}
+
+/// The scenario's text. Nobody wants its time series.
+pub fn text(world: &World, machine: &Machine<'_>, pace: Pace) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "(duration: {}, sample: \"{sample_ms}ms\", hosts: {{", time(world.duration));
+    let _ = writeln!(text, "(duration: {0}, sample: {0}, hosts: {{", time(world.duration));
     let routed = world.kind == Kind::Router;
     let (client, server) = (&world.client_ips, &world.server_ips);
     let tracked = |at: &str| world.conntrack.as_ref().filter(|ct| ct.get("where").is_some_and(|w| w == at));
@@ -50,10 +68,10 @@ pub fn text(world: &World, machine: &Machine<'_>, sample_ms: u64) -> String {
     let server_rest = sysctls(machine.sysctl[1], world.server_sysctl()) + &limit(world.nofile.s);
     if world.kind == Kind::Loop {
         let all = [&client[..], &server[..]].concat();
-        host(&mut text, "c", &all, &(client_rest + &listeners(world)));
+        host(&mut text, "c", &all, &(client_rest + &listeners(world, pace)));
     } else {
         host(&mut text, "c", client, &client_rest);
-        host(&mut text, "s", server, &(server_rest + &listeners(world)));
+        host(&mut text, "s", server, &(server_rest + &listeners(world, pace)));
     }
     if routed {
         host(&mut text, "r", &[], "");
@@ -74,7 +92,7 @@ pub fn text(world: &World, machine: &Machine<'_>, sample_ms: u64) -> String {
     }
     text.push_str("],\ntraffic: {\n");
     for t in &world.traffic {
-        traffic(&mut text, t, world);
+        traffic(&mut text, t, world, pace);
     }
     text.push_str("})\n");
     text
@@ -116,11 +134,11 @@ fn conntrack(settings: &BTreeMap<String, Value>) -> String {
     if fields.is_empty() { "conntrack: on".to_owned() } else { format!("conntrack: ({})", fields.join(", ")) }
 }
 
-fn listeners(world: &World) -> String {
+fn listeners(world: &World, pace: Pace) -> String {
     let mut text = "listen: [".to_owned();
     for l in &world.listen {
-        let after = if l.accept_after < 0.0 { "never".to_owned() } else { time(l.accept_after) };
-        let every = time(if l.accept_every > 0.0 { l.accept_every + LATE } else { 0.0 });
+        let after = if l.accept_after < 0.0 { "never".to_owned() } else { pace.wait(l.accept_after) };
+        let every = pace.wait(l.accept_every);
         let _ = write!(
             text,
             "(port: {}, backlog: {}, accept_after: {after}, accept_every: {every}), ",
@@ -130,7 +148,7 @@ fn listeners(world: &World) -> String {
     text + "], "
 }
 
-fn traffic(text: &mut String, t: &Traffic, world: &World) {
+fn traffic(text: &mut String, t: &Traffic, world: &World, pace: Pace) {
     let to: Vec<String> = t.to.iter().map(|(ip, port)| format!("\"{ip}:{port}\"")).collect();
     let source: Vec<String> = t.source.iter().map(|ip| format!("\"{ip}\"")).collect();
     let _ = write!(
@@ -140,7 +158,7 @@ fn traffic(text: &mut String, t: &Traffic, world: &World) {
         source.join(", "),
         to.join(", ")
     );
-    let _ = write!(text, "arrivals: {}, start: {}, ", arrivals(t), time(t.start));
+    let _ = write!(text, "arrivals: {}, start: {}, ", arrivals(t, pace), pace.wait(t.start));
     if t.stop < world.duration {
         let _ = write!(text, "stop: {}, ", time(t.stop));
     }
@@ -149,23 +167,23 @@ fn traffic(text: &mut String, t: &Traffic, world: &World) {
         "request: \"{}B\", response: \"{}B\", service_time: {}, requests_per_connection: {}, think_time: {}, hold: {}, ",
         t.request,
         t.response,
-        time(t.service),
+        pace.wait(t.service),
         t.rpc,
-        time(t.think),
-        time(t.hold.max(CALL))
+        pace.wait(t.think),
+        if t.hold > 0.0 { pace.wait(t.hold) } else { time(CALL) }
     );
     let other = if t.close.other < 0.0 {
         "never".to_owned()
     } else {
-        format!("close_after({})", time(t.close.other))
+        format!("close_after({})", pace.wait(t.close.other))
     };
     let _ = write!(text, "close: (first: {}, how: {}, other: {other}), ", t.close.first, t.close.how);
     if let Some(patience) = t.connect_timeout {
-        let _ = write!(text, "connect_timeout: {}, ", time(patience));
+        let _ = write!(text, "connect_timeout: {}, ", pace.wait(patience));
     }
     if let Some(retry) = &t.retry {
         // The recorded applications make no attempt after the end of their traffic, retries among them.
-        let (after, until) = (time(retry.after), time(t.stop));
+        let (after, until) = (pace.wait(retry.after), time(t.stop));
         let _ = write!(
             text,
             "on_error: retry(after: {after}, times: {}, until: {until}, broken: false), ",
@@ -179,7 +197,7 @@ fn traffic(text: &mut String, t: &Traffic, world: &World) {
     let _ = writeln!(text, "wake_up: \"{WAKE}\"),");
 }
 
-fn arrivals(t: &Traffic) -> String {
+fn arrivals(t: &Traffic, pace: Pace) -> String {
     match &t.arrivals {
         Arrivals::Constant { rate } => format!("constant(\"{rate}/s\")"),
         Arrivals::Workers { n } => format!("workers({n})"),
@@ -191,7 +209,7 @@ fn arrivals(t: &Traffic) -> String {
         Arrivals::At { at } => {
             let mut last = f64::NEG_INFINITY;
             let spread = at.iter().map(|x| {
-                last = (t.start + x).max(last + CALL);
+                last = (t.start + x + pace.late).max(last + CALL);
                 time(last)
             });
             format!("at([{}])", spread.collect::<Vec<_>>().join(", "))
