@@ -64,7 +64,8 @@ impl<'a> Facts<'a> {
         let traffic = &recording.world.traffic;
         let closed = traffic.iter().any(|t| matches!(t.arrivals, Arrivals::Workers { .. }));
         let slack = if closed { Slack::CLOSED_LOOP } else { Slack::NONE };
-        let mut facts = Facts { recording, scenario, looks, runs, slack, found: Vec::new(), without_output: 0 };
+        let mut facts =
+            Facts { recording, scenario, looks, runs, slack, found: Vec::new(), without_output: 0 };
         for (name, client) in &recording.client {
             facts.client(name, client);
         }

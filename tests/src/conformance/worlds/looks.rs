@@ -44,13 +44,16 @@ impl Level {
             Level::State(one) => state(one),
             Level::Either(one, other) => state(one) + state(other),
             Level::Mini => host.mini_sockets.now,
-            Level::Full => State::ALL.iter().filter(full).map(|&s| state(s)).sum::<u64>() - host.mini_sockets.now,
+            Level::Full => {
+                State::ALL.iter().filter(full).map(|&s| state(s)).sum::<u64>() - host.mini_sockets.now
+            }
             Level::Entries => host.conntrack.now,
         }
     }
 
     fn all() -> impl Iterator<Item = Level> {
-        let rest = [Level::Either(State::Established, State::CloseWait), Level::Mini, Level::Full, Level::Entries];
+        let rest =
+            [Level::Either(State::Established, State::CloseWait), Level::Mini, Level::Full, Level::Entries];
         State::ALL.iter().map(|&s| Level::State(s)).chain(rest)
     }
 }
