@@ -28,8 +28,9 @@ use sim_core::scenario::Scenario;
 pub use library::{Bundled, bundled, library};
 pub use patch::Patch;
 pub use report::{Diagnostic, Report, Severity};
-pub use show::show;
+pub use show::{limit, show};
 pub use source::{Directory, Files, NoFiles, Source};
+pub use sysctl::{Changed, MachineSettings};
 pub use units::{addr, span};
 
 /// What goes into a scenario beside its own text.

@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Run scenarios and judge their expectations
     Check(CheckArgs),
+    /// Write a scenario to begin with: from a machine, from a bundled one, or from a few answers
+    Init(crate::commands::init::InitArgs),
     /// List the bundled scenarios
     List(ListArgs),
     /// Print a scenario with every default visible

@@ -21,3 +21,9 @@ impl Stopwatch {
         self.0.elapsed()
     }
 }
+
+/// Lets real time pass.
+#[expect(clippy::disallowed_methods, reason = "a rate of a real machine is counted over real time")]
+pub(crate) fn wait(time: Duration) {
+    std::thread::sleep(time);
+}

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use experiments::Run;
 use reports::words;
@@ -50,13 +51,23 @@ pub(crate) fn of_library(bundled: Bundled) -> Found {
 
 /// The scenario that is piped in; the files that it names are looked for in the current directory.
 fn standard_input() -> Result<Found, Failure> {
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .lock()
-        .read_to_end(&mut bytes)
-        .map_err(|e| Failure::Files(format!("cannot read standard input: {e}")))?;
-    let source = Source::from_bytes("standard input", bytes).map_err(Failure::Files)?;
+    let source = text(Path::new("-"))?;
     Ok(Found { name: "-".to_owned(), source, files: Box::new(Directory(PathBuf::new())) })
+}
+
+/// Reads a file; `-` is standard input, which can be read only once.
+pub(crate) fn text(path: &Path) -> Result<Source, Failure> {
+    static TAKEN: AtomicBool = AtomicBool::new(false);
+    if path != Path::new("-") {
+        return Source::read(path).map_err(Failure::Files);
+    }
+    if TAKEN.swap(true, Ordering::Relaxed) {
+        return Err(Failure::Usage("`-`: standard input can be read only once".to_owned()));
+    }
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().read_to_end(&mut bytes);
+    read.map_err(|e| Failure::Files(format!("cannot read standard input: {e}")))?;
+    Source::from_bytes("standard input", bytes).map_err(Failure::Files)
 }
 
 fn looks_like_path(given: &str) -> bool {
@@ -64,7 +75,7 @@ fn looks_like_path(given: &str) -> bool {
 }
 
 /// What to say about a name that stands for nothing.
-fn unknown(given: &str) -> String {
+pub(crate) fn unknown(given: &str) -> String {
     const SUGGESTIONS: usize = 3;
     let distance = |b: &&Bundled| strsim::damerau_levenshtein(b.name, given);
     // Every third letter may be wrong, and a part of a name is near too.
@@ -119,7 +130,7 @@ fn dump(text: &str) -> Result<(String, Source), Failure> {
         text.split_once('=').filter(|(host, file)| !host.is_empty() && !file.is_empty()).ok_or_else(
             || Failure::Usage(format!("--sysctl: `{text}` is not HOST=FILE, as in `client=sysctl.txt`")),
         )?;
-    Ok((host.to_owned(), Source::read(Path::new(file)).map_err(Failure::Files)?))
+    Ok((host.to_owned(), self::text(Path::new(file))?))
 }
 
 /// What became of a dump of sysctls.

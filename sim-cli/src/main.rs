@@ -4,11 +4,13 @@ mod args;
 mod clock;
 mod commands;
 mod exit;
+mod host;
 mod interrupt;
 mod keeper;
 mod load;
 mod output;
 mod progress;
+mod questions;
 mod simulate;
 mod terminal;
 mod usage;
@@ -37,6 +39,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Run(args) => commands::run::run(args),
         Command::Check(args) => commands::check::check(args),
         Command::Completions(args) => commands::completions::completions(args),
+        Command::Init(args) => commands::init::init(args),
         Command::List(args) => commands::list::list(args),
         Command::Man => commands::completions::man(),
         Command::Show(args) => commands::show::show(args),

@@ -60,6 +60,19 @@ impl Stack {
         )
     }
 
+    /// The profile for a kernel of this version: the latest that knows no more than it. The profiles stand for what
+    /// changed in 4.12, 5.4, 6.1, 6.5 and 6.18.
+    pub const fn of_linux(major: u32, minor: u32) -> Stack {
+        match (major, minor) {
+            (0..=3, _) | (4, 0..=11) => Stack::Linux4_9,
+            (4, _) | (5, 0..=3) => Stack::Linux4_19,
+            (5, _) | (6, 0) => Stack::Linux5_15,
+            (6, 1..=4) => Stack::Linux6_1,
+            (6, 5..=17) => Stack::Linux6_12,
+            _ => Stack::Linux6_18,
+        }
+    }
+
     /// The parameters of the stack before any setting is applied.
     pub fn defaults(self) -> Defaults {
         match self {

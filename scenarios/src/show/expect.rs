@@ -114,7 +114,7 @@ fn metric(s: &Scenario, metric: Metric) -> String {
     text(&format!("{}.{suffix}", s.hosts[host.index()].name))
 }
 
-fn limit(s: &Scenario, limit: Limit) -> String {
+pub(super) fn limit(s: &Scenario, limit: Limit) -> String {
     let queue = |name: &str, host: HostId, port: u16| {
         format!("{name}({})", text(&format!("{}:{port}", s.hosts[host.index()].name)))
     };

@@ -2,7 +2,7 @@
 
 mod expect;
 
-use sim_core::scenario::Scenario;
+use sim_core::scenario::{Limit, Scenario};
 
 use crate::check::{self, host, link, traffic};
 use crate::section::{block, inline, lines, text};
@@ -13,6 +13,11 @@ pub fn show(scenario: &Scenario) -> String {
     let fields = check::GENERAL.iter().chain(check::PARTS);
     let fields = fields.map(|field| format!("{}: {}", field.name, (field.get)(scenario, scenario)));
     lines("(", fields, ")") + "\n"
+}
+
+/// A limit as expectations write it: `ports(from: "10.0.0.1", to: "10.0.0.2:80")`.
+pub fn limit(scenario: &Scenario, limit: Limit) -> String {
+    expect::limit(scenario, limit)
 }
 
 /// The map of hosts.

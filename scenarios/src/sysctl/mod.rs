@@ -1,5 +1,6 @@
 //! Linux settings by their real names: from a scenario's own `sysctl:`, or from the whole output of `sysctl -a`.
 
+mod machine;
 mod table;
 
 use sim_core::profile::Stack;
@@ -11,6 +12,7 @@ use crate::section::{lines, text};
 use crate::source::Place;
 use crate::syntax::{Key, Kind, Node, clip};
 
+pub use machine::{Changed, MachineSettings};
 pub(crate) use table::{Knobs, SETTINGS, Setting, find};
 
 /// Every name that a Linux 6.18 prints, with `*` for the name of an interface.

@@ -54,7 +54,7 @@ pub(crate) fn advise(args: &AdviseArgs) -> Result<Exit, Failure> {
 fn catalogue(files: &[std::path::PathBuf]) -> Result<Vec<Change>, Failure> {
     let mut changes = parse(BUNDLED).map_err(|why| Failure::Usage(format!("the catalogue: {why}")))?;
     for path in files {
-        let text = std::fs::read_to_string(path).map_err(|e| Failure::file("read", path, &e))?;
+        let text = load::text(path)?.text;
         let read = parse(&text).map_err(|why| wrong(path, &why))?;
         if let Some(twice) = read.iter().find(|c| changes.iter().any(|other| other.name == c.name)) {
             return Err(wrong(path, &format!("`{}` is in the catalogue already", twice.name)));

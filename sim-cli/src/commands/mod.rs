@@ -4,6 +4,7 @@ pub(crate) mod advise;
 pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod completions;
+pub(crate) mod init;
 pub(crate) mod list;
 pub(crate) mod moment;
 pub(crate) mod page;

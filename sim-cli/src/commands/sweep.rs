@@ -130,7 +130,7 @@ fn campaign(args: &SweepArgs) -> Result<(Campaign, Loaded, Vec<Unit>), Failure> 
 /// A table of points: the first line names the paths, every other is a point.
 fn design(path: &Path, scenario: &Scenario) -> Result<(Vec<Axis>, Vec<Point>), Failure> {
     let wrong = |why: String| Failure::Usage(format!("--design `{}`: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::file("read", path, &e))?;
+    let text = load::text(path)?.text;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|e| wrong(e.to_string()))?.clone();
     let target = |name| Target::new(name, scenario).map(|target| Axis { target, values: Vec::new() });
