@@ -1,5 +1,6 @@
 //! What this machine says of itself: the same texts that people would save with `sysctl`, `ss` and `nstat`, read from /proc.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -68,7 +69,7 @@ fn settings() -> Result<Source, Failure> {
             let Some(name) = name.to_str() else { continue };
             if let Ok(value) = fs::read_to_string(format!("/proc/sys/{directory}/{name}")) {
                 let key = format!("{directory}/{name}").replace('/', ".");
-                text.push_str(&format!("{key} = {}\n", value.trim_end().replace('\n', " ")));
+                let _ = writeln!(text, "{key} = {}", value.trim_end().replace('\n', " "));
             }
         }
     }

@@ -1,6 +1,9 @@
 //! The few questions of `timewait init`.
 
+use std::fmt::Display;
 use std::io::{self, BufRead};
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use experiments::draft::{Role, Wishes};
 
@@ -18,10 +21,10 @@ pub(crate) fn ask() -> Result<Wishes, Failure> {
     let destinations = if role == Some(Role::Server) {
         None
     } else {
-        asker.ask("To how many destinations (address and port)?", |text| number(text, 1, 1000))?
+        asker.ask("To how many destinations (address and port)?", |text| number(text, 1..=1000))?
     };
     let kept = asker.ask("Are connections kept and used again? How many; 0 for no?", |text| {
-        number(text, 0, 100_000u32)
+        number(text, 0..=100_000u32)
     })?;
     let kept = kept.filter(|&kept| kept > 0);
     let closes = if kept.is_some() {
@@ -80,11 +83,7 @@ fn yes(text: &str) -> Result<bool, String> {
     }
 }
 
-fn number<T: std::str::FromStr + PartialOrd + std::fmt::Display>(
-    text: &str,
-    low: T,
-    high: T,
-) -> Result<T, String> {
-    let wanted = format!("a whole number from {low} to {high} is wanted");
-    text.parse().ok().filter(|n| (&low..=&high).contains(&n)).ok_or(wanted)
+fn number<T: FromStr + PartialOrd + Display>(text: &str, range: RangeInclusive<T>) -> Result<T, String> {
+    let wanted = || format!("a whole number from {} to {} is wanted", range.start(), range.end());
+    text.parse().ok().filter(|n| range.contains(n)).ok_or_else(wanted)
 }

@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "names of a directory are not needed everywhere")]
 mod place;
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -235,7 +236,7 @@ fn tens_of_thousands_of_sockets_are_few_sources() {
     let mut text = String::from("State Recv-Q Send-Q Local Address:Port Peer Address:Port\n");
     for i in 0..40_000 {
         let (port, net, host) = (1024 + i % 60_000, (i / 200) % 250, 1 + i % 200);
-        text.push_str(&format!("TIME-WAIT 0 0 10.0.0.{}:{port} 192.0.{net}.{host}:443\n", 1 + i % 3));
+        let _ = writeln!(text, "TIME-WAIT 0 0 10.0.0.{}:{port} 192.0.{net}.{host}:443", 1 + i % 3);
     }
     place.write("ss", &text);
     let ran = init(&place, &["--ss", "ss"]);

@@ -205,6 +205,8 @@ pub(super) fn set_rates(flows: &mut [Flow], total: Option<f64>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn list(lines: &[(&str, &str, &str, usize)]) -> Sockets {
@@ -215,7 +217,7 @@ mod tests {
                     local.replace('*', &(40_000 + i).to_string()),
                     peer.replace('*', &(1024 + i).to_string()),
                 );
-                text.push_str(&format!("{state} 0 511 {local} {peer}\n"));
+                let _ = writeln!(text, "{state} 0 511 {local} {peer}");
             }
         }
         Sockets::read(&text).expect("sockets")
@@ -265,12 +267,8 @@ mod tests {
     fn many_small_destinations_are_one_flow() {
         let mut text = String::from("State\n");
         for i in 0..5000 {
-            text.push_str(&format!(
-                "TIME-WAIT 0 0 10.0.0.1:{} 10.1.{}.{}:443\n",
-                20_000 + i,
-                i / 250,
-                1 + i % 250
-            ));
+            let _ =
+                writeln!(text, "TIME-WAIT 0 0 10.0.0.1:{} 10.1.{}.{}:443", 20_000 + i, i / 250, 1 + i % 250);
         }
         let flows = flows(&Sockets::read(&text).expect("sockets"));
         assert_eq!(flows.len(), MOST_FLOWS);

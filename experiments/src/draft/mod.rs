@@ -98,12 +98,12 @@ struct Sketch {
 /// Drafts a scenario. On failure every output that is not what it should be is named.
 pub fn draft(outputs: &Outputs, wishes: &Wishes) -> Result<Draft, Vec<String>> {
     let mut reader = Reader::default();
-    let settings = reader.take(&outputs.sysctl, "`sysctl -a`", MachineSettings::read);
-    let sockets = reader.take(&outputs.sockets, "`ss -tan`", Sockets::read);
-    let totals = reader.take(&outputs.totals, "`ss -s` or /proc/net/sockstat", counters::totals);
-    let before = reader.take(&outputs.before, "`nstat -az`", counters::counters);
-    let after = reader.take(&outputs.after, "`nstat -az`", counters::counters);
-    let tracking = reader.take(&outputs.tracking, "`conntrack -S`", counters::tracking);
+    let settings = reader.take(outputs.sysctl.as_ref(), "`sysctl -a`", MachineSettings::read);
+    let sockets = reader.take(outputs.sockets.as_ref(), "`ss -tan`", Sockets::read);
+    let totals = reader.take(outputs.totals.as_ref(), "`ss -s` or /proc/net/sockstat", counters::totals);
+    let before = reader.take(outputs.before.as_ref(), "`nstat -az`", counters::counters);
+    let after = reader.take(outputs.after.as_ref(), "`nstat -az`", counters::counters);
+    let tracking = reader.take(outputs.tracking.as_ref(), "`conntrack -S`", counters::tracking);
     if !reader.wrong.is_empty() {
         return Err(reader.wrong);
     }
@@ -152,8 +152,8 @@ struct Reader {
 }
 
 impl Reader {
-    fn take<T>(&mut self, from: &Option<Source>, what: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let source = from.as_ref()?;
+    fn take<T>(&mut self, from: Option<&Source>, what: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let source = from?;
         let found = read(&source.text);
         if found.is_none() {
             self.wrong.push(format!("`{}` is not the output of {what}", source.name));

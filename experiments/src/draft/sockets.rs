@@ -47,7 +47,8 @@ pub struct Sockets {
     known: bool,
 }
 
-/// A line that is no socket.
+/// What a line is.
+#[derive(Clone, Copy)]
 enum Line {
     Heading,
     Listener(u16, Option<u32>),
@@ -57,7 +58,7 @@ enum Line {
 }
 
 /// One end as it is written.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum End {
     V4(SockAddr),
     V6,
@@ -72,12 +73,11 @@ impl Sockets {
             if line.trim().is_empty() || line.starts_with('\t') {
                 continue;
             }
-            match parsed(line) {
-                Some(line) => found.take(line),
-                None => {
-                    found.unreadable += 1;
-                    found.first_unreadable.get_or_insert_with(|| (number + 1, clipped(line)));
-                }
+            if let Some(line) = parsed(line) {
+                found.take(line);
+            } else {
+                found.unreadable += 1;
+                found.first_unreadable.get_or_insert_with(|| (number + 1, clipped(line)));
             }
         }
         let known = found.known;

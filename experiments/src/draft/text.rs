@@ -154,7 +154,7 @@ impl World {
                 ("clients", to, all.map(|block| format!("[\"{}\"]", range(block))))
             }
         };
-        let name = unique(name(flow), names);
+        let name = unique(&name(flow), names);
         let mut fields = vec![format!("from: \"{from}\""), format!("to: {to}")];
         fields.extend(source.map(|source| format!("source: {source}")));
         let (how, why) = demand(flow, wishes, self.duration_s);
@@ -188,8 +188,8 @@ fn name(flow: &Flow) -> String {
     }
 }
 
-fn unique(name: String, names: &mut BTreeSet<String>) -> String {
-    let mut free = name.clone();
+fn unique(name: &str, names: &mut BTreeSet<String>) -> String {
+    let mut free = name.to_owned();
     for n in 2.. {
         if names.insert(free.clone()) {
             break;
