@@ -3,8 +3,11 @@
 use sim_core::conntrack::ConntrackConfig;
 use sim_core::profile::Stack;
 use sim_core::scenario::PortOptions;
+use sim_core::tcp::KeepTimes;
 
-use crate::check::{self, arrivals, conntrack, events, host, link, listen, rules, stack, traffic};
+use crate::check::{
+    self, arrivals, conntrack, events, host, link, listen, pool, rules, silence, stack, traffic,
+};
 use crate::section::{Absent, Field};
 use crate::source::Place;
 use crate::sysctl::{CONNTRACK, Knobs, SETTINGS};
@@ -61,7 +64,8 @@ pub fn tables() -> Vec<Table> {
         table("links", FIELDS, fields(link::LINK, &link::Path::blank())),
         table("traffic", FIELDS, fields(traffic::TRAFFIC, &source)),
         table("arrivals", KINDS, kinds()),
-        table("pool", FIELDS, fields(traffic::POOL, &traffic::NO_POOL)),
+        table("pool", FIELDS, fields(pool::POOL, &pool::NO_POOL)),
+        table("keepalive", FIELDS, fields(silence::KEEPALIVE, &KeepTimes::default())),
         table("events", EVENTS, events()),
         table("close", FIELDS, fields(traffic::CLOSE, &source)),
         table("options", FIELDS, fields(traffic::OPTIONS, &PortOptions::default())),

@@ -10,7 +10,7 @@ use crate::lasting::Lasting;
 use crate::log::LogLine;
 use crate::profile::Stack;
 use crate::rng::Ratio;
-use crate::tcp::{State, TcpConfig};
+use crate::tcp::{KeepTimes, State, TcpConfig};
 use crate::time::{Span, Time};
 
 /// A whole scenario.
@@ -416,6 +416,15 @@ impl Pool {
     }
 }
 
+/// What an application sets on its socket against a peer that has fallen silent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// SO_KEEPALIVE, with times of the socket's own where they are not 0.
+    pub keepalive: Option<KeepTimes>,
+    /// TCP_USER_TIMEOUT in milliseconds; 0 = none.
+    pub user_timeout: u32,
+}
+
 /// A traffic source: a client application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traffic {
@@ -467,6 +476,10 @@ pub struct Traffic {
     pub response_timeout: Span,
     /// The server closes a connection that has been idle so long between requests; [`Span::MAX`] = never.
     pub server_idle_timeout: Span,
+    /// What the client sets on its socket before connect().
+    pub options: SocketOptions,
+    /// What the server sets on its socket after accept().
+    pub server_options: SocketOptions,
     /// Reaction to a failed attempt.
     pub on_error: OnError,
     /// The driver says when an answer is ready: service times are drawn, or the server has few workers, or it asks
@@ -505,6 +518,8 @@ impl Traffic {
             connect_timeout: Span::MAX,
             response_timeout: Span::MAX,
             server_idle_timeout: Span::MAX,
+            options: SocketOptions::default(),
+            server_options: SocketOptions::default(),
             on_error: OnError::GiveUp,
             served_elsewhere: false,
             server_blocks: false,

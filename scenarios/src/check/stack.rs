@@ -170,6 +170,45 @@ pub(crate) static TCP: &[Parameter] = &[
         "net.ipv4.tcp_orphan_retries",
         tcp_number!(orphan_retries as u8, 0..=255, "retransmissions of an orphan; 0 is 8"),
     ),
+    as_sysctl(
+        "net.ipv4.tcp_keepalive_time",
+        field!(
+            keepalive_time,
+            "time",
+            "silence before the first keep-alive probe",
+            |input, node, k| {
+                k.tcp.keepalive.0 = input.notes.span(node)?;
+                Some(())
+            },
+            |k, _| time(k.tcp.keepalive.0)
+        ),
+    ),
+    as_sysctl(
+        "net.ipv4.tcp_keepalive_intvl",
+        field!(
+            keepalive_interval,
+            "time",
+            "from one keep-alive probe to the next",
+            |input, node, k| {
+                k.tcp.keepalive.1 = input.notes.span(node)?;
+                Some(())
+            },
+            |k, _| time(k.tcp.keepalive.1)
+        ),
+    ),
+    as_sysctl(
+        "net.ipv4.tcp_keepalive_probes",
+        field!(
+            keepalive_probes,
+            "number",
+            "keep-alive probes without an answer that end a connection",
+            |input, node, k| {
+                k.tcp.keepalive.2 = input.notes.integer(node, 0..=255)? as u8;
+                Some(())
+            },
+            |k, _| k.tcp.keepalive.2.to_string()
+        ),
+    ),
     own(tcp_span!(rto_initial, "first retransmission timeout")),
     as_sysctl("net.ipv4.tcp_rto_min_us", tcp_span!(rto_min, "smallest retransmission timeout")),
     as_sysctl("net.ipv4.tcp_rto_max_ms", tcp_span!(rto_max, "largest retransmission timeout")),

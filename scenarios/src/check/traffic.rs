@@ -2,11 +2,11 @@
 
 use sim_core::ids::HostId;
 use sim_core::scenario::{
-    Arrivals, ClientPort, CloseHow, OnError, OtherSide, Pool, PortOptions, Retry, Side, Traffic,
+    Arrivals, ClientPort, CloseHow, OnError, OtherSide, PortOptions, Retry, Side, Traffic,
 };
 use sim_core::time::{Span, Time};
 
-use super::{Input, arrivals, destination, lasting};
+use super::{Input, arrivals, destination, lasting, pool, silence};
 use crate::read::Fields;
 use crate::report::Diagnostic;
 use crate::section::{
@@ -149,22 +149,10 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         "`none`, or [fields](#pool)",
         "connections are kept and shared; requests wait for one",
         |input, node, t| {
-            t.pool = if matches!(&node.kind, Kind::Word(w) if w == "none") {
-                None
-            } else {
-                let fields = input.notes.fields(node, "a pool", &names(POOL));
-                let mut pool = NO_POOL;
-                if !fields.read(input, POOL, &mut pool) {
-                    return None;
-                }
-                if fields.get("idle").is_none() {
-                    pool.idle = pool.size;
-                }
-                Some(pool)
-            };
+            t.pool = pool::pool(input, node)?;
             Some(())
         },
-        |t, s| t.pool.map_or("none".to_owned(), |pool| inline(POOL, &pool, s))
+        |t, s| t.pool.map_or("none".to_owned(), |pool| inline(pool::POOL, &pool, s))
     ),
     field!(
         close,
@@ -235,6 +223,46 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         |t, _| time_or(t.server_idle_timeout, "never")
     ),
     field!(
+        keepalive,
+        silence::TAKES_KEEPALIVE,
+        "SO_KEEPALIVE of the client's socket: [probes](#keepalive) tell it that an idle connection has lost its peer",
+        |input, node, t| {
+            t.options.keepalive = silence::keepalive(input, node)?;
+            Some(())
+        },
+        |t, s| silence::show_keepalive(t.options.keepalive, s)
+    ),
+    field!(
+        server_keepalive,
+        silence::TAKES_KEEPALIVE,
+        "the same of the server's socket",
+        |input, node, t| {
+            t.server_options.keepalive = silence::keepalive(input, node)?;
+            Some(())
+        },
+        |t, s| silence::show_keepalive(t.server_options.keepalive, s)
+    ),
+    field!(
+        user_timeout,
+        "time, or `none`",
+        "TCP_USER_TIMEOUT of the client's socket: how long what it sent, or a probe, may stay without an answer",
+        |input, node, t| {
+            t.options.user_timeout = silence::user_timeout(input, node)?;
+            Some(())
+        },
+        |t, _| silence::show_user_timeout(t.options.user_timeout)
+    ),
+    field!(
+        server_user_timeout,
+        "time, or `none`",
+        "the same of the server's socket",
+        |input, node, t| {
+            t.server_options.user_timeout = silence::user_timeout(input, node)?;
+            Some(())
+        },
+        |t, _| silence::show_user_timeout(t.server_options.user_timeout)
+    ),
+    field!(
         on_error,
         "`give_up`, or `retry(..)`",
         "what a client does about an [error](#retry), at connect() or before the answer has come",
@@ -245,55 +273,6 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         }
     ),
 ];
-
-/// `pool: (..)`.
-pub(crate) static POOL: &[Field<Pool>] = &[
-    field!(
-        size,
-        "number",
-        Absent::Wrong("50"),
-        "most connections at once; more requests wait. `unlimited`: as many as are needed",
-        |input, node, pool| {
-            pool.size = input.notes.count_or(node, 1..=10_000_000, "unlimited")?;
-            Some(())
-        },
-        |pool, _| count_or(pool.size, "unlimited")
-    ),
-    field!(
-        idle,
-        "number, or `unlimited`",
-        Absent::Words("`size`"),
-        "most idle connections: one that becomes free beyond them is closed",
-        |input, node, pool| {
-            pool.idle = input.notes.count_or(node, 0..=10_000_000, "unlimited")?;
-            Some(())
-        },
-        |pool, _| count_or(pool.idle, "unlimited")
-    ),
-    field!(
-        idle_timeout,
-        "time, or `never`",
-        "an idle connection is closed after this time",
-        |input, node, pool| {
-            pool.idle_timeout = input.notes.span_or(node, "never")?;
-            Some(())
-        },
-        |pool, _| time_or(pool.idle_timeout, "never")
-    ),
-    field!(
-        lifetime,
-        "time, or `never`",
-        "a connection that becomes free when it is older than this is closed",
-        |input, node, pool| {
-            pool.lifetime = input.notes.span_or(node, "never")?;
-            Some(())
-        },
-        |pool, _| time_or(pool.lifetime, "never")
-    ),
-];
-
-/// A pool that says nothing.
-pub(crate) const NO_POOL: Pool = Pool::new(u32::MAX);
 
 const SIDES: &[(&str, Side)] = &[("client", Side::Client), ("server", Side::Server), ("both", Side::Both)];
 const HOWS: &[(&str, CloseHow)] = &[

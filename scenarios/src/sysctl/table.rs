@@ -139,7 +139,7 @@ impl Setting {
 
 /// A number kept in a field of the same meaning.
 macro_rules! plain {
-    ($name:literal, $range:expr, $($field:ident).+ as $int:ty) => {
+    ($name:literal, $range:expr, $($field:tt).+ as $int:ty) => {
         number($name, $range, |k, n| k.$($field).+ = n as $int, |k| u64::from(k.$($field).+))
     };
 }
@@ -204,6 +204,12 @@ pub(crate) static SETTINGS: &[Setting] = &[
     )
     .millis()
     .doc("least time between two answers to segments that are not acceptable"),
+    seconds!("net.ipv4.tcp_keepalive_time", (0, SECONDS), tcp.keepalive.0)
+        .doc("silence before the first keep-alive probe, where [SO_KEEPALIVE](#keepalive) is set"),
+    seconds!("net.ipv4.tcp_keepalive_intvl", (0, SECONDS), tcp.keepalive.1)
+        .doc("from one keep-alive probe to the next"),
+    plain!("net.ipv4.tcp_keepalive_probes", (0, 255), tcp.keepalive.2 as u8)
+        .doc("keep-alive probes without an answer that end a connection"),
     plain!("net.ipv4.tcp_max_orphans", (0, INT), tcp.max_orphans as u32)
         .doc("most sockets without a descriptor"),
     plain!("net.ipv4.tcp_max_syn_backlog", (0, INT), tcp.max_syn_backlog as u32)

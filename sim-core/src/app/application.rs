@@ -6,8 +6,8 @@
 use super::effects::{AppTimer, Booked, Effect};
 use super::end::Desk;
 use crate::errno::{Call, Errno};
-use crate::scenario::{CloseHow, OtherSide, Side};
-use crate::tcp::{Input, Notice};
+use crate::scenario::{CloseHow, OtherSide, Side, SocketOptions};
+use crate::tcp::{Input, KeepTimes, Notice};
 use crate::time::Span;
 
 /// What an application's timer is for.
@@ -101,6 +101,7 @@ impl Application {
 
     /// The client's connect() is under way.
     pub(super) fn connecting(&mut self, desk: &mut Desk<'_, '_>) {
+        set_options(desk, desk.spec.options);
         if desk.spec.connect_timeout != Span::MAX {
             self.set_timer(desk, desk.spec.connect_timeout, Purpose::GiveUp);
         }
@@ -108,6 +109,7 @@ impl Application {
 
     /// The server begins: it waits for the request, which may have come already.
     pub(super) fn begin_serving(&mut self, desk: &mut Desk<'_, '_>) {
+        set_options(desk, desk.spec.server_options);
         self.expect = desk.spec.request;
         if desk.spec.requests_per_connection == 0 {
             return self.finished_all(desk);
@@ -437,6 +439,17 @@ impl Application {
         self.stop_timer(desk);
         self.status = Status::Done;
         desk.close(how);
+    }
+}
+
+/// setsockopt(), as far as there is anything to set.
+fn set_options(desk: &mut Desk<'_, '_>, options: SocketOptions) {
+    let SocketOptions { keepalive, user_timeout } = options;
+    let times = keepalive.filter(|times| *times != KeepTimes::default()).map(Input::SetKeepTimes);
+    let keepalive = keepalive.map(|_| Input::SetKeepAlive(true));
+    let patience = (user_timeout != 0).then_some(Input::SetUserTimeout(user_timeout));
+    for option in [times, keepalive, patience].into_iter().flatten() {
+        let _ = desk.call(option);
     }
 }
 

@@ -185,7 +185,18 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Woken::Due => {
                 self.events += 1;
                 self.step(host, key, Cause::Timer);
+                self.look_for_next_timer(host, key);
             }
+        }
+    }
+
+    /// A timer of an endpoint has fired. Another one may still run, though this step armed none.
+    fn look_for_next_timer(&mut self, host: HostId, key: Key) {
+        let Some(conn) = self.hosts[host.index()].tables.conns.get_mut(key) else { return };
+        let due = conn.form.deadline();
+        if let Some(order) = conn.wake.wanted(due) {
+            let lane = self.host_lanes[host.index()].of(due.since(self.now));
+            self.queue.place(lane, order, Event::Conn(host, key));
         }
     }
 

@@ -138,10 +138,11 @@ impl Endpoint {
             return;
         }
         if self.next_segment_end().after(self.window_end()) {
-            let when = self.probe_delay(cx);
+            let when = self.patient_probe(cx, self.probe_delay(cx));
             self.arm_transmit(cx, Pending::Persist, when);
         } else {
             self.backoff = 0;
+            self.probes_stamp = 0;
             if self.pending == Pending::Persist {
                 self.pending = Pending::None;
                 self.xmit_at = Time::NEVER;

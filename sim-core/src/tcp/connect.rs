@@ -8,7 +8,7 @@ use super::flight::Flight;
 use super::reassembly::OutOfOrder;
 use super::state::CurrentState;
 use super::window::{TSTAMP_LEN, initial_window};
-use super::{ConnectParams, Cx, Flags, Notice, Out, Segment, State, Why, reply_with_reset};
+use super::{ConnectParams, Cx, Flags, KeepTimes, Notice, Out, Segment, State, Why, reply_with_reset};
 use crate::counter::Counter;
 use crate::seq::Seq;
 use crate::time::{Span, Time};
@@ -102,6 +102,9 @@ const BLANK: Endpoint = Endpoint {
     retransmit_high: Seq(0),
     tlp_high_seq: Seq(0),
     linger2: 0,
+    user_timeout: 0,
+    probes_stamp: 0,
+    keep: KeepTimes { idle: 0, interval: 0, probes: 0 },
     mss: DEFAULT_MSS as u16,
     mss_clamp: DEFAULT_MSS as u16,
     advmss: 0,
@@ -293,7 +296,7 @@ impl Endpoint {
         self.initialize_transfer(cx);
         self.lsndtime = cx.ticks();
         if self.keepalive {
-            self.arm_keepalive(cx, cx.cfg.keepalive.0);
+            self.arm_keepalive(cx, self.keep_times(cx).0);
         }
         if !self.orphan {
             out.notice(Notice::Connected);

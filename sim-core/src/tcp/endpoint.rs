@@ -4,7 +4,7 @@ use super::delack::AckState;
 use super::flight::Flight;
 use super::reassembly::OutOfOrder;
 use super::state::CurrentState;
-use super::{Cx, Fate, Input, Notice, Out, Segment, State, Step, TimeWait, Timestamps};
+use super::{Cx, Fate, Input, KeepTimes, Notice, Out, Segment, State, Step, TimeWait, Timestamps};
 use crate::counter::Counter;
 use crate::errno::Errno;
 use crate::seq::Seq;
@@ -102,6 +102,11 @@ pub struct Endpoint {
     pub(super) tlp_high_seq: Seq,
 
     pub(super) linger2: u32,
+    /// TCP_USER_TIMEOUT in milliseconds; 0 = none.
+    pub(super) user_timeout: u32,
+    /// Tick at which probing of a closed window began (`icsk_probes_tstamp`); 0 = it has not.
+    pub(super) probes_stamp: u32,
+    pub(super) keep: KeepTimes,
     /// Segment size in use; and as far as options and path go.
     pub(super) mss: u16,
     pub(super) mss_clamp: u16,
@@ -198,6 +203,8 @@ impl Endpoint {
                 }
             }
             Input::SetKeepAlive(on) => self.set_keepalive(cx, on),
+            Input::SetKeepTimes(times) => self.keep = times,
+            Input::SetUserTimeout(millis) => self.user_timeout = millis,
         }
         Step { fate: self.fate(cx, before, successor), answer }
     }

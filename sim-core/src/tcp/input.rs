@@ -37,8 +37,23 @@ pub enum Input {
     SetLinger2(Linger2),
     /// TCP_NODELAY.
     SetNoDelay(bool),
-    /// SO_KEEPALIVE, with the times of the configuration.
+    /// SO_KEEPALIVE.
     SetKeepAlive(bool),
+    /// TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT.
+    SetKeepTimes(KeepTimes),
+    /// TCP_USER_TIMEOUT in milliseconds; 0 is none.
+    SetUserTimeout(u32),
+}
+
+/// What a socket says of its keep-alive probes; a 0 leaves it to the host's configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct KeepTimes {
+    /// Seconds of silence before the first probe (TCP_KEEPIDLE).
+    pub idle: u16,
+    /// Seconds from one probe to the next (TCP_KEEPINTVL).
+    pub interval: u16,
+    /// Probes without an answer after which the connection is given up (TCP_KEEPCNT).
+    pub probes: u8,
 }
 
 /// TCP_LINGER2: how long an orphan may stay in FIN_WAIT2.

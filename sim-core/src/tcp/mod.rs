@@ -52,7 +52,7 @@ pub(crate) use context::{oow_limited, second_reached, whole_seconds};
 pub(crate) use delack::DEFAULT_MSS;
 pub(crate) use emit::reply_with_reset;
 pub use endpoint::{ArmedTimer, Endpoint, Poll};
-pub use input::{Fate, Input, Linger2, Step};
+pub use input::{Fate, Input, KeepTimes, Linger2, Step};
 pub use notes::{ALARMS, Alarm, Notes};
 pub use out::{Notice, Out, TimerKind, Why};
 pub use outbox::{Fact, Outbox};

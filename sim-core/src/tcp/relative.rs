@@ -157,7 +157,13 @@ impl Endpoint {
         unless_zero(&mut self.ts_recent_stamp, by.seconds);
         unless_zero(&mut self.rcv_tsecr, by.millis);
         unless_zero(&mut self.retrans_stamp, by.millis);
-        for stamp in [&mut self.lrcvtime, &mut self.rcv_tstamp, &mut self.lsndtime, &mut self.last_oow_ack] {
+        for stamp in [
+            &mut self.lrcvtime,
+            &mut self.rcv_tstamp,
+            &mut self.lsndtime,
+            &mut self.last_oow_ack,
+            &mut self.probes_stamp,
+        ] {
             unless_zero(stamp, by.ticks);
         }
     }

@@ -157,14 +157,56 @@ impl Endpoint {
         self.back_off(cx);
     }
 
-    /// Whether a peer that shrank its window to nothing has fallen silent (`tcp_rtx_probe0_timed_out`).
+    /// Whether a peer that shrank its window to nothing has fallen silent (`tcp_rtx_probe0_timed_out`). With
+    /// TCP_USER_TIMEOUT its answers do not help while nothing is acknowledged.
     fn silent_at_zero_window(&self, cx: &Cx<'_>) -> bool {
-        let limit = cx.cfg.rto_max.times(2);
         let silent = cx.ticks().wrapping_sub(self.rcv_tstamp);
-        let retrying = cx.millis().wrapping_add(1).wrapping_sub(self.retrans_stamp);
-        silent > cx.cfg.timers.to_ticks(limit)
-            && self.retrans_stamp != 0
-            && u64::from(retrying) > limit.as_millis()
+        let retrying = if self.retrans_stamp != 0 {
+            self.retrying(cx)
+        } else {
+            cx.micros().wrapping_sub(self.flight.head().at) / 1000
+        };
+        let mut limit = cx.cfg.rto_max.times(2);
+        if self.user_timeout != 0 {
+            if retrying > self.user_timeout {
+                return true;
+            }
+            limit = limit.min(Span::from_millis(u64::from(self.user_timeout)));
+        }
+        silent > cx.cfg.timers.to_ticks(limit) && u64::from(retrying) > limit.as_millis()
+    }
+
+    /// Milliseconds since the first retransmission, or the SYN.
+    fn retrying(&self, cx: &Cx<'_>) -> u32 {
+        cx.millis().wrapping_add(1).wrapping_sub(self.retrans_stamp)
+    }
+
+    /// The RTO, or what TCP_USER_TIMEOUT leaves of it (`tcp_clamp_rto_to_user_timeout`).
+    fn patient_rto(&self, cx: &Cx<'_>) -> Span {
+        if self.user_timeout == 0 {
+            return self.rto_span();
+        }
+        match self.user_timeout.wrapping_sub(self.retrying(cx)) as i32 {
+            left if left <= 0 => cx.cfg.timers.from_ticks(1),
+            left => self.rto_span().min(Span::from_millis(left as u64)),
+        }
+    }
+
+    /// The time to the next probe of a closed window, or what TCP_USER_TIMEOUT leaves of it
+    /// (`tcp_clamp_probe0_to_user_timeout`).
+    pub(super) fn patient_probe(&self, cx: &Cx<'_>, delay: Span) -> Span {
+        if self.user_timeout == 0 || self.probes_stamp == 0 {
+            return delay;
+        }
+        let timers = cx.cfg.timers;
+        let elapsed = cx.ticks().wrapping_sub(self.probes_stamp);
+        let left = self.user_timeout_ticks(cx).wrapping_sub(elapsed) as i32;
+        // TCP_TIMEOUT_MIN is two jiffies.
+        delay.min(timers.from_ticks(left.max(2) as u32))
+    }
+
+    fn user_timeout_ticks(&self, cx: &Cx<'_>) -> u32 {
+        cx.cfg.timers.to_ticks(Span::from_millis(u64::from(self.user_timeout)))
     }
 
     /// Doubles the RTO, but not during the linear phase of SYNs, and arms the timer.
@@ -173,7 +215,7 @@ impl Endpoint {
             self.backoff = self.backoff.saturating_add(1);
             self.rto = self.rto.saturating_mul(2).min(cx.cfg.rto_max.as_micros() as u32);
         }
-        let rto = self.rto_span();
+        let rto = self.patient_rto(cx);
         self.arm_transmit(cx, Pending::Retransmit, rto);
     }
 
@@ -188,7 +230,7 @@ impl Endpoint {
         } else if self.orphan {
             let alive = self.rto_span() < cfg.rto_max;
             let limit = orphan_retries(cfg.orphan_retries, alive);
-            let do_reset = alive || !self.timed_out(cx, limit);
+            let do_reset = alive || !self.timed_out(cx, limit, 0);
             if self.out_of_resources(cx, do_reset, out) {
                 return true;
             }
@@ -196,7 +238,7 @@ impl Endpoint {
         } else {
             (false, cfg.retries2)
         };
-        expired = expired || self.timed_out(cx, limit);
+        expired = expired || self.timed_out(cx, limit, self.user_timeout);
         if expired {
             self.give_up(out);
             return true;
@@ -206,15 +248,18 @@ impl Endpoint {
     }
 
     /// Whether as much time has passed since the first retransmission as `retries` of them take by the model
-    /// (`retransmits_timed_out`).
-    fn timed_out(&self, cx: &Cx<'_>, retries: u8) -> bool {
+    /// (`retransmits_timed_out`), or as many milliseconds as `patience` says, if it is not 0.
+    fn timed_out(&self, cx: &Cx<'_>, retries: u8, patience: u32) -> bool {
         if self.retransmits == 0 {
             return false;
         }
+        let passed = self.retrying(cx);
+        if patience != 0 {
+            return passed.wrapping_sub(patience) as i32 >= 0;
+        }
         let base = if self.connecting() { cx.cfg.rto_initial } else { cx.cfg.rto_min };
         let limit = model_timeout(cx, retries, base).as_millis();
-        let passed = cx.millis().wrapping_add(1).wrapping_sub(self.retrans_stamp) as i32;
-        i64::from(passed) >= limit as i64
+        i64::from(passed as i32) >= limit as i64
     }
 
     /// ETIMEDOUT (`tcp_write_err`).
@@ -256,7 +301,17 @@ impl Endpoint {
     fn persist_fires(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         if self.flight.packets() > 0 || !self.has_unsent() {
             self.probes_out = 0;
+            self.probes_stamp = 0;
             return;
+        }
+        if self.probes_stamp == 0 {
+            self.probes_stamp = cx.ticks();
+        } else if self.user_timeout != 0 {
+            let elapsed = cx.ticks().wrapping_sub(self.probes_stamp);
+            if elapsed.wrapping_sub(self.user_timeout_ticks(cx)) as i32 >= 0 {
+                self.give_up(out);
+                return;
+            }
         }
         let mut most = cx.cfg.retries2;
         if self.orphan {
@@ -283,13 +338,14 @@ impl Endpoint {
         if self.flight.packets() > 0 || !self.has_unsent() {
             self.probes_out = 0;
             self.backoff = 0;
+            self.probes_stamp = 0;
             return;
         }
         self.probes_out = self.probes_out.saturating_add(1);
         if self.backoff < cx.cfg.retries2 {
             self.backoff += 1;
         }
-        let delay = self.probe_delay(cx);
+        let delay = self.patient_probe(cx, self.probe_delay(cx));
         self.arm_transmit(cx, Pending::Persist, delay);
     }
 
@@ -347,24 +403,38 @@ impl Endpoint {
         None
     }
 
-    /// Nothing has been heard for the idle time: a probe, or the end after too many of them.
-    fn probe_idle_peer(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
+    /// Idle time, interval and number of keep-alive probes: the socket's own, or the host's.
+    pub(super) fn keep_times(&self, cx: &Cx<'_>) -> (Span, Span, u8) {
         let (idle, interval, probes) = cx.cfg.keepalive;
+        let or = |own: u16, span: Span| if own == 0 { span } else { Span::from_secs(u64::from(own)) };
+        let probes = if self.keep.probes == 0 { probes } else { self.keep.probes };
+        (or(self.keep.idle, idle), or(self.keep.interval, interval), probes)
+    }
+
+    /// Nothing has been heard for the idle time: a probe, or the end after too many of them. TCP_USER_TIMEOUT, if it is
+    /// set, says in their place when the end is.
+    fn probe_idle_peer(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
+        let (idle, interval, probes) = self.keep_times(cx);
         if self.flight.packets() > 0 || self.has_unsent() {
             self.arm_keepalive(cx, idle);
             return;
         }
         let now = cx.ticks();
-        let quiet = now.wrapping_sub(self.lrcvtime).min(now.wrapping_sub(self.rcv_tstamp));
-        let quiet = cx.cfg.timers.from_ticks(quiet);
+        let elapsed = now.wrapping_sub(self.lrcvtime).min(now.wrapping_sub(self.rcv_tstamp));
+        let quiet = cx.cfg.timers.from_ticks(elapsed);
+        let enough = if self.user_timeout == 0 {
+            self.probes_out >= probes
+        } else {
+            elapsed >= self.user_timeout_ticks(cx) && self.probes_out > 0
+        };
         if quiet < idle {
             self.arm_keepalive(cx, idle - quiet);
-        } else if self.probes_out >= probes {
+        } else if enough {
             self.send_reset(cx, out);
             self.give_up(out);
         } else {
             self.wake_up_peer(cx, Counter::TcpExtTCPKeepAlive, out);
-            self.probes_out += 1;
+            self.probes_out = self.probes_out.saturating_add(1);
             self.arm_keepalive(cx, interval);
         }
     }
@@ -373,7 +443,7 @@ impl Endpoint {
     pub(super) fn set_keepalive(&mut self, cx: &Cx<'_>, on: bool) {
         let connected = !matches!(self.state(), State::Closed | State::SynSent);
         if on && !self.keepalive && connected {
-            self.arm_keepalive(cx, cx.cfg.keepalive.0);
+            self.arm_keepalive(cx, self.keep_times(cx).0);
         } else if !on {
             self.keep_at = Time::NEVER;
         }

@@ -6,6 +6,7 @@ mod library_runs;
 mod model;
 mod oracle_conntrack;
 mod oracle_endpoint;
+mod oracle_silence;
 mod oracle_workloads;
 mod oracle_worlds;
 mod properties;

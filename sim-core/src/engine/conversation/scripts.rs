@@ -12,7 +12,7 @@ use crate::ids::{Addr, HostId, TrafficId};
 use crate::lasting::Lasting;
 use crate::net::{Direction, Net};
 use crate::record::HostSummary;
-use crate::scenario::{self, ClientPort, Listen, Scenario, Traffic};
+use crate::scenario::{self, ClientPort, Listen, Scenario, SocketOptions, Traffic};
 use crate::tcp::ConnectParams;
 use crate::tcp::config::{Syncookies, TwOverflow};
 use crate::time::{Span, Time};
@@ -260,12 +260,16 @@ fn is_regular(traffic: &Traffic) -> bool {
         connect_timeout: _,
         response_timeout: _,
         server_idle_timeout: _,
+        options,
+        server_options,
         on_error: _,
         served_elsewhere,
         server_blocks: _,
     } = traffic;
     let drawn = [service_time, think_time].into_iter().any(|time| !matches!(time, Lasting::Always(_)));
-    pool.is_none() && !served_elsewhere && !drawn && matches!(port, ClientPort::Auto(_))
+    // What watches for a silent peer matters only where a rehearsal would not follow.
+    let watches = [options, server_options].into_iter().any(|options| *options != SocketOptions::default());
+    pool.is_none() && !served_elsewhere && !drawn && !watches && matches!(port, ClientPort::Auto(_))
 }
 
 /// Whether an application accepts and serves each connection at once, whatever others it has.

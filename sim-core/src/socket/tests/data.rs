@@ -142,6 +142,26 @@ fn keepalive_ends_a_dead_connection() {
     assert!(pair.sides[CLIENT].out.notices.contains(&Notice::Error(Errno::Etimedout)));
 }
 
+/// As Linux 6.18 does on its loopback: a window that stays closed is not a reason to wait longer than TCP_USER_TIMEOUT, though
+/// the peer answers each probe. The patience begins with the first probe.
+#[test]
+fn a_closed_window_wears_out_a_patience() {
+    for (patience, probes) in [(1_000, 2), (250, 1)] {
+        let mut pair = established();
+        pair.call(CLIENT, Input::SetUserTimeout(patience)).unwrap();
+        while pair.call(CLIENT, Input::Send { len: 1 << 20 }).is_ok() {}
+        while counted(&pair, CLIENT, Counter::TcpExtTCPWinProbe) == 0 {
+            pair.run(Span::from_millis(1));
+        }
+        pair.run(Span::from_millis(u64::from(patience) - 10));
+        assert_eq!(pair.sides[CLIENT].state(), State::Established, "{patience}");
+        pair.run(Span::from_millis(110));
+        assert_eq!(pair.sides[CLIENT].state(), State::Closed, "{patience}");
+        assert!(pair.sides[CLIENT].out.notices.contains(&Notice::Error(Errno::Etimedout)));
+        assert_eq!(counted(&pair, CLIENT, Counter::TcpExtTCPWinProbe), probes);
+    }
+}
+
 /// After a timeout what is in flight is taken for lost and sent again from the front, segment after segment as ACKs come
 /// in: a long flight must not cost an RTO for each segment that it lost.
 #[test]

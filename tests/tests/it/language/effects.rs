@@ -83,6 +83,16 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("traffic", "close", "", "traffic.web.close=(first: server)"),
     ("traffic", "port", "", "traffic.web.port=fixed(range: (2000, 2003))"),
     ("traffic", "connect_timeout", "links[1].loss=100%", "traffic.web.connect_timeout=1s"),
+    ("traffic", "keepalive", SILENT, "traffic.web.keepalive=(time: \"2s\")"),
+    ("traffic", "server_keepalive", SILENT, "traffic.web.server_keepalive=(time: \"2s\")"),
+    ("traffic", "user_timeout", SILENT, "traffic.web.user_timeout=3s"),
+    ("traffic", "server_user_timeout", UNHEARD, "traffic.web.server_user_timeout=1s"),
+    ("keepalive", "time", WATCHED_ITSELF, "traffic.web.keepalive.time=2s"),
+    ("keepalive", "interval", WATCHED_ITSELF, "traffic.web.keepalive.interval=2s"),
+    ("keepalive", "probes", WATCHED_ITSELF, "traffic.web.keepalive.probes=1"),
+    ("sysctl", "net.ipv4.tcp_keepalive_time", WATCHED, "hosts.c.sysctl.net.ipv4.tcp_keepalive_time=2"),
+    ("sysctl", "net.ipv4.tcp_keepalive_intvl", WATCHED, "hosts.c.sysctl.net.ipv4.tcp_keepalive_intvl=2"),
+    ("sysctl", "net.ipv4.tcp_keepalive_probes", WATCHED, "hosts.c.sysctl.net.ipv4.tcp_keepalive_probes=1"),
     ("traffic", "on_error", REFUSED, r#"traffic.web.on_error=retry(after: "50ms", times: 3)"#),
     ("arrivals", "constant(\"100/s\")", "", r#"traffic.web.arrivals=constant("100/s")"#),
     ("arrivals", "poisson(\"100/s\")", "", r#"traffic.web.arrivals=poisson("20/s")"#),
@@ -303,6 +313,10 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("ports", "exhausted", FEW, r#"hosts.c.ports=(exhausted: "EADDRINUSE")"#),
 ];
 
+const SILENT: &str = "traffic.web.requests_per_connection=2;traffic.web.think_time=3s;traffic.web.close.how=never;events=[(at: \"5s\", what: link_down(\"c\", \"g\"))]";
+const WATCHED: &str = "hosts.c.sysctl={\"net.ipv4.tcp_keepalive_time\": \"1\", \"net.ipv4.tcp_keepalive_intvl\": \"1\", \"net.ipv4.tcp_keepalive_probes\": \"3\"};traffic.web.keepalive=on;traffic.web.close.how=never;events=[(at: \"5s\", what: link_down(\"c\", \"g\"))]";
+const WATCHED_ITSELF: &str = "traffic.web.keepalive=(time: \"1s\", interval: \"1s\", probes: 3);traffic.web.close.how=never;events=[(at: \"5s\", what: link_down(\"c\", \"g\"))]";
+const UNHEARD: &str = "traffic.web.service_time=1s;events=[(at: \"5s\", what: link_down(\"c\", \"g\"))]";
 const REFUSED: &str = "hosts.s.listen[0].port=82";
 const DROPS: &str = "hosts.s.drop=[(segments: ack, times: 40)]";
 const BROKEN: &str = r#"traffic.web.service_time=2s;traffic.web.response_timeout=1s;traffic.web.on_error=retry(after: "50ms", times: 3)"#;

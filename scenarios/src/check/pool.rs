@@ -1,0 +1,72 @@
+//! `pool: (..)`: connections that are kept and shared.
+
+use sim_core::scenario::Pool;
+
+use super::Input;
+use crate::section::{Absent, Field, count_or, field, names, time_or};
+use crate::syntax::{Kind, Node};
+
+/// A pool, or the word `none`.
+pub(crate) fn pool(input: &mut Input<'_>, node: &Node) -> Option<Option<Pool>> {
+    if matches!(&node.kind, Kind::Word(word) if word == "none") {
+        return Some(None);
+    }
+    let fields = input.notes.fields(node, "a pool", &names(POOL));
+    let mut pool = NO_POOL;
+    if !fields.read(input, POOL, &mut pool) {
+        return None;
+    }
+    if fields.get("idle").is_none() {
+        pool.idle = pool.size;
+    }
+    Some(Some(pool))
+}
+
+/// `pool: (..)`.
+pub(crate) static POOL: &[Field<Pool>] = &[
+    field!(
+        size,
+        "number",
+        Absent::Wrong("50"),
+        "most connections at once; more requests wait. `unlimited`: as many as are needed",
+        |input, node, pool| {
+            pool.size = input.notes.count_or(node, 1..=10_000_000, "unlimited")?;
+            Some(())
+        },
+        |pool, _| count_or(pool.size, "unlimited")
+    ),
+    field!(
+        idle,
+        "number, or `unlimited`",
+        Absent::Words("`size`"),
+        "most idle connections: one that becomes free beyond them is closed",
+        |input, node, pool| {
+            pool.idle = input.notes.count_or(node, 0..=10_000_000, "unlimited")?;
+            Some(())
+        },
+        |pool, _| count_or(pool.idle, "unlimited")
+    ),
+    field!(
+        idle_timeout,
+        "time, or `never`",
+        "an idle connection is closed after this time",
+        |input, node, pool| {
+            pool.idle_timeout = input.notes.span_or(node, "never")?;
+            Some(())
+        },
+        |pool, _| time_or(pool.idle_timeout, "never")
+    ),
+    field!(
+        lifetime,
+        "time, or `never`",
+        "a connection that becomes free when it is older than this is closed",
+        |input, node, pool| {
+            pool.lifetime = input.notes.span_or(node, "never")?;
+            Some(())
+        },
+        |pool, _| time_or(pool.lifetime, "never")
+    ),
+];
+
+/// A pool that says nothing.
+pub(crate) const NO_POOL: Pool = Pool::new(u32::MAX);
