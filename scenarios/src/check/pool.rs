@@ -1,15 +1,16 @@
 //! `pool: (..)`: connections that are kept and shared.
 
-use sim_core::scenario::Pool;
+use sim_core::scenario::{Pool, Traffic};
 
 use super::Input;
 use crate::section::{Absent, Field, count_or, field, names, time_or};
 use crate::syntax::{Kind, Node};
 
 /// A pool, or the word `none`.
-pub(crate) fn pool(input: &mut Input<'_>, node: &Node) -> Option<Option<Pool>> {
+pub(crate) fn set_pool(input: &mut Input<'_>, node: &Node, traffic: &mut Traffic) -> Option<()> {
+    traffic.pool = None;
     if matches!(&node.kind, Kind::Word(word) if word == "none") {
-        return Some(None);
+        return Some(());
     }
     let fields = input.notes.fields(node, "a pool", &names(POOL));
     let mut pool = NO_POOL;
@@ -19,7 +20,8 @@ pub(crate) fn pool(input: &mut Input<'_>, node: &Node) -> Option<Option<Pool>> {
     if fields.get("idle").is_none() {
         pool.idle = pool.size;
     }
-    Some(Some(pool))
+    traffic.pool = Some(pool);
+    Some(())
 }
 
 /// `pool: (..)`.

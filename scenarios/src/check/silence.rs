@@ -1,6 +1,6 @@
 //! `keepalive`, `user_timeout`: what an application sets on its socket against a peer that has fallen silent.
 
-use sim_core::scenario::Scenario;
+use sim_core::scenario::{Scenario, SocketOptions};
 use sim_core::tcp::KeepTimes;
 use sim_core::time::Span;
 
@@ -49,16 +49,17 @@ pub(crate) static KEEPALIVE: &[Field<KeepTimes>] = &[
 ];
 
 /// SO_KEEPALIVE.
-pub(crate) fn keepalive(input: &mut Input<'_>, node: &Node) -> Option<Option<KeepTimes>> {
-    match &node.kind {
-        Kind::Word(word) if word == "off" => Some(None),
-        Kind::Word(word) if word == "on" => Some(Some(KeepTimes::default())),
+pub(crate) fn set_keepalive(input: &mut Input<'_>, node: &Node, options: &mut SocketOptions) -> Option<()> {
+    options.keepalive = match &node.kind {
+        Kind::Word(word) if word == "off" => None,
+        Kind::Word(word) if word == "on" => Some(KeepTimes::default()),
         Kind::Word(_) => {
             input.notes.not_one_of(node, "keep-alive", &["off", "on", "(time: \"60s\")"]);
-            None
+            return None;
         }
-        _ => section(input, node, "keep-alive", KEEPALIVE, KeepTimes::default()).map(Some),
-    }
+        _ => Some(section(input, node, "keep-alive", KEEPALIVE, KeepTimes::default())?),
+    };
+    Some(())
 }
 
 /// SO_KEEPALIVE as text.

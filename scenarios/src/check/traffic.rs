@@ -148,10 +148,7 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         pool,
         "`none`, or [fields](#pool)",
         "connections are kept and shared; requests wait for one",
-        |input, node, t| {
-            t.pool = pool::pool(input, node)?;
-            Some(())
-        },
+        pool::set_pool,
         |t, s| t.pool.map_or("none".to_owned(), |pool| inline(pool::POOL, &pool, s))
     ),
     field!(
@@ -226,20 +223,14 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         keepalive,
         silence::TAKES_KEEPALIVE,
         "SO_KEEPALIVE of the client's socket: [probes](#keepalive) tell it that an idle connection has lost its peer",
-        |input, node, t| {
-            t.options.keepalive = silence::keepalive(input, node)?;
-            Some(())
-        },
+        |input, node, t| silence::set_keepalive(input, node, &mut t.options),
         |t, s| silence::show_keepalive(t.options.keepalive, s)
     ),
     field!(
         server_keepalive,
         silence::TAKES_KEEPALIVE,
         "the same of the server's socket",
-        |input, node, t| {
-            t.server_options.keepalive = silence::keepalive(input, node)?;
-            Some(())
-        },
+        |input, node, t| silence::set_keepalive(input, node, &mut t.server_options),
         |t, s| silence::show_keepalive(t.server_options.keepalive, s)
     ),
     field!(
