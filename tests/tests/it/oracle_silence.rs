@@ -157,7 +157,7 @@ impl Case {
         /// Seconds that the recorder's machine may be late.
         const LATE: f64 = 0.012;
         let run =
-            changes.iter().cloned().fold(Run::new(Source::new(&self.name, &self.text(phase_ns))), Run::with);
+            changes.iter().cloned().fold(Run::new(Source::new(&self.name, self.text(phase_ns))), Run::with);
         let scenario = run.load().unwrap_or_else(|report| panic!("{report}")).scenario;
         let mut world: World<Lanes, Trail> = World::with_sink(&scenario, Trail::default());
         while world.advance(u64::MAX) {}
