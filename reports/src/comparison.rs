@@ -105,6 +105,11 @@ impl Compared<'_> {
 
 /// The table, and what was asked.
 pub fn answer(compared: &Compared<'_>) -> String {
+    answer_within(compared, None)
+}
+
+/// The same for a terminal that has so many columns: where the table is wider, its columns come in blocks.
+pub fn answer_within(compared: &Compared<'_>, columns: Option<usize>) -> String {
     let names = compared.variants.iter().map(|v| v.name.clone());
     let header: Vec<String> = ["", ""].map(str::to_owned).into_iter().chain(names).collect();
     let mut rows = Vec::new();
@@ -117,7 +122,7 @@ pub fn answer(compared: &Compared<'_>) -> String {
         let group = if group == "limits" { "" } else { group };
         rows.push([group.to_owned(), label.to_owned()].into_iter().chain(cells).collect::<Vec<_>>());
     }
-    let lines: Vec<_> = aligned(&header, &rows, header.len()).iter().map(|l| format!("  {l}\n")).collect();
+    let table = aligned(&header, &rows, (header.len(), 2), columns);
     let seeds: Vec<_> = compared.facts.first().into_iter().flatten().map(|f| f.seed.to_string()).collect();
     let what = if seeds.len() > 1 {
         "means; differences by pairs of equal seeds, with 95% intervals"
@@ -129,8 +134,7 @@ pub fn answer(compared: &Compared<'_>) -> String {
     let changes: Vec<_> = changes.map(|v| format!("{}: {}\n", v.name, v.set.join("; "))).collect();
     let changes = if changes.is_empty() { String::new() } else { format!("{}\n", changes.concat()) };
     format!(
-        "{}\n{}{}\nseeds {}: {what}; timewait {}\n",
-        lines.concat(),
+        "{table}\n{}{}\nseeds {}: {what}; timewait {}\n",
         changes,
         compared.asked,
         seeds.join(","),

@@ -7,6 +7,7 @@ pub mod advice;
 pub mod answer;
 pub mod comparison;
 pub mod files;
+mod fold;
 pub mod html;
 pub mod ladder;
 pub mod moment;

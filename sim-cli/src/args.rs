@@ -29,6 +29,9 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// Whether what is printed has colour.
+    #[command(flatten)]
+    pub(crate) color: colorchoice_clap::Color,
 }
 
 /// What to do.

@@ -6,9 +6,11 @@ mod commands;
 mod exit;
 mod host;
 mod interrupt;
+mod judge;
 mod keeper;
 mod load;
 mod output;
+mod paint;
 mod progress;
 mod questions;
 mod simulate;
@@ -21,7 +23,9 @@ use args::{Cli, Command};
 use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
-    let exit = match dispatch(&usage::parse()) {
+    let cli = usage::parse();
+    cli.color.write_global();
+    let exit = match dispatch(&cli) {
         Ok(exit) => exit,
         Err(Failure::ClosedPipe) => Exit::Ok,
         Err(failure) => {

@@ -5,24 +5,35 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
+use crate::{paint, terminal};
 
 /// Writes to standard output.
 pub(crate) fn out(text: &str) -> Result<(), Failure> {
     out_bytes(text.as_bytes())
 }
 
+/// Writes to standard output what people read: in colour and in the width of their terminal, if it is one.
+pub(crate) fn answer(text: &str) -> Result<(), Failure> {
+    let shown = paint::wrapped(text, terminal::columns());
+    paint::out(&shown).and_then(|()| io::stdout().flush()).map_err(|e| unwritten(&e))
+}
+
 /// Writes to standard output what may be no text.
 pub(crate) fn out_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|e| match e.kind() {
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|e| unwritten(&e))
+}
+
+fn unwritten(error: &io::Error) -> Failure {
+    match error.kind() {
         ErrorKind::BrokenPipe => Failure::ClosedPipe,
-        _ => Failure::Files(format!("cannot write to standard output: {e}")),
-    })
+        _ => Failure::Files(format!("cannot write to standard output: {error}")),
+    }
 }
 
 /// Writes to standard error. A closed one is not worth failing for.
 pub(crate) fn err(text: &str) -> io::Result<()> {
-    io::stderr().lock().write_all(text.as_bytes())
+    paint::err(text)
 }
 
 /// Says something beside the answer.

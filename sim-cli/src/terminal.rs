@@ -12,6 +12,11 @@ pub(crate) fn visible() -> bool {
     std::io::stdout().is_terminal()
 }
 
+/// How many columns standard output has, if it is a terminal.
+pub(crate) fn columns() -> Option<usize> {
+    visible().then(width)
+}
+
 /// How many columns standard output has.
 pub(crate) fn width() -> usize {
     if !visible() {

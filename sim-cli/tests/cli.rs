@@ -331,3 +331,84 @@ fn small(expect: &str) -> String {
 "#
     )
 }
+
+/// Random arrivals at two ports more than Erlang would like.
+const SEVERAL: &str = r#"(
+    duration: "120s",
+    hosts: {
+        "client": (addresses: ["10.0.0.1"], sysctl: {"net.ipv4.ip_local_port_range": "40000 40999"}, timers: exact),
+        "server": (addresses: ["10.0.0.2"], listen: [(port: 80)]),
+    },
+    links: [(path: ["client", "server"])],
+    traffic: {"web": (from: "client", to: "server:80", arrivals: poisson("16.6/s"))},
+    expect: [
+        in_seeds(4, 5, binds_first(ports(from: "client", to: "10.0.0.2:80"))),
+        in_seeds(5, 5, binds_first(ports(from: "client", to: "10.0.0.2:80"))),
+        mean(10, share("failed", between("0.1%", "5%"), over("60s", "120s"))),
+        mean(10, share("failed", at_most("1.5%"), over("60s", "120s"))),
+        same_curve("client.time_wait", with(["hosts.client.sysctl.net.ipv4.tcp_fin_timeout=10"])),
+        same_curve("client.time_wait", with(["hosts.client.sysctl.net.ipv4.tcp_tw_reuse=1"])),
+        times(peak("client.time_wait"), at_least(2), with(["hosts.client.sysctl.net.ipv4.tcp_tw_reuse=1"])),
+        times(count("connected"), between(0.9, 0.95), with(["hosts.client.sysctl.net.ipv4.tcp_tw_reuse=1"])),
+        times(peak("client.time_wait"), at_least(0.5), with(["traffic.web.close=(first: server)"])),
+    ],
+)"#;
+
+#[test]
+fn expectations_of_several_runs_are_judged_by_check_and_only_counted_by_run() {
+    let place = Place::new();
+    let file = place.write("several.ron", SEVERAL);
+    let report = place.name("report.xml");
+    let ran = timewait(&["check", &file, "--junit", &report]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.out.replace(&file, "several.ron"));
+    let xml = fs::read_to_string(report).expect("it was written");
+    assert!(
+        xml.contains(r#"tests="9" failures="5""#) && xml.contains("got in 4 of 5; not with seed 4"),
+        "{xml}"
+    );
+    // The next seeds are others.
+    let other = timewait(&["check", &file, "--seed", "100"]);
+    assert_ne!(other.out, ran.out);
+    let run = timewait(&["run", &file]);
+    assert_eq!(run.code, 0);
+    assert!(
+        run.out.ends_with("Expectations of several runs: 9; `timewait check` judges them\n"),
+        "{}",
+        run.out
+    );
+    // A change that does not fit the scenario.
+    let odd = place.write("odd.ron", &SEVERAL.replace("tcp_fin_timeout=10", "tcp_fin_timeuot=10"));
+    let ran = timewait(&["check", &odd]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.contains("with hosts.client.sysctl.net.ipv4.tcp_fin_timeuot=10:"), "{}", ran.out);
+    let measure = "mean(10, share(\"failed\", at_most(\"1%\")))";
+    let ran = timewait(&["sweep", &file, "--vary", "duration=10s,20s", "--measure", measure]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("an expectation of several runs is no measure"), "{}", ran.err);
+}
+
+#[test]
+fn colour_comes_when_it_is_asked_for_and_changes_no_letter() {
+    let plain = timewait(&["check", "ports-run-out", "nothing-of-this-name"]);
+    let with = |args: &[&str], env: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_timewait"));
+        command.args(["check", "ports-run-out"]).args(args).stdin(Stdio::null());
+        command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").envs(env.iter().copied());
+        String::from_utf8(command.output().expect("it starts").stdout).expect("text")
+    };
+    assert_eq!(plain.code, 2);
+    let plain = with(&[], &[]);
+    assert!(!plain.contains('\u{1b}') && plain.starts_with("ok  "), "{plain}");
+    let coloured = with(&["--color", "always"], &[]);
+    assert!(coloured.starts_with("\u{1b}[1m\u{1b}[32mok\u{1b}[0m  "), "{coloured:?}");
+    let mut letters = coloured.clone();
+    for code in ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[32m"] {
+        letters = letters.replace(code, "");
+    }
+    assert_eq!(letters, plain);
+    assert_eq!(with(&[], &[("CLICOLOR_FORCE", "1")]), coloured);
+    assert_eq!(with(&[], &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]), plain);
+    assert_eq!(with(&["--color", "never"], &[("CLICOLOR_FORCE", "1")]), plain);
+    assert!(!with(&["--json", "--color", "always"], &[]).contains('\u{1b}'));
+}

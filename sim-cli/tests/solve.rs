@@ -142,3 +142,28 @@ fn no_edge_and_a_wrong_question_are_said() {
     }
     assert!(fs::exists(&file).unwrap());
 }
+
+#[test]
+fn what_is_asked_can_be_a_mean_over_seeds() {
+    let small = [
+        "solve",
+        "poisson-470",
+        "--set",
+        "duration=60s",
+        "--set",
+        r#"hosts.client.sysctl.net.ipv4.ip_local_port_range="40000 40099""#,
+        "--vary",
+        "traffic.web.rate=1/s..3/s",
+        "--until",
+    ];
+    let one = timewait(&[&small[..], &["share(\"failed\", at_most(\"1%\"))"]].concat());
+    let mean = timewait(&[&small[..], &["mean(20, share(\"failed\", at_most(\"1%\")))"]].concat());
+    assert_eq!((one.code, mean.code), (0, 0), "{}", mean.err);
+    assert!(one.out.contains("1/s is the largest at which all hold; 2/s fails"), "{}", one.out);
+    assert!(mean.out.contains("1/s is the largest at which all hold; 2/s fails"), "{}", mean.out);
+    assert!(
+        mean.out.contains("mean over 20 seeds of share failed: at most 1%, got 16.7% ± 3.23%"),
+        "{}",
+        mean.out
+    );
+}

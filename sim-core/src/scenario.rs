@@ -639,6 +639,42 @@ pub struct Expectation {
     pub line: u32,
     /// What is expected.
     pub check: Check,
+    /// Of which runs.
+    pub runs: Runs,
+}
+
+/// Of which runs an expectation speaks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Runs {
+    /// Of the run itself.
+    #[default]
+    This,
+    /// Of `of` runs, with the scenario's seed and those that follow it: the check holds in `hold` of them or more.
+    Seeds {
+        /// In so many it must hold.
+        hold: u32,
+        /// Of so many.
+        of: u32,
+    },
+    /// Of so many runs, with the scenario's seed and those that follow it: the mean of the check's number, with its whole
+    /// 95 % interval, lies in the check's band.
+    Mean {
+        /// So many runs.
+        of: u32,
+    },
+    /// Of this run and one with changes (`PATH=VALUE`): the metric of the check has the same value at every sampling point,
+    /// and the same peak.
+    SameCurve {
+        /// The changes.
+        changes: Vec<String>,
+    },
+    /// Of this run and one with changes: the check's number here is so many times that of the other.
+    Times {
+        /// So many times, in thousandths.
+        factor: Band,
+        /// The changes.
+        changes: Vec<String>,
+    },
 }
 
 /// What can be expected of a run. `traffic: None` means all sources together.

@@ -2,7 +2,9 @@
 
 use sim_core::counter::Counter;
 
+use super::Room;
 use super::tables::aligned;
+use crate::fold::widest;
 use crate::run::Run;
 use crate::words::count;
 
@@ -10,7 +12,7 @@ use crate::words::count;
 const ONE_BLOCK: usize = 5;
 
 /// The lines of the section.
-pub(super) fn block(run: Run<'_>) -> Vec<String> {
+pub(super) fn block(run: Run<'_>, room: Room) -> Vec<String> {
     let hosts: Vec<_> = run
         .scenario
         .hosts
@@ -30,19 +32,18 @@ pub(super) fn block(run: Run<'_>) -> Vec<String> {
         return Vec::new();
     }
     let header: Vec<_> = std::iter::once("").chain(hosts.iter().map(|(h, _)| h.name.as_str())).collect();
-    let whole = aligned(&header, &rows);
+    let whole = aligned(&header, &rows, room);
     if rows.len() <= ONE_BLOCK {
         return whole;
     }
     let half = rows.len().div_ceil(2);
-    let (left, right) = (aligned(&header, &rows[..half]), aligned(&header, &rows[half..]));
-    let width = left.iter().map(|l| l.chars().count()).max().unwrap_or(0) + 4;
+    let (left, right) = (aligned(&header, &rows[..half], room), aligned(&header, &rows[half..], room));
+    let width = widest(&left) + 4;
     let both: Vec<String> = (0..left.len())
         .map(|i| match right.get(i) {
             Some(r) => format!("{:width$}{r}", left[i]),
             None => left[i].clone(),
         })
         .collect();
-    let fits = both.iter().all(|l| l.chars().count() + 2 <= super::WIDTH);
-    if fits { both } else { whole }
+    if widest(&both) + 2 <= room.text { both } else { whole }
 }

@@ -13,18 +13,34 @@ const WIDTH: usize = 100;
 
 /// The whole answer, ready to print. Only what the scenario and its summary determine: no wall clock, no speed.
 pub fn answer(run: Run<'_>) -> String {
+    answer_within(run, None)
+}
+
+/// The same for a terminal that has so many columns: no table is wider.
+pub fn answer_within(run: Run<'_>, columns: Option<usize>) -> String {
+    let room =
+        Room { text: columns.unwrap_or(WIDTH).min(WIDTH), table: columns.map(|c| c.saturating_sub(2)) };
     let mut out = String::new();
-    push_wrapped(&mut out, "", &run.scenario.title);
+    push_wrapped(&mut out, "", &run.scenario.title, room);
     out.push('\n');
-    section(&mut out, "What hurt", &felt(run));
-    section(&mut out, "What ran out", &binding::sentences(run));
-    section(&mut out, "Connections", &tables::traffic(run));
-    section(&mut out, "Requests", &tables::requests(run));
-    section(&mut out, "Sockets", &tables::sockets(run));
-    section(&mut out, "Kernel counters", &counters::block(run));
-    section(&mut out, "Kernel log", &tables::log(run));
+    section(&mut out, "What hurt", &felt(run), room);
+    section(&mut out, "What ran out", &binding::sentences(run), room);
+    section(&mut out, "Connections", &tables::traffic(run, room), room);
+    section(&mut out, "Requests", &tables::requests(run, room), room);
+    section(&mut out, "Sockets", &tables::sockets(run, room), room);
+    section(&mut out, "Kernel counters", &counters::block(run, room), room);
+    section(&mut out, "Kernel log", &tables::log(run), room);
     out.push_str(&foot(run));
     out
+}
+
+/// How much fits.
+#[derive(Clone, Copy)]
+struct Room {
+    /// Columns of a line of text, and of a table that can be drawn in another way.
+    text: usize,
+    /// Columns of a table without its indentation, if there is a limit.
+    table: Option<usize>,
 }
 
 fn felt(run: Run<'_>) -> Vec<String> {
@@ -49,24 +65,26 @@ pub fn headline(run: Run<'_>) -> String {
 }
 
 /// A heading and its indented lines; nothing at all if there are none.
-fn section(out: &mut String, heading: &str, lines: &[String]) {
+fn section(out: &mut String, heading: &str, lines: &[String], room: Room) {
     if lines.is_empty() {
         return;
     }
     out.push_str(heading);
     out.push('\n');
     for line in lines {
-        push_wrapped(out, "  ", line);
+        push_wrapped(out, "  ", line, room);
     }
     out.push('\n');
 }
 
 /// A line broken at spaces so that it fits; tables are narrow enough to stay as they are.
-fn push_wrapped(out: &mut String, indent: &str, line: &str) {
+fn push_wrapped(out: &mut String, indent: &str, line: &str, room: Room) {
     let line = line.trim_end();
-    if line.chars().count() + indent.len() <= WIDTH || line.contains("  ") {
-        out.push_str(indent);
-        out.push_str(line);
+    if line.chars().count() + indent.len() <= room.text || line.contains("  ") {
+        if !line.is_empty() {
+            out.push_str(indent);
+            out.push_str(line);
+        }
         out.push('\n');
         return;
     }
@@ -76,7 +94,7 @@ fn push_wrapped(out: &mut String, indent: &str, line: &str) {
         if length == 0 {
             out.push_str(indent);
             length = indent.len();
-        } else if length + 1 + word_length > WIDTH {
+        } else if length + 1 + word_length > room.text {
             out.push('\n');
             // A continued sentence is set in, so that the next one is seen to begin.
             out.push_str(indent);

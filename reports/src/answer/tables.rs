@@ -4,13 +4,21 @@ use comfy_table::{CellAlignment, Table, presets};
 use sim_core::record::{Gauge, HostSummary, TrafficSummary};
 use sim_core::tcp::State;
 
+use super::Room;
+use crate::fold::{folded, widest};
 use crate::run::Run;
 use crate::words::{at, bytes, count, decimal, share, span};
 
 /// Aligned columns without borders: the first to the left, the others to the right, empty columns left out.
-pub(super) fn aligned(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+pub(super) fn aligned(header: &[&str], rows: &[Vec<String>], room: Room) -> Vec<String> {
     let wanted: Vec<usize> =
         (0..header.len()).filter(|&c| c == 0 || rows.iter().any(|r| !r[c].is_empty())).collect();
+    folded(wanted.len(), 1, room.table, |columns| {
+        drawn(header, rows, &columns.iter().map(|&c| wanted[c]).collect::<Vec<_>>())
+    })
+}
+
+fn drawn(header: &[&str], rows: &[Vec<String>], wanted: &[usize]) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(wanted.iter().map(|&c| header[c]));
@@ -25,7 +33,7 @@ pub(super) fn aligned(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
 }
 
 /// Outcomes by traffic source, then their errors with first and last time.
-pub(super) fn traffic(run: Run<'_>) -> Vec<String> {
+pub(super) fn traffic(run: Run<'_>, room: Room) -> Vec<String> {
     let sources: Vec<_> = run.sources(None).collect();
     if run.scenario.traffic.is_empty() {
         return vec!["no traffic in this scenario".to_owned()];
@@ -33,7 +41,7 @@ pub(super) fn traffic(run: Run<'_>) -> Vec<String> {
     let rows: Vec<_> = sources.iter().map(|(id, t)| traffic_row(run.traffic_name(Some(*id)), t)).collect();
     let header =
         ["", "attempted", "connected", "completed", "failed", "pending", "connect p50", "p99", "max"];
-    let mut lines = aligned(&header, &rows);
+    let mut lines = aligned(&header, &rows, room);
     for (id, t) in sources {
         for e in t.errors.iter().filter(|e| e.tally.count > 0) {
             let when = if e.tally.count == 1 {
@@ -73,7 +81,7 @@ fn traffic_row(name: &str, t: &TrafficSummary) -> Vec<String> {
 }
 
 /// Requests by traffic source: how many were answered, and how fast.
-pub(super) fn requests(run: Run<'_>) -> Vec<String> {
+pub(super) fn requests(run: Run<'_>, room: Room) -> Vec<String> {
     let seconds = run.summary.ended.0 as f64 / 1e9;
     let row = |(id, t): (sim_core::ids::TrafficId, &TrafficSummary)| {
         let wanted = t.requested.count;
@@ -95,7 +103,7 @@ pub(super) fn requests(run: Run<'_>) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
     }
-    aligned(&["", "wanted", "answered", "given up", "waiting", "rate", "p50", "p99", "max"], &rows)
+    aligned(&["", "wanted", "answered", "given up", "waiting", "rate", "p50", "p99", "max"], &rows, room)
 }
 
 /// A number, or nothing for zero.
@@ -104,7 +112,7 @@ fn some(n: u64) -> String {
 }
 
 /// What `ss -s` counts, by host, at the end and at the peak, and what the sockets cost.
-pub(super) fn sockets(run: Run<'_>) -> Vec<String> {
+pub(super) fn sockets(run: Run<'_>, room: Room) -> Vec<String> {
     let header = [
         "",
         "",
@@ -134,13 +142,12 @@ pub(super) fn sockets(run: Run<'_>) -> Vec<String> {
         return vec!["no socket but listening ones was ever open".to_owned()];
     }
     blank_idle_columns(&mut rows);
-    let upright = aligned(&header, &rows);
-    let width = upright.iter().map(|l| l.chars().count()).max().unwrap_or(0);
-    if width + 2 <= super::WIDTH { upright } else { sideways(&header, &rows) }
+    let upright = aligned(&header, &rows, Room { table: None, ..room });
+    if widest(&upright) + 2 <= room.text { upright } else { sideways(&header, &rows, room) }
 }
 
 /// The table of sockets with a row for each state: for runs that see many states.
-fn sideways(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+fn sideways(header: &[&str], rows: &[Vec<String>], room: Room) -> Vec<String> {
     let hosts = rows.iter().map(|r| format!("{}\n{}", r[0], r[1]));
     let columns: Vec<String> = std::iter::once("\n".to_owned()).chain(hosts).collect();
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
@@ -148,7 +155,7 @@ fn sideways(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let turned: Vec<Vec<String>> = states
         .map(|c| std::iter::once(header[c].to_owned()).chain(rows.iter().map(|r| r[c].clone())).collect())
         .collect();
-    aligned(&columns, &turned)
+    aligned(&columns, &turned, room)
 }
 
 /// Whether a host never had anything but listening sockets.

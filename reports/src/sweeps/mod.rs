@@ -10,7 +10,8 @@ use experiments::sweep::{Seeds, Swept};
 use crate::verdict::Unit;
 
 pub use files::{FORMAT, plan_line, points_csv, sweep_json};
-pub use table::{aligned, answer};
+pub(crate) use table::aligned;
+pub use table::{answer, answer_within};
 
 /// A campaign together with what it came to.
 #[derive(Clone, Copy, Debug)]

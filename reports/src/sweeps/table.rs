@@ -3,19 +3,25 @@
 use experiments::Estimate;
 
 use super::{Sweep, seeds_text};
+use crate::fold::folded;
 use crate::verdict::Unit;
 use crate::words::counted;
 
 /// The table with a line for each point, and what was asked.
 pub fn answer(sweep: &Sweep<'_>) -> String {
+    answer_within(sweep, None)
+}
+
+/// The same for a terminal that has so many columns: where the table is wider, its columns come in blocks.
+pub fn answer_within(sweep: &Sweep<'_>, columns: Option<usize>) -> String {
     let campaign = sweep.campaign;
     let axes = campaign.axes.iter().map(|a| a.target.name.clone());
     let measures = campaign.measures.iter().map(|m| m.replace('"', ""));
     let header: Vec<String> = axes.chain(measures).chain(["runs out first".to_owned()]).collect();
     let rows: Vec<Vec<String>> = sweep.finished().map(|point| row(sweep, point)).collect();
-    let lines: Vec<_> =
-        aligned(&header, &rows, campaign.axes.len()).iter().map(|l| format!("  {l}\n")).collect();
-    format!("{}\n\n{}\n{}", sweep.title, lines.concat(), asked(sweep))
+    let texts = campaign.axes.len();
+    let table = aligned(&header, &rows, (texts, texts), columns);
+    format!("{}\n\n{}\n{}", sweep.title, table, asked(sweep))
 }
 
 fn row(sweep: &Sweep<'_>, point: usize) -> Vec<String> {
@@ -61,15 +67,21 @@ fn asked(sweep: &Sweep<'_>) -> String {
     )
 }
 
-/// Columns two spaces apart: the first `texts` and the last to the left, the numbers between them to the right.
-pub fn aligned(header: &[String], rows: &[Vec<String>], texts: usize) -> Vec<String> {
+/// Indented columns two spaces apart: the first `texts` and the last to the left, the numbers between them to the right.
+/// Where they do not fit, the first `labels` are repeated with each block.
+pub(crate) fn aligned(
+    header: &[String],
+    rows: &[Vec<String>],
+    (texts, labels): (usize, usize),
+    columns: Option<usize>,
+) -> String {
     let length = |text: &String| text.chars().count();
     let widths: Vec<usize> = (0..header.len())
         .map(|c| rows.iter().map(|r| length(&r[c])).max().unwrap_or(0).max(length(&header[c])))
         .collect();
-    let line = |cells: &[String]| {
-        let padded = cells.iter().enumerate().map(|(c, text)| {
-            let width = widths[c];
+    let line = |cells: &[String], chosen: &[usize]| {
+        let padded = chosen.iter().map(|&c| {
+            let (text, width) = (&cells[c], widths[c]);
             if c < texts || c + 1 == cells.len() {
                 format!("{text:<width$}")
             } else {
@@ -78,5 +90,9 @@ pub fn aligned(header: &[String], rows: &[Vec<String>], texts: usize) -> Vec<Str
         });
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    std::iter::once(line(header)).chain(rows.iter().map(|r| line(r))).collect()
+    let draw = |chosen: &[usize]| {
+        std::iter::once(line(header, chosen)).chain(rows.iter().map(|r| line(r, chosen))).collect()
+    };
+    let lines = folded(header.len(), labels, columns.map(|c| c.saturating_sub(2)), draw);
+    lines.iter().map(|l| if l.is_empty() { "\n".to_owned() } else { format!("  {l}\n") }).collect()
 }

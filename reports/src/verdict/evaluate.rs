@@ -48,7 +48,7 @@ const fn holds(band: Band, value: u64) -> bool {
 }
 
 /// A band in words, each end written by `show`.
-fn band_text(band: Band, show: impl Fn(u64) -> String) -> String {
+pub(super) fn band_text(band: Band, show: impl Fn(u64) -> String) -> String {
     match band {
         Band { low, high } if low == high => show(low),
         Band { low: 0, high: u64::MAX } => "any".to_owned(),
@@ -108,9 +108,16 @@ fn subject(run: Run<'_>, id: Option<TrafficId>, outcome: Outcome) -> String {
 }
 
 fn value(metric: Metric, what: &str, got: Option<u64>, band: Band) -> Finding {
-    let memory = matches!(metric, Metric::Memory(_));
-    let show = |n| if memory { format!("{} ({})", count(n), bytes(n)) } else { count(n) };
-    finding(what, band, got, show, NOT_RECORDED)
+    finding(what, band, got, |n| value_text(metric, Some(n)), NOT_RECORDED)
+}
+
+/// The value of a metric in words.
+pub(super) fn value_text(metric: Metric, value: Option<u64>) -> String {
+    match value {
+        None => NOT_RECORDED.to_owned(),
+        Some(n) if matches!(metric, Metric::Memory(_)) => format!("{} ({})", count(n), bytes(n)),
+        Some(n) => count(n),
+    }
 }
 
 fn counted_outcome(run: Run<'_>, id: Option<TrafficId>, o: Outcome, over: Window, band: Band) -> Finding {

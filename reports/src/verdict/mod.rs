@@ -4,13 +4,16 @@ mod erlang;
 mod evaluate;
 mod measure;
 mod number;
+mod several;
 
-use sim_core::scenario::Expectation;
+use evaluate::Finding;
+use sim_core::scenario::{Expectation, Scenario};
 
 use crate::run::Run;
 
 pub use erlang::erlang_b;
 pub use number::{Unit, number};
+pub use several::{Beside, beside, verdicts_of_several};
 
 /// One expectation and how it fared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,18 +30,21 @@ pub struct Verdict {
     pub got: String,
 }
 
-/// A verdict on each expectation, in the order of the file.
-pub fn verdicts(run: Run<'_>) -> Vec<Verdict> {
-    run.scenario.expect.iter().map(|e| verdict(run, e)).collect()
+impl Verdict {
+    fn new(e: &Expectation, finding: Finding) -> Verdict {
+        let Finding { passed, expected, got } = finding;
+        Verdict { text: e.text.clone(), line: e.line, passed, expected, got }
+    }
 }
 
-fn verdict(run: Run<'_>, e: &Expectation) -> Verdict {
-    let finding = evaluate::evaluate(run, &e.check);
-    Verdict {
-        text: e.text.clone(),
-        line: e.line,
-        passed: finding.passed,
-        expected: finding.expected,
-        got: finding.got,
-    }
+/// A verdict on each expectation that one run can judge, in the order of the file. [`of_several`] counts the others,
+/// which [`verdicts_of_several`] judges.
+pub fn verdicts(run: Run<'_>) -> Vec<Verdict> {
+    let alone = run.scenario.expect.iter().filter(|e| several::is_of_one(e));
+    alone.map(|e| Verdict::new(e, evaluate::evaluate(run, &e.check))).collect()
+}
+
+/// How many expectations speak of several runs, so that [`verdicts`] has nothing to say about them.
+pub fn of_several(scenario: &Scenario) -> usize {
+    scenario.expect.iter().filter(|e| !several::is_of_one(e)).count()
 }

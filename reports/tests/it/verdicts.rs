@@ -5,12 +5,13 @@ use reports::verdict::{Verdict, verdicts};
 use sim_core::counter::Counter;
 use sim_core::errno::Errno;
 use sim_core::record::LogLine;
-use sim_core::scenario::{Band, Check, Expectation, Limit, Metric, Outcome, Timing, Window};
+use sim_core::scenario::{Band, Check, Expectation, Limit, Metric, Outcome, Runs, Timing, Window};
 use sim_core::tcp::State;
 use sim_core::time::{Span, Time};
 
 fn judge(mut s: Sample, checks: Vec<Check>) -> Vec<Verdict> {
-    let expectation = |(i, check)| Expectation { text: format!("check {i}"), line: 40 + i as u32, check };
+    let expectation =
+        |(i, check)| Expectation { text: format!("check {i}"), line: 40 + i as u32, check, runs: Runs::This };
     s.scenario.expect = checks.into_iter().enumerate().map(expectation).collect();
     verdicts(s.run())
 }

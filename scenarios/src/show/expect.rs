@@ -2,7 +2,9 @@
 
 use sim_core::ids::{HostId, TrafficId};
 use sim_core::rng::Ratio;
-use sim_core::scenario::{Band, Check, Limit, Metric, Outcome, Rate, Scenario, Timing, Window};
+use sim_core::scenario::{
+    Band, Check, Expectation, Limit, Metric, Outcome, Rate, Runs, Scenario, Timing, Window,
+};
 use sim_core::time::Span;
 
 use crate::section::{text, time};
@@ -16,28 +18,56 @@ enum Unit {
     Time,
     Share,
     Rate,
+    /// Thousandths.
+    Factor,
 }
 
-/// One check.
-pub(super) fn check(s: &Scenario, check: &Check) -> String {
+/// One expectation.
+pub(super) fn expectation(s: &Scenario, expectation: &Expectation) -> String {
+    let check = |bands| check(s, &expectation.check, bands);
+    let changed = |changes: &[String]| {
+        let changes: Vec<_> = changes.iter().map(|change| text(change)).collect();
+        format!("[{}]", changes.join(", "))
+    };
+    match &expectation.runs {
+        Runs::This => check(true),
+        Runs::Seeds { hold, of } => format!("in_seeds({hold}, {of}, {})", check(true)),
+        Runs::Mean { of } => format!("mean({of}, {})", check(true)),
+        Runs::SameCurve { changes } => {
+            let metric = if let Check::Peak(m, _) = expectation.check { metric(s, m) } else { String::new() };
+            format!("same_curve({metric}, with({}))", changed(changes))
+        }
+        Runs::Times { factor, changes } => {
+            format!("times({}, {}, with({}))", check(false), band(*factor, Unit::Factor), changed(changes))
+        }
+    }
+}
+
+/// A name with its arguments, those that are empty left out.
+fn call<const N: usize>(name: &str, arguments: [String; N]) -> String {
+    let arguments: Vec<_> = arguments.into_iter().filter(|argument| !argument.is_empty()).collect();
+    format!("{name}({})", arguments.join(", "))
+}
+
+/// One check, with its band or without.
+fn check(s: &Scenario, check: &Check, bands: bool) -> String {
+    let band = |b: Band, unit| if bands { band(b, unit) } else { String::new() };
     match check {
         Check::BindsFirst(None) => "binds_first(nothing)".to_owned(),
         Check::BindsFirst(Some(l)) => format!("binds_first({})", limit(s, *l)),
         Check::First { traffic, outcome: o, band: b } => {
-            format!("first({}, {})", outcome(s, *traffic, *o), band(*b, Unit::Time))
+            call("first", [outcome(s, *traffic, *o), band(*b, Unit::Time)])
         }
-        Check::Peak(m, b) => format!("peak({}, {})", metric(s, *m), band(*b, unit(*m))),
-        Check::At(m, at, b) => {
-            format!("at({}, {}, {})", metric(s, *m), time(Span(at.0)), band(*b, unit(*m)))
-        }
+        Check::Peak(m, b) => call("peak", [metric(s, *m), band(*b, unit(*m))]),
+        Check::At(m, at, b) => call("at", [metric(s, *m), time(Span(at.0)), band(*b, unit(*m))]),
         Check::Count { traffic, outcome: o, over: w, band: b } => {
-            format!("count({}, {}, {})", outcome(s, *traffic, *o), band(*b, Unit::Number), over(*w))
+            call("count", [outcome(s, *traffic, *o), band(*b, Unit::Number), over(*w)])
         }
         Check::Share { traffic, outcome: o, over: w, band: b } => {
-            format!("share({}, {}, {})", outcome(s, *traffic, *o), band(*b, Unit::Share), over(*w))
+            call("share", [outcome(s, *traffic, *o), band(*b, Unit::Share), over(*w)])
         }
         Check::Rate { traffic, outcome: o, over: w, band: b } => {
-            format!("rate({}, {}, {})", outcome(s, *traffic, *o), band(*b, Unit::Rate), over(*w))
+            call("rate", [outcome(s, *traffic, *o), band(*b, Unit::Rate), over(*w)])
         }
         Check::ErlangB { traffic, over: w, servers, hold, within } => {
             let traffic =
@@ -51,10 +81,10 @@ pub(super) fn check(s: &Scenario, check: &Check) -> String {
             )
         }
         Check::Counter(host, counter, b) => {
-            format!("counter({}, \"{}\", {})", host_name(s, *host), counter.name(), band(*b, Unit::Number))
+            call("counter", [host_name(s, *host), text(counter.name()), band(*b, Unit::Number)])
         }
         Check::Log(host, line, b) => {
-            format!("log({}, {}, {})", host_name(s, *host), text(line.name()), band(*b, Unit::Number))
+            call("log", [host_name(s, *host), text(line.name()), band(*b, Unit::Number)])
         }
         Check::Latency { traffic, timing, quantile, band: b } => {
             let timed = match timing {
@@ -63,7 +93,7 @@ pub(super) fn check(s: &Scenario, check: &Check) -> String {
             };
             let what = traffic.map_or(timed.to_owned(), |t| format!("{}.{timed}", traffic_name(s, t)));
             let quantile = show_ratio(Ratio { num: u64::from(*quantile), den: 1_000 });
-            format!("latency({}, quantile(\"{quantile}\"), {})", text(&what), band(*b, Unit::Time))
+            call("latency", [text(&what), format!("quantile(\"{quantile}\")"), band(*b, Unit::Time)])
         }
     }
 }
@@ -149,6 +179,8 @@ fn band(band: Band, unit: Unit) -> String {
 fn value(n: u64, unit: Unit) -> String {
     match unit {
         Unit::Number => n.to_string(),
+        Unit::Factor if n.is_multiple_of(1_000) => (n / 1_000).to_string(),
+        Unit::Factor => format!("{}.{:03}", n / 1_000, n % 1_000),
         Unit::Bytes => format!("\"{n}B\""),
         Unit::Time => time(Span(n)),
         Unit::Share => format!("\"{}\"", show_ratio(Ratio { num: n, den: 1_000_000 })),

@@ -54,6 +54,6 @@ pub(crate) fn events(scenario: &Scenario) -> String {
 
 /// The list of expectations.
 pub(crate) fn expectations(scenario: &Scenario) -> String {
-    let one = |e: &sim_core::scenario::Expectation| expect::check(scenario, &e.check);
+    let one = |e: &sim_core::scenario::Expectation| expect::expectation(scenario, e);
     lines("[", scenario.expect.iter().map(one), "]")
 }

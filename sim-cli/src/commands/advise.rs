@@ -41,7 +41,11 @@ pub(crate) fn advise(args: &AdviseArgs) -> Result<Exit, Failure> {
         catalogue: &catalogue,
         advice: &advice,
     };
-    output::out(&if args.json { advice_json(&advised) } else { answer(&advised) })?;
+    if args.json {
+        output::out(&advice_json(&advised))?
+    } else {
+        output::answer(&answer(&advised))?
+    }
     if advice.complete {
         return Ok(Exit::Ok);
     }

@@ -9,7 +9,7 @@ use experiments::campaign::{Point, combinations};
 use experiments::sweep::Seeds;
 use experiments::{Axis, Run, in_order};
 use reports::files::{Case, check_json, junit};
-use reports::verdict::{Verdict, verdicts};
+use reports::verdict::Verdict;
 use reports::words::counted;
 use scenarios::Patch;
 use sim_core::scenario::Scenario;
@@ -19,7 +19,7 @@ use crate::clock::Stopwatch;
 use crate::exit::{Exit, Failure};
 use crate::load::{self, Found};
 use crate::output::{self, Single};
-use crate::{interrupt, simulate};
+use crate::{interrupt, judge};
 
 /// A scenario to judge, or why it cannot even be read.
 type Target = Result<Found, Unreadable>;
@@ -53,14 +53,18 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
         let text = if args.json { String::new() } else { lines(&case, args.quiet) };
         cases.push(case);
         failed = args.fail_fast && verdict_of(&cases) != Exit::Ok;
-        match output::out(&text) {
+        match output::answer(&text) {
             Ok(()) if failed => ControlFlow::Break(Ok(())),
             Ok(()) => ControlFlow::Continue(()),
             Err(failure) => ControlFlow::Break(Err(failure)),
         }
     });
     ended.unwrap_or(Ok(()))?;
-    output::out(&if args.json { check_json(&cases) } else { summary(&cases) })?;
+    if args.json {
+        output::out(&check_json(&cases))?
+    } else {
+        output::answer(&summary(&cases))?
+    }
     if args.durations {
         output::note(&durations(&cases));
     }
@@ -223,10 +227,7 @@ fn judge(piece: &Piece<'_>, strict: bool) -> Option<Case> {
         Ok(loaded) if strict && loaded.scenario.expect.is_empty() => {
             Err("it expects nothing, and --strict was asked for".to_owned())
         }
-        Ok(loaded) => {
-            let summary = simulate::quietly(&loaded.scenario)?;
-            Ok(verdicts(reports::Run::new(&loaded.scenario, &summary)))
-        }
+        Ok(loaded) => judge::judged(&run, &loaded.scenario, found.files())?,
     };
     Some(Case { name, file, outcome, took: Some(watch.elapsed()) })
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use experiments::compare::Variant;
 use experiments::sweep::Seeds;
 use experiments::{Outcome, Run, in_order};
-use reports::comparison::{Compared, Facts, answer, compare_json, facts};
+use reports::comparison::{Compared, Facts, answer, answer_within, compare_json, facts};
 use reports::plot;
 use scenarios::{Files, Patch};
 
@@ -16,6 +16,7 @@ use crate::interrupt;
 use crate::load::{self, quoted};
 use crate::output::{self, Batch};
 use crate::progress::Progress;
+use crate::terminal;
 
 /// Written last: where it is, all others are of the same comparison.
 const FILES: [&str; 4] = ["answer.txt", "compare.svg", "compare.png", "compare.json"];
@@ -55,7 +56,11 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<Exit, Failure> {
     let asked = asked(args);
     let compared = Compared { asked: &asked, variants: &variants[..whole], facts: &found[..whole] };
     let answer = answer(&compared);
-    output::out(&if args.json { compare_json(&compared) } else { answer.clone() })?;
+    if args.json {
+        output::out(&compare_json(&compared))?;
+    } else {
+        output::answer(&answer_within(&compared, terminal::columns()))?;
+    }
     if stopped.is_some() {
         output::note(&format!("stopped: {whole} of {} variants were run to the end", variants.len()));
         return Ok(Exit::Interrupted);

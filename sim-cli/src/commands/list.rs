@@ -24,6 +24,6 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
     }
     let width = listed.iter().map(|l| l.name.len()).max().unwrap_or(0);
     let lines: Vec<_> = listed.iter().map(|l| format!("{:width$}  {}\n", l.name, l.title)).collect();
-    output::out(&lines.concat())?;
+    output::answer(&lines.concat())?;
     Ok(Exit::Ok)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use reports::plot::{self, View};
 use reports::trace::{Capture, Limits, SNAPLEN, Vantage};
-use reports::verdict::{Verdict, verdicts};
+use reports::verdict::{Verdict, of_several, verdicts};
 use reports::words::{self, at};
 use reports::{Run, answer, files};
 use sim_core::scenario::Scenario;
@@ -15,7 +15,7 @@ use crate::args::RunArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Batch, Single};
 use crate::simulate::Finished;
-use crate::{interrupt, load, simulate};
+use crate::{interrupt, load, simulate, terminal};
 
 /// Runs a scenario, prints the answer and writes the files.
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         return interrupted(args, run);
     }
     let verdicts = verdicts(run);
-    let answer = format!("{}{}", answer::answer(run), expectations(&verdicts));
+    let answer = format!("{}{}", answer::answer(run), expectations(&verdicts, of_several(&scenario)));
     if let (Some(batch), Some(dir)) = (batch, &args.out) {
         write_files(batch, run, &verdicts, &answer)?;
         if !args.quiet {
@@ -48,13 +48,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if !args.quiet {
         output::note(&finished.speed());
     }
-    output::out(&if args.json {
-        files::result_json(run, &verdicts)
+    if args.json {
+        output::out(&files::result_json(run, &verdicts))?;
     } else if args.quiet {
-        format!("{}\n", answer::headline(run))
+        output::answer(&format!("{}\n", answer::headline(run)))?;
     } else {
-        answer
-    })?;
+        let shown = answer::answer_within(run, terminal::columns());
+        output::answer(&format!("{shown}{}", expectations(&verdicts, of_several(&scenario))))?;
+    }
     Ok(Exit::Ok)
 }
 
@@ -88,8 +89,11 @@ fn captured(scenario: &Scenario, path: &Path, places: &[String]) -> Result<Finis
 
 /// The answer so far. Nothing is written and no expectation is judged, for they speak of the whole run.
 fn interrupted(args: &RunArgs, run: Run<'_>) -> Result<Exit, Failure> {
-    let answer = if args.quiet { format!("{}\n", answer::headline(run)) } else { answer::answer(run) };
-    output::out(&answer)?;
+    output::answer(&if args.quiet {
+        format!("{}\n", answer::headline(run))
+    } else {
+        answer::answer_within(run, terminal::columns())
+    })?;
     let unjudged = if run.scenario.expect.is_empty() { "" } else { "; the expectations are not judged" };
     let unwritten = if args.out.is_some() { "; no file was written" } else { "" };
     let (ended, whole) = (at(run.summary.ended), at(Time(run.scenario.duration.0)));
@@ -102,15 +106,19 @@ fn shown(dir: &Path) -> String {
 }
 
 /// How many expectations hold, and those that do not.
-fn expectations(verdicts: &[Verdict]) -> String {
+fn expectations(verdicts: &[Verdict], of_several: usize) -> String {
+    let several = match of_several {
+        0 => String::new(),
+        n => format!("Expectations of several runs: {n}; `timewait check` judges them\n"),
+    };
     if verdicts.is_empty() {
-        return String::new();
+        return if several.is_empty() { several } else { format!("\n{several}") };
     }
     let held = verdicts.iter().filter(|v| v.passed).count();
     let failed = verdicts.iter().filter(|v| !v.passed).map(|v| {
         format!("  line {}: {}\n    expected {}\n    got      {}\n", v.line, v.text, v.expected, v.got)
     });
-    format!("\nExpectations: {held} of {} hold\n{}", verdicts.len(), failed.collect::<String>())
+    format!("\nExpectations: {held} of {} hold\n{}{several}", verdicts.len(), failed.collect::<String>())
 }
 
 const TEXTS: [&str; 3] = ["answer.txt", "series.csv", "scenario.ron"];

@@ -10,12 +10,13 @@ use experiments::solve::{Edge, Solution, search};
 use experiments::sweep::Seeds;
 use experiments::{Range, Run, Target, in_order, range};
 use reports::solution::{Solved, answer, solve_json};
-use reports::verdict::verdicts;
+use reports::verdict::{Verdict, beside};
 use scenarios::{Loaded, Patch};
 
 use crate::args::SolveArgs;
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
+use crate::judge;
 use crate::load::{self, asked_scenario, quoted};
 use crate::output::{self, Batch};
 use crate::progress::Progress;
@@ -44,9 +45,14 @@ impl Question {
             return None;
         }
         // Both ends have been loaded; a value between them that is refused counts as one that fails.
-        let Ok(outcome) = self.run(step, seed).watched(|_| interrupt::flow()) else { return Some(false) };
-        let read = reports::Run::new(&outcome.scenario, &outcome.summary);
-        (!outcome.stopped).then(|| verdicts(read).iter().all(|v| v.passed))
+        Some(self.judged(step, seed)?.is_some_and(|verdicts| verdicts.iter().all(|v| v.passed)))
+    }
+
+    /// The verdicts there; none if the value is refused, nothing if Ctrl-C came before the end.
+    fn judged(&self, step: u64, seed: Option<u64>) -> Option<Option<Vec<Verdict>>> {
+        let run = self.run(step, seed);
+        let Ok(loaded) = run.load() else { return Some(None) };
+        Some(judge::judged(&run, &loaded.scenario, &run.files)?.ok())
     }
 }
 
@@ -69,7 +75,8 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
     let bound = beyond.and_then(|run| run.summary.bound_first().map(|l| run.limit_name(l.limit)));
     let name = &question.target.name;
     let source = name.strip_prefix("traffic.").and_then(|rest| rest.strip_suffix(".rate"));
-    let verdicts = beyond.map(verdicts).unwrap_or_default();
+    let verdicts = fails.filter(|_| complete).and_then(|step| question.judged(step, seeds[0])).flatten();
+    let verdicts = verdicts.unwrap_or_default();
     let asked = asked(args);
     let solved = Solved {
         title: &at_low.scenario.title,
@@ -83,7 +90,11 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
         tuples: source.and_then(|source| tuples(&at_low.scenario, source)),
     };
     let (text, json) = (answer(&solved), solve_json(&solved, &question.base.source.text));
-    output::out(if args.json { &json } else { &text })?;
+    if args.json {
+        output::out(&json)?
+    } else {
+        output::answer(&text)?
+    }
     if let (true, Some(mut batch), Some(dir)) = (complete, batch, &args.out) {
         batch.write("answer.txt", text.as_bytes())?;
         batch.write("solve.json", json.as_bytes())?;
@@ -112,6 +123,10 @@ fn question(args: &SolveArgs) -> Result<(Question, Loaded), Failure> {
             let (name, value) = (&question.target.name, question.range.value(step));
             Failure::Scenario(format!("at {name}={value}:\n{report}"))
         })?;
+        // What expectations need beside it has to load, too, and may need files of its own.
+        for other in beside(&loaded.scenario) {
+            judge::load(&mut run, &other, found.files()).map_err(Failure::Scenario)?;
+        }
         question.base.files.0.extend(run.files.0);
         ends.push(loaded);
     }

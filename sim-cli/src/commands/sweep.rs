@@ -23,6 +23,7 @@ use crate::keeper::{self, Keeper, NAME};
 use crate::load::{self, asked_scenario, quoted};
 use crate::output::{self, Batch};
 use crate::progress::Progress;
+use crate::terminal;
 
 /// What is measured if nothing is asked for.
 const USUAL: [&str; 3] =
@@ -54,7 +55,11 @@ pub(crate) fn sweep(args: &SweepArgs) -> Result<Exit, Failure> {
         units: &units,
         swept: &swept,
     };
-    output::out(&if args.json { sweeps::sweep_json(&result) } else { sweeps::answer(&result) })?;
+    if args.json {
+        output::out(&sweeps::sweep_json(&result))?;
+    } else {
+        output::answer(&sweeps::answer_within(&result, terminal::columns()))?;
+    }
     if !swept.complete {
         let kept = if args.out.is_some() {
             "the same command goes on from here"
@@ -119,6 +124,10 @@ fn campaign(args: &SweepArgs) -> Result<(Campaign, Loaded, Vec<Unit>), Failure> 
         let Some(checks) = checks(&loaded.scenario, &campaign.measures) else {
             return Err(Failure::Scenario(loaded.warnings.to_string()));
         };
+        if reports::verdict::of_several(&loaded.scenario) > 0 {
+            let why = "an expectation of several runs is no measure; --seeds and --vary make the runs here";
+            return Err(usage("--measure", why.to_owned()));
+        }
         let whole = campaign.measures.iter().map(|m| is_whole(m));
         units = checks.iter().zip(whole).map(|(check, whole)| Unit::of(check, whole)).collect();
         base.files.0.extend(run.files.0);

@@ -18,6 +18,8 @@ pub(super) enum Unit {
     Time,
     Share,
     Rate,
+    /// Thousandths of a factor.
+    Factor,
 }
 
 impl Reader<'_> {
@@ -84,8 +86,10 @@ impl Reader<'_> {
     }
 }
 
-/// `equals(x)`, `between(a, b)`, `at_least(x)`, `at_most(x)`, `below(x)`, `above(x)`.
-pub(super) fn band(notes: &mut Notes, node: &Node, unit: Unit) -> Option<Band> {
+/// `equals(x)`, `between(a, b)`, `at_least(x)`, `at_most(x)`, `below(x)`, `above(x)`. Where there is none, every number
+/// lies in it.
+pub(super) fn band(notes: &mut Notes, node: Option<&Node>, unit: Unit) -> Option<Band> {
+    let Some(node) = node else { return Some(Band { low: 0, high: u64::MAX }) };
     let (name, _) = node.head()?;
     let band = match (name, arguments(node)) {
         ("between", [low, high]) => {
@@ -126,6 +130,7 @@ fn value(notes: &mut Notes, node: &Node, unit: Unit) -> Option<u64> {
         },
         Unit::Time => notes.span(node).map(|s| s.0),
         Unit::Share => parts_per_million(notes, node),
+        Unit::Factor => factor(notes, node),
         Unit::Rate => {
             let rate = notes.rate(node)?;
             let thousandths = u128::from(rate.count) * 1_000_000_000_000 / u128::from(rate.per.0.max(1));
@@ -135,6 +140,24 @@ fn value(notes: &mut Notes, node: &Node, unit: Unit) -> Option<u64> {
             })
         }
     }
+}
+
+/// `2`, `1.5`: in thousandths.
+fn factor(notes: &mut Notes, node: &Node) -> Option<u64> {
+    let thousandths = |text: &str| {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let digits = fraction.len() <= 3 && fraction.bytes().all(|b| b.is_ascii_digit());
+        let fraction = format!("{fraction:0<3}").parse::<u64>().ok().filter(|_| digits)?;
+        whole.parse::<u64>().ok()?.checked_mul(1_000)?.checked_add(fraction)
+    };
+    let found = match &node.kind {
+        Kind::Number(text) => thousandths(text),
+        _ => None,
+    };
+    if found.is_none() {
+        notes.expected(node, "how many times, at most in thousandths", "1.5");
+    }
+    found
 }
 
 pub(super) fn parts_per_million(notes: &mut Notes, node: &Node) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! `expect: [..]`: what the run is held to.
 
 mod band;
+mod runs;
 mod what;
 
 use sim_core::counter::Counter;
@@ -43,6 +44,10 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("counter", "counter(\"server\", \"TcpOutRsts\", equals(0))"),
     ("log", "log(\"gateway\", \"table full\", at_least(1))"),
     ("latency", "latency(\"connect\", quantile(\"99%\"), below(\"20ms\"))"),
+    ("in_seeds", "in_seeds(19, 20, never(\"web.failed\"))"),
+    ("mean", "mean(20, share(\"failed\", at_most(\"1%\")))"),
+    ("same_curve", "same_curve(\"client.time_wait\", with([\"hosts.client.tcp.isn=random\"]))"),
+    ("times", "times(rate(\"connected\"), at_least(2), with([\"traffic.web.pool=none\"]))"),
 ];
 
 /// Reads every expectation.
@@ -52,19 +57,19 @@ pub(crate) fn expectations(input: &mut Input<'_>, node: &Node) -> Vec<Expectatio
     let items = notes.list(node, "a list of expectations", "[never(\"ECONNREFUSED\")]");
     let mut found = Vec::new();
     for item in items {
-        let reader = Reader { names, item };
+        let reader = Reader { names, item, bands: true };
         let before = notes.diagnostics.len();
-        let checked = reader.check(notes);
+        let checked = reader.expectation(notes);
         if !extras.patches.is_empty() && item.place.source == 0 {
             leave_out(notes, before, item.place, extras);
         }
-        let Some(check) = checked else { continue };
+        let Some((check, runs)) = checked else { continue };
         let (text, line) = notes.sources.get(item.place.source).map_or((String::new(), 0), |source| {
             let text = source.text.get(item.place.start..item.place.end).unwrap_or_default();
             let (line, _) = line_and_column(&source.text, item.place.start);
             (text.split_whitespace().collect::<Vec<_>>().join(" "), line)
         });
-        found.push(Expectation { text, line, check });
+        found.push(Expectation { text, line, check, runs });
     }
     found
 }
@@ -91,6 +96,8 @@ fn leave_out(notes: &mut Notes, before: usize, place: Place, extras: &Extras<'_>
 struct Reader<'a> {
     names: &'a Names<'a>,
     item: &'a Node,
+    /// Whether a check that has a band must have it.
+    bands: bool,
 }
 
 /// `over(..)`, `quantile(..)` and the band, in any order after what comes first.
@@ -126,6 +133,13 @@ impl<'a> Reader<'a> {
             ("counter", [host, counter, rest @ ..]) => self.counter(notes, host, counter, rest),
             ("log", [host, line, rest @ ..]) => self.log(notes, host, line, rest),
             ("latency", [what, rest @ ..]) => self.latency(notes, what, rest),
+            ("in_seeds" | "mean" | "same_curve" | "times", _) => {
+                notes.refuse(
+                    self.item.place,
+                    "what speaks of several runs cannot stand within another expectation",
+                );
+                None
+            }
             _ => self.wrong_shape(notes, name),
         }
     }
@@ -140,9 +154,10 @@ impl<'a> Reader<'a> {
     fn first(&self, notes: &mut Notes, what: &Node, rest: &'a [Node]) -> Option<Check> {
         let parts = self.parts(notes, rest, &["band"])?;
         let (traffic, outcome) = self.outcome(notes, what)?;
-        let band_node = parts.band?;
-        let band = band(notes, band_node, Unit::Time)?;
-        self.within_run(notes, band_node.place, band.low)?;
+        let band = band(notes, parts.band, Unit::Time)?;
+        if let Some(node) = parts.band {
+            self.within_run(notes, node.place, band.low)?;
+        }
         Some(Check::First { traffic, outcome, band })
     }
 
@@ -156,7 +171,7 @@ impl<'a> Reader<'a> {
     fn peak(&self, notes: &mut Notes, metric: &Node, rest: &'a [Node]) -> Option<Check> {
         let parts = self.parts(notes, rest, &["band"])?;
         let metric = self.metric(notes, metric)?;
-        let band = band(notes, parts.band?, unit_of(metric))?;
+        let band = band(notes, parts.band, unit_of(metric))?;
         Some(Check::Peak(metric, band))
     }
 
@@ -165,7 +180,7 @@ impl<'a> Reader<'a> {
         let metric = self.metric(notes, metric)?;
         let at = notes.span(time)?;
         self.on_sample(notes, time, at)?;
-        let band = band(notes, parts.band?, unit_of(metric))?;
+        let band = band(notes, parts.band, unit_of(metric))?;
         Some(Check::At(metric, Time(at.0), band))
     }
 
@@ -178,7 +193,7 @@ impl<'a> Reader<'a> {
         };
         let outcome = self.outcome(notes, what);
         let over = self.window(notes, parts.over);
-        let band = parts.band.and_then(|node| band(notes, node, unit));
+        let band = band(notes, parts.band, unit);
         let ((traffic, outcome), over, band) = (outcome?, over?, band?);
         Some(match unit {
             Unit::Number => Check::Count { traffic, outcome, over, band },
@@ -204,7 +219,7 @@ impl<'a> Reader<'a> {
             ));
             return None;
         };
-        let band = band(notes, parts.band?, Unit::Number)?;
+        let band = band(notes, parts.band, Unit::Number)?;
         Some(Check::Counter(host, *found, band))
     }
 
@@ -226,7 +241,7 @@ impl<'a> Reader<'a> {
             );
             return None;
         };
-        let band = band(notes, parts.band?, Unit::Number)?;
+        let band = band(notes, parts.band, Unit::Number)?;
         Some(Check::Log(host, found, band))
     }
 
@@ -257,7 +272,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let quantile = (per_mille / u128::from(ratio.den)) as u32;
-        let band = band(notes, parts.band?, Unit::Time)?;
+        let band = band(notes, parts.band, Unit::Time)?;
         Some(Check::Latency { traffic, timing, quantile, band })
     }
 
@@ -300,7 +315,7 @@ impl<'a> Reader<'a> {
             *slot = Some(node);
         }
         let missing = |kind: &str, slot: Option<&Node>| allowed.contains(&kind) && slot.is_none();
-        if missing("band", parts.band) || missing("quantile", parts.quantile) {
+        if (self.bands && missing("band", parts.band)) || missing("quantile", parts.quantile) {
             return self.wrong_shape(notes, name);
         }
         Some(parts)

@@ -1,7 +1,7 @@
 //! The reference: what it shows works, and what works is in it.
 
 use scenarios::{Extras, Source, load};
-use sim_core::scenario::Check;
+use sim_core::scenario::{Check, Runs};
 use tests::model::document;
 
 const REFERENCE: &str = include_str!("../../../../scenarios/LANGUAGE.md");
@@ -50,4 +50,15 @@ fn its_expectations_load_and_none_is_missing() {
     kinds.sort();
     kinds.dedup();
     assert_eq!(kinds.len(), 11, "every kind of check has an example: {kinds:?}");
+    let runs = |runs: &Runs| format!("{runs:?}").split([' ', '{']).next().map(str::to_owned);
+    let mut several: Vec<_> = loaded.scenario.expect.iter().filter_map(|e| runs(&e.runs)).collect();
+    several.sort();
+    several.dedup();
+    assert_eq!(several.len(), 5, "and of several runs: {several:?}");
+    let shown = Source::new("shown", scenarios::show(&loaded.scenario));
+    let again = load(&shown, &Extras::default()).unwrap_or_else(|report| panic!("{report}"));
+    let what = |loaded: &scenarios::Loaded| {
+        loaded.scenario.expect.iter().map(|e| (e.check.clone(), e.runs.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(what(&again), what(&loaded));
 }

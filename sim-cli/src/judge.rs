@@ -1,0 +1,52 @@
+//! Judging a scenario: it is run, and so is what its expectations need beside it.
+
+use experiments::Run;
+use reports::verdict::{Beside, Verdict, beside, verdicts_of_several};
+use scenarios::{Files, Loaded, Patch};
+use sim_core::record::Summary;
+use sim_core::scenario::Scenario;
+
+use crate::simulate::quietly;
+
+/// Runs a scenario and judges it. Nothing if Ctrl-C came before the end; an error if a changed scenario that an expectation
+/// speaks of does not load.
+pub(crate) fn judged(
+    run: &Run,
+    scenario: &Scenario,
+    files: &dyn Files,
+) -> Option<Result<Vec<Verdict>, String>> {
+    let needed = beside(scenario);
+    let (mut loaded, mut run) = (Vec::new(), run.clone());
+    for other in &needed {
+        match load(&mut run, other, files) {
+            Ok(scenario) => loaded.push(scenario),
+            Err(why) => return Some(Err(why)),
+        }
+    }
+    let summary = quietly(scenario)?;
+    let others: Option<Vec<Summary>> = loaded.iter().map(quietly).collect();
+    let others = others?;
+    let read =
+        needed.into_iter().zip(loaded.iter().zip(&others).map(|(s, summary)| reports::Run::new(s, summary)));
+    let read: Vec<_> = read.collect();
+    Some(Ok(verdicts_of_several(reports::Run::new(scenario, &summary), &read)))
+}
+
+/// The scenario of a run beside this one, which takes in the files that it names.
+pub(crate) fn load(run: &mut Run, other: &Beside, files: &dyn Files) -> Result<Scenario, String> {
+    let mut changed = run.clone();
+    match other {
+        Beside::Seed(seed) => changed.seed = Some(*seed),
+        Beside::Changed(changes) => {
+            // The language has read them once.
+            changed.patches.extend(changes.iter().filter_map(|change| Patch::parse(change).ok()));
+        }
+    }
+    let said = |report: scenarios::Report| match other {
+        Beside::Seed(seed) => format!("with seed {seed}:\n{report}"),
+        Beside::Changed(changes) => format!("with {}:\n{report}", changes.join(", ")),
+    };
+    let loaded = changed.gather(files);
+    run.files.0.extend(changed.files.0);
+    loaded.map(|Loaded { scenario, .. }| scenario).map_err(said)
+}
