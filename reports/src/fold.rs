@@ -44,7 +44,8 @@ mod tests {
 
     /// Columns of ten characters.
     fn draw(columns: &[usize]) -> Vec<String> {
-        let line = |row: usize| columns.iter().map(|c| format!("{:<9} ", format!("{c}/{row}"))).collect();
+        let line =
+            |row: usize| columns.iter().map(|c| format!("{c}/{row}       ")).collect::<Vec<_>>().concat();
         (0..2).map(line).collect()
     }
 

@@ -1,6 +1,7 @@
 //! Colour and line breaks for people at a terminal. Whoever reads a pipe or a file gets the plain text; NO_COLOR, CLICOLOR,
 //! CLICOLOR_FORCE and `--color` decide as they do for other tools.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
@@ -67,7 +68,7 @@ fn painted(text: &str) -> String {
         if head.is_empty() {
             out.push_str(tail);
         } else {
-            out.push_str(&format!("{style}{head}{style:#}{tail}"));
+            let _ = write!(out, "{style}{head}{style:#}{tail}");
         }
         out.push_str(&whole[line.len()..]);
     }

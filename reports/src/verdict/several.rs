@@ -1,5 +1,7 @@
 //! Expectations of several runs: which runs they need, and the verdict on them.
 
+use std::fmt::Write as _;
+
 use experiments::Estimate;
 use sim_core::scenario::{Band, Check, Expectation, Metric, Runs, Scenario};
 use sim_core::time::{Span, Time};
@@ -100,7 +102,7 @@ fn in_seeds(run: Run<'_>, others: &[Run<'_>], check: &Check, hold: u32) -> Findi
     if let Some((seed, first)) = found.iter().find(|(_, f)| !f.passed) {
         let failed: Vec<_> =
             found.iter().filter(|(_, f)| !f.passed).map(|(seed, _)| seed.to_string()).collect();
-        got.push_str(&format!("; not with seed {}, with seed {seed} {}", failed.join(", "), first.got));
+        let _ = write!(got, "; not with seed {}, with seed {seed} {}", failed.join(", "), first.got);
     }
     Finding {
         passed: held >= hold as usize,

@@ -42,9 +42,9 @@ pub(crate) fn advise(args: &AdviseArgs) -> Result<Exit, Failure> {
         advice: &advice,
     };
     if args.json {
-        output::out(&advice_json(&advised))?
+        output::out(&advice_json(&advised))?;
     } else {
-        output::answer(&answer(&advised))?
+        output::answer(&answer(&advised))?;
     }
     if advice.complete {
         return Ok(Exit::Ok);

@@ -61,9 +61,9 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     });
     ended.unwrap_or(Ok(()))?;
     if args.json {
-        output::out(&check_json(&cases))?
+        output::out(&check_json(&cases))?;
     } else {
-        output::answer(&summary(&cases))?
+        output::answer(&summary(&cases))?;
     }
     if args.durations {
         output::note(&durations(&cases));

@@ -45,14 +45,15 @@ impl Question {
             return None;
         }
         // Both ends have been loaded; a value between them that is refused counts as one that fails.
-        Some(self.judged(step, seed)?.is_some_and(|verdicts| verdicts.iter().all(|v| v.passed)))
+        let verdicts = self.judged(step, seed)?;
+        Some(!verdicts.is_empty() && verdicts.iter().all(|v| v.passed))
     }
 
-    /// The verdicts there; none if the value is refused, nothing if Ctrl-C came before the end.
-    fn judged(&self, step: u64, seed: Option<u64>) -> Option<Option<Vec<Verdict>>> {
+    /// The verdicts there, none if the value is refused; nothing if Ctrl-C came before the end.
+    fn judged(&self, step: u64, seed: Option<u64>) -> Option<Vec<Verdict>> {
         let run = self.run(step, seed);
-        let Ok(loaded) = run.load() else { return Some(None) };
-        Some(judge::judged(&run, &loaded.scenario, &run.files)?.ok())
+        let Ok(loaded) = run.load() else { return Some(Vec::new()) };
+        Some(judge::judged(&run, &loaded.scenario, &run.files)?.unwrap_or_default())
     }
 }
 
@@ -75,7 +76,7 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
     let bound = beyond.and_then(|run| run.summary.bound_first().map(|l| run.limit_name(l.limit)));
     let name = &question.target.name;
     let source = name.strip_prefix("traffic.").and_then(|rest| rest.strip_suffix(".rate"));
-    let verdicts = fails.filter(|_| complete).and_then(|step| question.judged(step, seeds[0])).flatten();
+    let verdicts = fails.filter(|_| complete).and_then(|step| question.judged(step, seeds[0]));
     let verdicts = verdicts.unwrap_or_default();
     let asked = asked(args);
     let solved = Solved {
@@ -91,9 +92,9 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
     };
     let (text, json) = (answer(&solved), solve_json(&solved, &question.base.source.text));
     if args.json {
-        output::out(&json)?
+        output::out(&json)?;
     } else {
-        output::answer(&text)?
+        output::answer(&text)?;
     }
     if let (true, Some(mut batch), Some(dir)) = (complete, batch, &args.out) {
         batch.write("answer.txt", text.as_bytes())?;

@@ -27,13 +27,13 @@ impl<'a> Reader<'a> {
                 Some((check?, Runs::Mean { of: of? as u32 }))
             }
             ("same_curve", [metric, with]) => {
-                let changes = self.changes(notes, with);
+                let changes = Self::changes(notes, with);
                 let metric = self.metric(notes, metric)?;
                 let check = Check::Peak(metric, Band { low: 0, high: u64::MAX });
                 Some((check, Runs::SameCurve { changes: changes? }))
             }
             ("times", [check, factor, with]) => {
-                let changes = self.changes(notes, with);
+                let changes = Self::changes(notes, with);
                 let check = self.inner(check, false).numbered(notes);
                 let factor = match factor.head() {
                     Some(_) => band(notes, Some(factor), Unit::Factor),
@@ -77,12 +77,12 @@ impl<'a> Reader<'a> {
     }
 
     /// `with(["PATH=VALUE"])`.
-    fn changes(&self, notes: &mut Notes, node: &Node) -> Option<Vec<String>> {
+    fn changes(notes: &mut Notes, node: &Node) -> Option<Vec<String>> {
         let named = node.head().is_some_and(|(name, _)| name == "with");
-        let [list] = arguments(node) else { return self.wrong_with(notes, node) };
+        let [list] = arguments(node) else { return wrong_with(notes, node) };
         let items = match &list.kind {
             Kind::List(items) if named && !items.is_empty() => items,
-            _ => return self.wrong_with(notes, node),
+            _ => return wrong_with(notes, node),
         };
         let mut changes = Vec::new();
         for item in items {
@@ -95,9 +95,9 @@ impl<'a> Reader<'a> {
         }
         Some(changes)
     }
+}
 
-    fn wrong_with<T>(&self, notes: &mut Notes, node: &Node) -> Option<T> {
-        notes.expected(node, "a list of changes", "with([\"duration=30s\"])");
-        None
-    }
+fn wrong_with<T>(notes: &mut Notes, node: &Node) -> Option<T> {
+    notes.expected(node, "a list of changes", "with([\"duration=30s\"])");
+    None
 }
