@@ -43,7 +43,7 @@ const QUESTIONS: &[Question] = &[
         "tcp_tw_reuse: what does it do, and why did nothing change when I set it?",
         &["compare", "ports-run-out", "--with", REUSE, "--with", REUSE_WITHOUT],
         "With it connect() takes over a TIME_WAIT that is older than a second, if both ends use timestamps: they tell old segments from new ones. \
-         Without timestamps, or on the end that accepts, it does nothing.",
+         Without timestamps, or on the end that accepts, it does nothing. tcp_tw_recycle was another thing, broke clients behind NAT, and is gone since Linux 4.12.",
     ),
     (
         "Which side should close?",
@@ -103,6 +103,55 @@ const QUESTIONS: &[Question] = &[
         &["compare", "ports-run-out", "--with", "linger 0: traffic.web.close.how=reset"],
         "It frees the port at once, as no TIME_WAIT follows a RST. What has not arrived by then is lost, so only an application that knows \
          that everything has arrived may do it; `timewait advise` measures what is lost on a bad network.",
+    ),
+    (
+        "\"Address already in use\" after a restart: why, and what does SO_REUSEADDR change?",
+        &[
+            "compare",
+            "ports-run-out",
+            "--set",
+            "duration=120s",
+            "--set",
+            "traffic.web.close.first=server",
+            "--with",
+            r#"without it: events=[(at: "30s", what: stop("server:80")), (at: "31s", what: start(listener: "server:80", reuseaddr: false))]"#,
+            "--with",
+            r#"with it: events=[(at: "30s", what: stop("server:80")), (at: "31s", what: start(listener: "server:80"))]"#,
+        ],
+        "A server that closes first keeps TIME_WAITs on its own port, and bind() to that port fails until the last of them has ended: a minute of \
+         refused connections. With SO_REUSEADDR before bind() they do not count, and only the second of the restart is lost.",
+    ),
+    (
+        "Connections are reset after they were idle: which timer is shortest?",
+        &[
+            "compare",
+            "ports-run-out",
+            "--set",
+            "duration=300s",
+            "--set",
+            r#"traffic.web.arrivals=constant("1/10s")"#,
+            "--set",
+            "traffic.web.pool=(size: 1)",
+            "--with",
+            "the server's, 10 s: traffic.web.server_idle_timeout=9.9998s",
+            "--with",
+            r#"the pool's, 9 s: traffic.web.server_idle_timeout=9.9998s; traffic.web.pool=(size: 1, idle_timeout: "9s")"#,
+        ],
+        "A kept connection dies of the shortest idle timer on its path: the server's, a balancer's, a NAT's. If that is the other end's, a request can \
+         cross its FIN on the way and is answered with a RST; so the client's own timer has to be the shortest.",
+    ),
+    (
+        "Do settings of the node apply in the pod?",
+        &[
+            "compare",
+            "conntrack-full",
+            "--with",
+            r#"on the node: hosts.router.sysctl."net.ipv4.ip_local_port_range"="1024 2047""#,
+            "--with",
+            r#"in the pod: hosts.client.sysctl."net.ipv4.ip_local_port_range"="1024 2047""#,
+        ],
+        "Those of TCP and of ports belong to a network namespace, and a pod has its own: on the node, here the router, they change nothing for it. \
+         The connection tracking that fills is the node's, whatever the pod sets.",
     ),
     (
         "Does a smaller tcp_max_tw_buckets cure it?",
