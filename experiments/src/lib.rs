@@ -21,6 +21,7 @@ pub mod draft;
 pub mod formula;
 pub mod hazard;
 pub mod load;
+pub mod notable;
 mod parallel;
 mod quantity;
 pub mod record;

@@ -17,7 +17,7 @@ use sim_core::scenario::Scenario;
 use sim_core::tcp::Flags;
 use sim_core::time::{Span, Time};
 
-use crate::run::{Progress, follow};
+use crate::run::Progress;
 
 /// Something that happens to a connection, to find the first one by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub enum Target {
 }
 
 impl Target {
-    fn is(self, attempt: Attempt, tuple: Tuple) -> bool {
+    pub(crate) fn is(self, attempt: Attempt, tuple: Tuple) -> bool {
         match self {
             Target::All => true,
             Target::Attempt(one) => one == attempt,
@@ -97,7 +97,7 @@ pub struct Trace {
     pub records: Vec<(Time, Record)>,
     /// Records that there was no room for.
     pub left_out: u64,
-    /// What the whole run came to.
+    /// What the run came to by then.
     pub summary: Summary,
 }
 
@@ -137,10 +137,15 @@ pub fn trace(
     };
     let recorder =
         Recorder { target, from: wanted.from, to: wanted.to, most: wanted.most, ..Recorder::default() };
-    let (summary, recorder, stopped) = follow(scenario, recorder, watch);
-    if stopped {
-        return Err(Nothing::Stopped);
+    let mut world: World<Lanes, Recorder> = World::with_sink(scenario, recorder);
+    // What comes after the last moment that is wanted is not recorded, so nobody waits for it.
+    while world.now() < wanted.to && world.advance(crate::run::SLICE) {
+        let progress = Progress { events: world.events(), now: world.now(), of: scenario.duration };
+        if watch(progress).is_break() {
+            return Err(Nothing::Stopped);
+        }
     }
+    let (summary, recorder) = world.into_summary_and_sink();
     Ok(Trace { target, records: recorder.records, left_out: recorder.left_out, summary })
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use reports::plot::View;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -102,6 +103,7 @@ Examples:
   timewait run ports-run-out
   timewait run ports-run-out --set 'hosts.client.sysctl.\"net.ipv4.tcp_tw_reuse\"=1'
   timewait run my.ron --seed 7 --out out/
+  timewait run my.ron --out out/ --plot outcomes,latency --width 900 --dark
   timewait run my.ron --html report.html
   timewait run my.ron --pcap all.pcapng --pcap-at server
   timewait run my.ron --sysctl client=client-sysctl.txt --unmodelled")]
@@ -109,9 +111,18 @@ pub(crate) struct RunArgs {
     /// What to run.
     #[command(flatten)]
     pub(crate) scenario: ScenarioArgs,
-    /// Write answer.txt, result.json, series.csv, scenario.ron and the pictures into this directory
+    /// Write answer.txt, result.json, series.csv, scenario.ron and a picture into this directory
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Draw these pictures into --out: overview, outcomes, populations, occupancy, latency, ladder; or all
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = view, requires = "out")]
+    pub(crate) plot: Vec<Views>,
+    /// Draw them so many pixels wide (a PNG has twice as many)
+    #[arg(long, value_name = "N", requires = "out", default_value_t = 1200, value_parser = clap::value_parser!(u32).range(600..=4000))]
+    pub(crate) width: u32,
+    /// Draw them on a dark ground
+    #[arg(long, requires = "out")]
+    pub(crate) dark: bool,
     /// Write a page to look at in a browser: answer, curves, limits, latency, one connection; it needs nothing else
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
@@ -127,6 +138,24 @@ pub(crate) struct RunArgs {
     /// Print JSON; reports/JSON.md documents it
     #[arg(long, conflicts_with = "quiet")]
     pub(crate) json: bool,
+}
+
+/// What `--plot` names: one picture, or all of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Views {
+    One(View),
+    All,
+}
+
+/// `--plot NAMES`.
+fn view(text: &str) -> Result<Views, String> {
+    if text == "all" {
+        return Ok(Views::All);
+    }
+    let names: Vec<_> = View::ALL.iter().map(|v| v.name()).collect();
+    View::named(text)
+        .map(Views::One)
+        .ok_or_else(|| format!("there is no picture `{text}`, only {} and all", names.join(", ")))
 }
 
 /// `timewait check`.

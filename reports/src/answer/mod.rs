@@ -22,6 +22,9 @@ pub fn answer_within(run: Run<'_>, columns: Option<usize>) -> String {
         Room { text: columns.unwrap_or(WIDTH).min(WIDTH), table: columns.map(|c| c.saturating_sub(2)) };
     let mut out = String::new();
     push_wrapped(&mut out, "", &run.scenario.title, room);
+    if !run.scenario.teaches.is_empty() {
+        push_wrapped(&mut out, "", &run.scenario.teaches, room);
+    }
     out.push('\n');
     section(&mut out, "What hurt", &felt(run), room);
     section(&mut out, "What ran out", &binding::sentences(run), room);

@@ -3,6 +3,7 @@
 //!
 //! A [`Ladder`] is plain data. [`Ladder::text`] draws it for a terminal, [`Ladder::svg`] for a page or a slide.
 
+pub(crate) mod draw;
 mod fold;
 mod svg;
 mod text;

@@ -48,11 +48,43 @@ pub(super) fn counts(highest: f64, parts: f64) -> (f64, Vec<Tick>) {
     (steps * step, ticks(step, steps as u32, text))
 }
 
-/// Ticks of an axis of per cent whose highest value is `highest`.
-pub(super) fn percents(highest: f64) -> (f64, Vec<Tick>) {
+/// Ticks of an axis of per cent whose highest value is `highest`, some `parts` apart: a hundred is always among them.
+pub(super) fn percents(highest: f64, parts: f64) -> (f64, Vec<Tick>) {
     let top = (highest * 1.08).max(108.0);
-    let step = if top > 220.0 { round_step(top, 5.0) } else { 25.0 };
+    let step = if top > 220.0 {
+        round_step(top, parts)
+    } else if parts < 4.0 {
+        50.0
+    } else {
+        25.0
+    };
     (top, ticks(step, (top / step).floor() as u32, |v| format!("{}%", words::decimal(v, 0))))
+}
+
+/// An axis of anything up to `highest`: round steps, and the digits after the point that they need.
+pub(super) fn scaled(highest: f64, parts: f64, text: impl Fn(f64, usize) -> String) -> (f64, Vec<Tick>) {
+    let highest = if highest > 0.0 { highest } else { 1.0 };
+    let step = round_step(highest, parts);
+    let mut digits = 0;
+    let mut unit = 1.0;
+    while unit > step * 1.000_001 && digits < 9 {
+        unit /= 10.0;
+        digits += 1;
+    }
+    let steps = (highest / step).ceil();
+    (steps * step, ticks(step, steps as u32, |value| text(value, digits)))
+}
+
+/// An axis of lengths of time, in seconds: the ticks say ms or us where those are what there is.
+pub(super) fn seconds(highest: f64, parts: f64) -> (f64, Vec<Tick>) {
+    let (unit, name) = match highest {
+        h if h >= 1.0 => (1.0, "s"),
+        h if h >= 1e-3 => (1e-3, "ms"),
+        _ => (1e-6, "us"),
+    };
+    let text = |value: f64, digits| format!("{} {name}", words::decimal(value, digits));
+    let (top, ticks) = scaled(highest * 1.06 / unit, parts, text);
+    (top * unit, ticks.into_iter().map(|t| Tick { value: t.value * unit, ..t }).collect())
 }
 
 fn ticks(step: f64, steps: u32, text: impl Fn(f64) -> String) -> Vec<Tick> {
@@ -123,6 +155,6 @@ mod tests {
 
     #[test]
     fn hundred_per_cent_has_a_tick() {
-        assert_eq!(texts(&percents(40.0).1), ["0%", "25%", "50%", "75%", "100%"]);
+        assert_eq!(texts(&percents(40.0, 5.0).1), ["0%", "25%", "50%", "75%", "100%"]);
     }
 }

@@ -1,70 +1,132 @@
 //! How full each finite thing is, in per cent of its limit.
 
-use sim_core::scenario::Metric;
+use sim_core::ids::HostId;
+use sim_core::record::LimitSummary;
+use sim_core::scenario::{Limit, Metric};
 
 use super::palette;
-use super::panel::{Curve, Kind, LimitLine, Measure, Panel, thinned};
+use super::panel::{Curve, LimitLine, Measure, Panel, thinned};
 use crate::run::Run;
 use crate::words;
 
 /// More curves than this cannot be told apart; the fullest are shown.
-const MOST: usize = 8;
+const MOST: usize = 6;
+/// Limits whose fullness never differs by more than this part of the whole share one curve.
+const ALIKE: f64 = 0.03;
+
+/// Limits that fill and empty together.
+struct Group<'a> {
+    limits: Vec<&'a LimitSummary>,
+    shares: Vec<f64>,
+    highest: f64,
+}
 
 /// The panel.
 pub(super) fn panel(run: Run<'_>) -> Panel {
-    let series = &run.summary.series;
-    let mut touched: Vec<_> = run
-        .summary
-        .limits
-        .iter()
-        .filter(|l| l.capacity > 0 && l.used.peak > 0)
-        .filter_map(|l| series.get(Metric::Used(l.limit)).map(|values| (l, values)))
-        .collect();
-    // A stable sort: equally full limits stay in their order.
-    let fullness = |peak: u64, capacity: u64| peak as f64 / capacity as f64;
-    touched.sort_by(|a, b| {
-        fullness(b.0.used.peak, b.0.capacity).total_cmp(&fullness(a.0.used.peak, a.0.capacity))
-    });
+    let mut groups = groups(run);
+    groups.sort_by(|a, b| b.highest.total_cmp(&a.highest));
     // A limit that is all but untouched is only drawn if none is more than that.
-    let in_play = |peak: u64, capacity: u64| peak.saturating_mul(100) >= capacity;
-    if touched.iter().any(|(l, _)| in_play(l.used.peak, l.capacity)) {
-        touched.retain(|(l, _)| in_play(l.used.peak, l.capacity));
+    if groups.iter().any(|g| g.highest >= 0.01) {
+        groups.retain(|g| g.highest >= 0.01);
     }
-    let more = touched.len().saturating_sub(MOST);
-    let curves: Vec<_> = touched
-        .iter()
-        .take(MOST)
-        .enumerate()
-        .map(|(i, (l, values))| {
-            let share =
-                |(row, &v): (usize, &u64)| (series.time(row).0 as f64 / 1e9, fullness(v, l.capacity) * 100.0);
-            Curve {
-                name: format!(
-                    "{}, peak {} of {}",
-                    run.limit_name(l.limit),
-                    words::count(l.used.peak),
-                    words::count(l.capacity)
-                ),
-                color: palette::SERIES[i],
-                dash: palette::HOSTS[i % palette::HOSTS.len()],
-                points: thinned(values.iter().enumerate().map(share).collect()),
-            }
-        })
-        .collect();
+    let more = groups.len().saturating_sub(MOST);
+    let series = &run.summary.series;
+    let curve = |(i, g): (usize, &Group<'_>)| Curve {
+        name: name(run, &g.limits),
+        color: palette::SERIES[i % palette::SERIES.len()],
+        dash: host(run, g.limits[0].limit).map_or(palette::SOLID, |host| palette::dash(run, host)),
+        points: thinned(
+            g.shares
+                .iter()
+                .enumerate()
+                .map(|(row, s)| (series.time(row).0 as f64 / 1e9, s * 100.0))
+                .collect(),
+        ),
+    };
+    let curves: Vec<_> = groups.iter().take(MOST).enumerate().map(curve).collect();
     let heading = match more {
         0 => "How full the limits are".to_owned(),
         n => format!("How full the limits are (the {MOST} fullest; {n} more lie lower)"),
     };
-    let full = LimitLine { value: 100.0, number: "100%".to_owned(), name: "the limit".to_owned() };
+    let full = LimitLine { value: 100.0, text: "100%: the limit".to_owned() };
     Panel {
-        heading,
-        unit: "in use".to_owned(),
-        measure: Measure::Percent,
-        kind: Kind::Lines,
         limits: if curves.is_empty() { Vec::new() } else { vec![full] },
         curves,
-        outline: None,
         empty: "no limit was touched whenever a sample was taken",
-        height: 220.0,
+        ..Panel::lines(heading, "in use", Measure::Percent)
+    }
+}
+
+/// The limits that were ever at least half full.
+pub(super) fn in_play(run: Run<'_>) -> impl Iterator<Item = Limit> {
+    run.summary.limits.iter().filter(|l| l.used.peak * 2 >= l.capacity && l.used.peak > 0).map(|l| l.limit)
+}
+
+fn groups(run: Run<'_>) -> Vec<Group<'_>> {
+    let series = &run.summary.series;
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for l in run.summary.limits.iter().filter(|l| l.capacity > 0 && l.used.peak > 0) {
+        let Some(values) = series.get(Metric::Used(l.limit)) else { continue };
+        let part = |v: u64| v as f64 / l.capacity as f64;
+        let shares: Vec<f64> = values.iter().map(|&v| part(v)).collect();
+        let highest = part(l.used.peak);
+        let same = |g: &&mut Group<'_>| {
+            kind(g.limits[0].limit) == kind(l.limit)
+                && (g.highest - highest).abs() <= ALIKE
+                && g.shares.iter().zip(&shares).all(|(a, b)| (a - b).abs() <= ALIKE)
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => {
+                group.limits.push(l);
+                group.highest = group.highest.max(highest);
+            }
+            None => groups.push(Group { limits: vec![l], shares, highest }),
+        }
+    }
+    groups
+}
+
+/// Only limits of one kind are said to be alike.
+fn kind(limit: Limit) -> core::mem::Discriminant<Limit> {
+    core::mem::discriminant(&limit)
+}
+
+/// Whose limit it is.
+pub(super) fn host(run: Run<'_>, limit: Limit) -> Option<HostId> {
+    match limit {
+        Limit::Ports { host, .. }
+        | Limit::OpenFiles(host)
+        | Limit::TwBuckets(host)
+        | Limit::Orphans(host)
+        | Limit::Conntrack(host)
+        | Limit::AcceptQueue(host, _)
+        | Limit::SynQueue(host, _)
+        | Limit::Threads(host, _)
+        | Limit::Workers(host, _) => Some(host),
+        Limit::Pool(traffic) => run.scenario.traffic.get(traffic.index()).map(|t| t.from),
+    }
+}
+
+fn name(run: Run<'_>, limits: &[&LimitSummary]) -> String {
+    let fullest = limits.iter().max_by_key(|l| l.used.peak).expect("a group has a limit");
+    let (peak, capacity) = (words::count(fullest.used.peak), words::count(fullest.capacity));
+    let first = run.limit_name(limits[0].limit);
+    match (limits, limits[0].limit) {
+        ([_], _) => format!("{first}, peak {peak} of {capacity}"),
+        (_, Limit::Ports { host, .. }) => {
+            let mut hosts: Vec<HostId> = limits.iter().filter_map(|l| self::host(run, l.limit)).collect();
+            hosts.sort_unstable();
+            hosts.dedup();
+            let of = run.host_name(host);
+            let whose = match hosts.len() {
+                1 => format!("{of} to {} destinations", limits.len()),
+                n => format!("{of} and {}", words::counted(n as u64 - 1, "other host", "other hosts")),
+            };
+            format!("ports of {whose} alike, at most {peak} of {capacity} each")
+        }
+        ([_, second], _) => {
+            format!("{first} and {} alike, at most {peak} of {capacity}", run.limit_name(second.limit))
+        }
+        _ => format!("{first} and {} more alike, at most {peak} of {capacity} each", limits.len() - 1),
     }
 }

@@ -1,57 +1,154 @@
-//! What became of connection attempts, per second.
+//! What became of connection attempts, or of requests where those are another number, per second.
 
 use sim_core::errno::Errno;
 use sim_core::ids::TrafficId;
 use sim_core::scenario::{Metric, Outcome};
 
-use super::palette;
+use super::palette::{self, Color};
 use super::panel::{Curve, Kind, Measure, Panel};
 use crate::run::Run;
 use crate::words;
 
 /// About so many steps stand side by side.
 const STEPS: u64 = 200;
+/// Up to so many sources have a panel each if they fare differently.
+const MOST_PANELS: usize = 3;
+/// Which is: their shares of failures are so far apart.
+const APART: f64 = 0.05;
 
-/// The panel.
-pub(super) fn panel(run: Run<'_>) -> Panel {
-    let rows_per_step = rows_per_step(run);
-    let total = |o| run.tally(None, o).count;
-    let mut outcomes = vec![(Outcome::Connected, palette::SUCCESS, "connected".to_owned())];
-    for &errno in Errno::ALL {
-        outcomes.push((Outcome::Error(errno), palette::errno(errno), errno.name().to_owned()));
-    }
-    let curves: Vec<Curve> = outcomes
-        .into_iter()
-        .filter(|(o, ..)| total(*o) > 0)
-        .filter_map(|(o, color, name)| {
-            let name = format!("{name}, {} in all", words::count(total(o)));
-            curve(run, o, color, name, rows_per_step)
-        })
+/// A panel for all sources together, or one for each if they fare differently.
+pub(super) fn panels(run: Run<'_>) -> Vec<Panel> {
+    let busy: Vec<TrafficId> = run
+        .sources(None)
+        .filter(|(_, t)| t.attempted.count + t.requested.count > 0)
+        .map(|(id, _)| id)
         .collect();
-    let attempted = total(Outcome::Attempted);
-    let name = format!("attempted, {} in all", words::count(attempted));
-    let outline = if attempted == 0 {
-        None
-    } else {
-        curve(run, Outcome::Attempted, palette::INK, name, rows_per_step)
-            .map(|c| Curve { dash: &[3.0, 3.0], ..c })
+    let groups = groups(run, &busy);
+    let harms: Vec<f64> = groups.iter().map(|(_, sources)| harm(run, sources)).collect();
+    let apart =
+        harms.iter().fold(0.0, |a, &b| f64::max(a, b)) - harms.iter().fold(1.0, |a, &b| f64::min(a, b));
+    if (2..=MOST_PANELS).contains(&groups.len()) && apart > APART {
+        return groups.iter().map(|(name, sources)| panel(run, sources, Some(name))).collect();
+    }
+    vec![panel(run, &busy, None)]
+}
+
+/// Sources with their names; replicas (`web-1`, `web-2`) are one.
+fn groups<'a>(run: Run<'a>, sources: &[TrafficId]) -> Vec<(&'a str, Vec<TrafficId>)> {
+    let mut groups: Vec<(&str, Vec<TrafficId>)> = Vec::new();
+    for &id in sources {
+        let name = run.traffic_name(Some(id));
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let name = stem.strip_suffix('-').filter(|_| stem.len() < name.len()).unwrap_or(name);
+        match groups.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, ids)) => ids.push(id),
+            None => groups.push((name, vec![id])),
+        }
+    }
+    groups
+}
+
+/// The share of what was begun that came to no good.
+fn harm(run: Run<'_>, sources: &[TrafficId]) -> f64 {
+    let all = || sources.iter().map(|id| &run.summary.traffic[id.index()]);
+    let bad: u64 = all().map(|t| t.failed.count + t.pending + t.waiting.count()).sum();
+    let begun: u64 = all().map(|t| t.attempted.count.max(t.requested.count)).sum();
+    bad as f64 / begun.max(1) as f64
+}
+
+/// What is counted.
+struct Unit {
+    heading: &'static str,
+    begun: Outcome,
+    begun_name: &'static str,
+    well: Outcome,
+    well_name: &'static str,
+    /// Where failures are not told by their errors.
+    given_up: bool,
+    pending: &'static str,
+    left: u64,
+}
+
+/// Attempts; requests where most connections carry several or where being connected does not mean being served.
+fn unit(run: Run<'_>, sources: &[TrafficId]) -> Unit {
+    let total = |o| sum(run, sources, o);
+    let (attempted, connected) = (total(Outcome::Attempted), total(Outcome::Connected));
+    let (requested, answered) = (total(Outcome::Requested), total(Outcome::Answered));
+    let of = |f: fn(&sim_core::record::TrafficSummary) -> u64| {
+        sources.iter().map(|id| f(&run.summary.traffic[id.index()])).sum::<u64>()
     };
+    let differ = answered * 100 < connected * 95 || requested * 100 > attempted * 105;
+    if requested > 0 && differ {
+        let failed = total(Outcome::Failed);
+        return Unit {
+            heading: "Requests by what became of them, when it did",
+            begun: Outcome::Requested,
+            begun_name: "wanted",
+            well: Outcome::Answered,
+            well_name: "answered",
+            given_up: failed != total(Outcome::Abandoned),
+            pending: "not answered yet",
+            left: of(|t| t.waiting.count()),
+        };
+    }
+    Unit {
+        heading: "Connection attempts by outcome, when it came",
+        begun: Outcome::Attempted,
+        begun_name: "attempted",
+        well: Outcome::Connected,
+        well_name: "connected",
+        given_up: false,
+        pending: "no outcome yet",
+        left: of(|t| t.pending),
+    }
+}
+
+fn sum(run: Run<'_>, sources: &[TrafficId], outcome: Outcome) -> u64 {
+    sources.iter().map(|&id| run.tally(Some(id), outcome).count).sum()
+}
+
+fn panel(run: Run<'_>, sources: &[TrafficId], name: Option<&str>) -> Panel {
+    let rows_per_step = rows_per_step(run);
+    let unit = unit(run, sources);
+    let mut outcomes = vec![(unit.well, palette::SUCCESS, unit.well_name.to_owned())];
+    if unit.given_up {
+        outcomes.push((Outcome::Abandoned, palette::ALARM, "given up".to_owned()));
+    } else {
+        let errors = Errno::ALL.iter().map(|&e| (Outcome::Error(e), palette::errno(e), e.name().to_owned()));
+        outcomes.extend(errors);
+    }
+    let draw = |outcome, color, name: &str| {
+        let total = sum(run, sources, outcome);
+        let name = format!("{name}, {} in all", words::count(total));
+        (total > 0).then(|| curve(run, sources, outcome, color, name, rows_per_step)).flatten()
+    };
+    let curves: Vec<Curve> = outcomes.iter().filter_map(|(o, color, name)| draw(*o, *color, name)).collect();
+    let outline = draw(unit.begun, palette::INK, unit.begun_name).map(|c| Curve { dash: &[3.0, 3.0], ..c });
+    let nothing = outline.is_none();
     let step = words::span(run.summary.series.interval.times(rows_per_step as u64));
-    Panel {
-        heading: format!("Connection attempts by outcome (mean over {step})"),
-        unit: "per second".to_owned(),
-        measure: Measure::Count,
+    let source = name.map(|name| format!("{name}: ")).unwrap_or_default();
+    let mut panel = Panel {
         kind: Kind::Stacked,
-        empty: if attempted == 0 {
-            "no connection attempts in this run"
-        } else {
-            "no attempt ended in this run"
-        },
+        empty: if nothing { "no connection attempts in this run" } else { "no attempt ended in this run" },
         outline: outline.filter(|_| !curves.is_empty()),
         curves,
-        limits: Vec::new(),
-        height: 260.0,
+        ..Panel::lines(format!("{source}{} (mean over {step})", unit.heading), "per second", Measure::Count)
+    };
+    if is_much(&panel) {
+        panel.pending = Some(match unit.left {
+            0 => format!("{}, none at the end", unit.pending),
+            left => format!("{}, {} at the end", unit.pending, words::count(left)),
+        });
     }
+    panel
+}
+
+/// Whether the space between a stack and its outline is worth a mark: more than a hundredth of what was begun.
+fn is_much(panel: &Panel) -> bool {
+    let (Some(outline), Some(top)) = (&panel.outline, panel.stacked().pop()) else { return false };
+    let missing: f64 = outline.points.iter().zip(&top).map(|(o, t)| (o.1 - t.1).max(0.0)).sum();
+    let all: f64 = outline.points.iter().map(|o| o.1).sum();
+    missing > all * 0.01
 }
 
 /// How many sampling intervals make one step: a round length, not more than some hundred steps, a second if that fits.
@@ -65,18 +162,18 @@ fn rows_per_step(run: Run<'_>) -> usize {
     usize::try_from(ns.div_ceil(interval)).unwrap_or(1).max(1)
 }
 
-/// The rate of an outcome over all traffic as steps: each value stands from the begin of its interval to the end.
+/// The rate of an outcome over some sources as steps: each value stands from the begin of its interval to the end.
 fn curve(
     run: Run<'_>,
+    sources: &[TrafficId],
     outcome: Outcome,
-    color: palette::Color,
+    color: Color,
     name: String,
     rows_per_step: usize,
 ) -> Option<Curve> {
     let series = &run.summary.series;
-    let of_source = |t| series.get(Metric::Outcome(t, outcome));
-    let columns: Vec<&[u64]> =
-        (0u16..).map(TrafficId).take(run.summary.traffic.len()).filter_map(of_source).collect();
+    let of_source = |&t: &TrafficId| series.get(Metric::Outcome(t, outcome));
+    let columns: Vec<&[u64]> = sources.iter().filter_map(of_source).collect();
     if columns.is_empty() || series.rows < 2 {
         return None;
     }

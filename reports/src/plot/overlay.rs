@@ -7,7 +7,7 @@ use sim_core::tcp::State;
 use super::axis::{self, Scale};
 use super::legend;
 use super::palette::{FRAME, GRID, HOSTS, INK, SERIES, SOFT_INK};
-use super::panel::{Curve, Kind, Measure, Panel, thinned};
+use super::panel::{Curve, Measure, Panel, thinned};
 use super::picture::{Anchor, Label, Picture, label};
 use crate::run::Run;
 
@@ -19,7 +19,7 @@ const HEIGHT: f64 = 200.0;
 
 /// The picture of some runs with their names; panels in which nothing happened are left out.
 pub(super) fn overlay(title: &str, runs: &[(&str, Run<'_>)]) -> Picture {
-    let mut picture = Picture { width: WIDTH, height: 0.0, shapes: Vec::new() };
+    let mut picture = Picture::new(WIDTH, title);
     let mut y = MARGIN + 14.0;
     for line in super::font::wrap(title, 21.0, true, WIDTH - 2.0 * MARGIN) {
         picture.text(Label { bold: true, ..label((MARGIN, y), line, 21.0, INK) });
@@ -58,17 +58,8 @@ fn panel(runs: &[(&str, Run<'_>)], heading: &str, points: impl Fn(Run<'_>) -> Ve
         dash: HOSTS[i % HOSTS.len()],
         points: points(*run),
     };
-    Panel {
-        heading: heading.to_owned(),
-        unit: String::new(),
-        measure: Measure::Count,
-        kind: Kind::Lines,
-        curves: runs.iter().enumerate().map(curve).collect(),
-        outline: None,
-        limits: Vec::new(),
-        empty: "",
-        height: HEIGHT,
-    }
+    let curves = runs.iter().enumerate().map(curve).collect();
+    Panel { curves, ..Panel::lines(heading, "", Measure::Count) }
 }
 
 /// A cumulative outcome of all sources as a rate over steps, some hundred in all.
@@ -100,7 +91,7 @@ fn summed(run: Run<'_>, metric: impl Fn(HostId) -> Metric, unit: f64) -> Vec<(f6
 }
 
 fn draw(picture: &mut Picture, panel: &Panel, seconds: f64, top: f64) -> f64 {
-    let bottom = top + panel.height;
+    let bottom = top + HEIGHT;
     let x = Scale { top: seconds, from: LEFT, to: RIGHT };
     let (highest, ticks) = axis::counts(panel.highest(), 5.0);
     let y = Scale { top: highest, from: bottom, to: top };

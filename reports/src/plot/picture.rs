@@ -1,7 +1,7 @@
 //! A picture as shapes with places: what is left to do is to draw them.
 
 use super::font;
-use super::palette::{Color, Dash};
+use super::palette::{Color, Dash, Ground};
 
 /// A place: right and down from the upper left corner.
 pub(super) type Point = (f64, f64);
@@ -46,15 +46,23 @@ impl Label {
     }
 }
 
-/// Shapes on a white ground, first at the bottom.
+/// Shapes, first at the bottom.
 #[derive(Clone, Debug)]
 pub(super) struct Picture {
+    /// What it shows, for those who cannot see it.
+    pub(super) title: String,
+    pub(super) ground: Ground,
     pub(super) width: f64,
     pub(super) height: f64,
     pub(super) shapes: Vec<Shape>,
 }
 
 impl Picture {
+    /// An empty picture of a width; its height is still to come.
+    pub(super) fn new(width: f64, title: impl Into<String>) -> Picture {
+        Picture { title: title.into(), ground: Ground::Light, width, height: 0.0, shapes: Vec::new() }
+    }
+
     /// A line through these places.
     pub(super) fn line(&mut self, points: Vec<Point>, color: Color, width: f64, dash: Dash) {
         self.shapes.push(Shape::Line { points, color, width, dash });

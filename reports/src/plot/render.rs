@@ -5,13 +5,13 @@ use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::element::{PathElement, Polygon, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color as _, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle, WHITE};
+use plotters::style::{Color as _, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle};
 use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
 };
 
 use super::font::{self, FAMILY, SIZE_PER_EM, TOP_TO_BASELINE};
-use super::palette::{Color, Dash};
+use super::palette::{Color, Dash, Ground, PAPER};
 use super::picture::{Anchor, Label, Picture, Point, Shape};
 
 /// Plotters counts in whole pixels: four to a unit keep lines where they belong, and are averaged into smooth PNGs.
@@ -29,7 +29,10 @@ pub(super) fn svg(picture: &Picture) -> String {
     let units = format!("width=\"{}\" height=\"{}\"", width / FINE, height / FINE);
     // Bends are round, as in the PNG: mitred ones would turn noise into peaks that are not there.
     let units = format!("{units} stroke-linejoin=\"round\"");
-    unbroken_texts(&out.replacen(&fine, &units, 1))
+    let out = unbroken_texts(&out.replacen(&fine, &units, 1));
+    // The first element is the root: its title is what a screen reader says.
+    let title = format!(">\n<title>{}</title>", crate::ladder::escaped(&picture.title));
+    out.replacen('>', &title, 1).replacen("<svg ", "<svg role=\"img\" ", 1)
 }
 
 /// Without the line ends that plotters puts around texts: they would be shown as spaces, and shift what is centred.
@@ -86,8 +89,8 @@ fn encode(pixels: &[u8], width: u32, height: u32) -> Vec<u8> {
 
 fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, picture: &Picture) {
     let drawn = area
-        .fill(&WHITE)
-        .and_then(|()| picture.shapes.iter().try_for_each(|s| draw_shape(area, s)))
+        .fill(&rgb(picture.ground.color(PAPER)))
+        .and_then(|()| picture.shapes.iter().try_for_each(|s| draw_shape(area, s, picture.ground)))
         .and_then(|()| area.present());
     // Both backends write to memory and the font is embedded: nothing here can fail on one machine only.
     assert!(drawn.is_ok(), "drawing into memory failed");
@@ -95,7 +98,8 @@ fn draw<B: DrawingBackend>(area: &DrawingArea<B, Shift>, picture: &Picture) {
 
 type Drawn<B> = Result<(), plotters::drawing::DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-fn draw_shape<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Shape) -> Drawn<B> {
+fn draw_shape<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Shape, ground: Ground) -> Drawn<B> {
+    let rgb = |color| rgb(ground.color(color));
     match shape {
         Shape::Line { points, color, width, dash } => {
             let stroke = (width * f64::from(FINE)).round() as u32;
@@ -106,11 +110,11 @@ fn draw_shape<B: DrawingBackend>(area: &DrawingArea<B, Shift>, shape: &Shape) ->
         Shape::Area { points, color, opacity } => {
             area.draw(&Polygon::new(fine_points(points), rgb(*color).mix(*opacity).filled()))
         }
-        Shape::Text(label) => draw_label(area, label),
+        Shape::Text(label) => draw_label(area, label, rgb(label.color)),
     }
 }
 
-fn draw_label<B: DrawingBackend>(area: &DrawingArea<B, Shift>, label: &Label) -> Drawn<B> {
+fn draw_label<B: DrawingBackend>(area: &DrawingArea<B, Shift>, label: &Label, color: RGBColor) -> Drawn<B> {
     let em = label.size * f64::from(FINE);
     let horizontal = match label.anchor {
         Anchor::Start => HPos::Left,
@@ -118,7 +122,6 @@ fn draw_label<B: DrawingBackend>(area: &DrawingArea<B, Shift>, label: &Label) ->
         Anchor::End => HPos::Right,
     };
     let weight = if label.bold { FontStyle::Bold } else { FontStyle::Normal };
-    let color = rgb(label.color);
     let style = TextStyle::from((FAMILY, em * SIZE_PER_EM).into_font().style(weight))
         .color(&color)
         .pos(Pos::new(horizontal, VPos::Top));

@@ -19,7 +19,7 @@ const MOST_NAMES: usize = 12;
 
 /// The picture of a sweep over one axis or two; none over more.
 pub(super) fn scan(sweep: &Sweep<'_>) -> Option<Picture> {
-    let mut picture = Picture { width: WIDTH, height: 0.0, shapes: Vec::new() };
+    let mut picture = Picture::new(WIDTH, sweep.title);
     let mut y = MARGIN + 14.0;
     for line in font::wrap(sweep.title, 21.0, true, WIDTH - 2.0 * MARGIN) {
         picture.text(Label { bold: true, ..label((MARGIN, y), line, 21.0, INK) });

@@ -87,16 +87,26 @@ fn crowded() -> (Scenario, Summary) {
     (scenario, Summary { ended, traffic: vec![traffic], hosts, limits, series, ..Summary::default() })
 }
 
-fn picture(view: View) -> Picture {
+fn drawn(view: View, width: u32) -> Option<Picture> {
     let (scenario, summary) = crowded();
-    let run = Run::new(&scenario, &summary);
-    figure::figure(run, &panels(run, view))
+    picture(Run::new(&scenario, &summary), view, Style { width, ..Style::default() })
+}
+
+fn texts(view: View) -> Vec<String> {
+    let picture = drawn(view, 1_200).expect("there is something to draw");
+    let text = |shape| match shape {
+        Shape::Text(label) => Some(label.text),
+        _ => None,
+    };
+    picture.shapes.into_iter().filter_map(text).collect()
 }
 
 #[test]
 fn no_two_texts_overlap() {
-    for view in View::ALL {
-        let picture = picture(view);
+    let views = View::ALL.into_iter().flat_map(|view| [600, 900, 1_200].map(|width| (view, width)));
+    let mut pictures = 0;
+    for (view, picture) in views.filter_map(|(view, width)| Some((view, drawn(view, width)?))) {
+        pictures += 1;
         let texts: Vec<_> = picture
             .shapes
             .iter()
@@ -105,34 +115,51 @@ fn no_two_texts_overlap() {
                 _ => None,
             })
             .collect();
-        assert!(texts.len() > 20, "{view:?} has its texts");
+        assert!(texts.len() > 15, "{view:?} has its texts");
         for (i, (a, (a_left, a_right))) in texts.iter().enumerate() {
             let inside = *a_left >= 0.0 && *a_right <= picture.width && a.at.1 <= picture.height;
-            assert!(inside, "{view:?}: \"{}\" is cut off", a.text);
+            assert!(inside, "{view:?} {}: \"{}\" is cut off", picture.width, a.text);
             for (b, (b_left, b_right)) in &texts[i + 1..] {
                 // A line of text reaches from 0.8 of its size above the baseline to 0.2 below it.
                 let above = |l: &picture::Label| l.at.1 - 0.8 * l.size;
                 let below = |l: &picture::Label| l.at.1 + 0.2 * l.size;
                 let apart =
                     a_right <= b_left || b_right <= a_left || below(a) <= above(b) || below(b) <= above(a);
-                assert!(apart, "{view:?}: \"{}\" and \"{}\" overlap", a.text, b.text);
+                assert!(apart, "{view:?} {}: \"{}\" and \"{}\" overlap", picture.width, a.text, b.text);
             }
         }
+    }
+    assert_eq!(pictures, 12, "all but latency and ladder, of which there is nothing here");
+}
+
+#[test]
+fn a_limit_stands_only_on_a_curve_that_it_can_stop() {
+    let texts = texts(View::Populations);
+    let limits: Vec<_> = texts.iter().filter(|t| t.starts_with("limit ")).collect();
+    assert!(limits.iter().any(|t| *t == "limit 1,022: tcp_max_tw_buckets of front-end-proxy"), "{limits:?}");
+    // A queue of accept() is no population that is drawn.
+    assert!(!limits.iter().any(|t| t.contains("accept queue")), "{limits:?}");
+}
+
+#[test]
+fn colour_means_state_and_dash_means_host() {
+    let (scenario, summary) = crowded();
+    let panels = panels(Run::new(&scenario, &summary), View::Populations);
+    for curve in panels.iter().flat_map(|p| &p.curves) {
+        let host = usize::from(curve.name.starts_with("application-server"));
+        assert_eq!(curve.dash, palette::HOSTS[host], "{}", curve.name);
+        let state = State::ALL.iter().find(|s| curve.name.contains(&format!(" {},", s.name())));
+        assert_eq!(curve.color, palette::state(*state.expect("a state")), "{}", curve.name);
     }
 }
 
 #[test]
-fn limits_close_to_each_other_keep_their_labels() {
-    let texts: Vec<String> = picture(View::Populations)
-        .shapes
-        .into_iter()
-        .filter_map(|s| match s {
-            Shape::Text(label) => Some(label.text),
-            _ => None,
-        })
-        .collect();
-    for number in ["limit 1,000", "limit 1,019", "limit 1,020", "limit 1,021", "limit 1,022"] {
-        assert!(texts.iter().any(|t| t == number), "{number}");
+fn on_a_dark_ground_everything_is_lighter_than_it() {
+    let light = |(r, g, b): palette::Color| u32::from(r) + u32::from(g) + u32::from(b);
+    let ground = light(Ground::Dark.color(palette::PAPER));
+    let states = State::ALL.iter().map(|&s| palette::state(s));
+    for color in states.chain([palette::INK, palette::SOFT_INK, palette::ALARM, palette::FRAME]) {
+        assert!(light(Ground::Dark.color(color)) > ground + 220, "{color:?}");
     }
 }
 
@@ -144,25 +171,10 @@ fn thinning_keeps_the_extremes() {
     assert!(thin.windows(2).all(|w| w[0].0 <= w[1].0));
 }
 
-#[test]
-fn labels_of_limits_stay_beside_their_panel() {
-    let lowest = |picture: &Picture, wanted: fn(&str) -> bool| {
-        let texts = picture.shapes.iter().filter_map(|s| match s {
-            Shape::Text(l) if wanted(&l.text) => Some(l.at.1),
-            _ => None,
-        });
-        texts.fold(0.0, f64::max)
-    };
-    let picture = picture(View::Populations);
-    let limits =
-        lowest(&picture, |t| t.ends_with("10.0.0.2:80") && !t.contains("peak") && !t.contains("refuse"));
-    assert!(limits > 0.0 && limits < lowest(&picture, |t| t.starts_with("simulated time")));
-}
-
 /// No pixel above the highest point of a jagged line, bar half the width of the line.
 #[test]
 fn bends_do_not_overshoot() {
-    let mut picture = Picture { width: 100.0, height: 100.0, shapes: Vec::new() };
+    let mut picture = Picture { height: 100.0, ..Picture::new(100.0, "") };
     let points = (0..80).map(|i| (10.0 + f64::from(i), if i % 2 == 0 { 50.0 } else { 80.0 })).collect();
     picture.line(points, palette::INK, 2.0, palette::SOLID);
     let file = render::png(&picture);

@@ -148,6 +148,12 @@ impl Stands {
             matches!(record, Record::Moved(whose, step)
                 if whose.host == host && step.from == State::TimeWait && step.to != State::TimeWait)
         });
+        let refused = next.iter().any(|(_, record)| {
+            matches!(record, Record::Sent(from, packet) if *from == host && packet.seg.flags.has(Flags::RST))
+        });
+        if refused {
+            return Some("SYN in TIME_WAIT: refused with RST".to_owned());
+        }
         let newer = newer_timestamp(seg, stand.ts);
         let higher = stand.rcv_nxt.is_some_and(|nxt| seg.seq.after(nxt));
         Some(match (reopened, newer, higher) {

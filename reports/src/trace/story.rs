@@ -341,7 +341,9 @@ impl Story {
     fn label(&self, packet: &Packet) -> String {
         let side = self.side(packet);
         let seg: &Segment = &packet.seg;
-        let (seq, mut old) = self.isns.count(seg.seq, side);
+        // A RST for what nobody knows bears the number 0 as it is (RFC 9293, section 3.5.2).
+        let bare = seg.flags.has(Flags::RST) && seg.flags.has(Flags::ACK) && seg.seq == Seq(0);
+        let (seq, mut old) = if bare { ("0".to_owned(), false) } else { self.isns.count(seg.seq, side) };
         let mut text = format!("{} {seq}", explain::flags(seg.flags));
         if seg.len > 0 {
             text = format!("{text}+{}", seg.len);

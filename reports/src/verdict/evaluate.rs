@@ -172,6 +172,19 @@ fn rate(run: Run<'_>, id: Option<TrafficId>, outcome: Outcome, over: Window, ban
     }
 }
 
+/// The share that Erlang's formula says is lost in a window, for the load that came.
+pub(crate) fn erlang_loss(
+    run: Run<'_>,
+    id: Option<TrafficId>,
+    over: Window,
+    servers: u64,
+    hold: Span,
+) -> Option<f64> {
+    let length = over.to.min(run.summary.ended).since(over.from);
+    let attempted = measure::in_window(run, id, Outcome::Attempted, over)?;
+    (length > Span::ZERO).then(|| erlang_b(attempted as f64 * hold.0 as f64 / length.0 as f64, servers))
+}
+
 fn erlang(
     run: Run<'_>,
     id: Option<TrafficId>,

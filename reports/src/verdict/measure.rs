@@ -12,7 +12,7 @@ use crate::run::Run;
 ///
 /// The cumulative columns hold what came before each sampling point, so a window's count is a difference of two
 /// rows. A window up to the end of the run takes the final tally, which also holds what came after the last row.
-pub(super) fn in_window(run: Run<'_>, id: Option<TrafficId>, outcome: Outcome, over: Window) -> Option<u64> {
+pub(crate) fn in_window(run: Run<'_>, id: Option<TrafficId>, outcome: Outcome, over: Window) -> Option<u64> {
     run.sources(id)
         .map(|(traffic, _)| {
             let end = before(run, traffic, outcome, over.to)?;

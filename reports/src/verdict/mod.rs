@@ -12,6 +12,8 @@ use sim_core::scenario::{Expectation, Scenario};
 use crate::run::Run;
 
 pub use erlang::erlang_b;
+pub(crate) use evaluate::erlang_loss;
+pub(crate) use measure::in_window;
 pub use number::{Unit, number};
 pub use several::{Beside, beside, verdicts_of_several};
 

@@ -6,7 +6,7 @@ use crate::args::ListArgs;
 use crate::exit::{Exit, Failure};
 use crate::{load, output};
 
-/// One line for each bundled scenario: its name and its title.
+/// Each bundled scenario: its name, its title, and below it what it teaches.
 pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
     let listed: Vec<Listed> = scenarios::library()
         .iter()
@@ -23,7 +23,12 @@ pub(crate) fn list(args: &ListArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     let width = listed.iter().map(|l| l.name.len()).max().unwrap_or(0);
-    let lines: Vec<_> = listed.iter().map(|l| format!("{:width$}  {}\n", l.name, l.title)).collect();
+    let taught = |l: &Listed| match l.teaches.as_str() {
+        "" => String::new(),
+        teaches => format!("{:width$}    {teaches}\n", ""),
+    };
+    let lines: Vec<_> =
+        listed.iter().map(|l| format!("{:width$}  {}\n{}", l.name, l.title, taught(l))).collect();
     output::answer(&lines.concat())?;
     Ok(Exit::Ok)
 }

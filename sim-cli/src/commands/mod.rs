@@ -9,6 +9,7 @@ pub(crate) mod list;
 pub(crate) mod moment;
 pub(crate) mod page;
 pub(crate) mod run;
+mod seen;
 pub(crate) mod show;
 pub(crate) mod solve;
 pub(crate) mod sweep;

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use reports::plot::{self, View};
+use experiments::notable::Witness;
+use reports::ladder::Ladder;
+use reports::plot::{self, Ground, Style, View};
 use reports::trace::{Capture, Limits, SNAPLEN, Vantage};
 use reports::verdict::{Verdict, of_several, verdicts};
 use reports::words::{self, at};
@@ -10,8 +12,8 @@ use reports::{Run, answer, files};
 use sim_core::scenario::Scenario;
 use sim_core::time::Time;
 
-use super::{page, trace};
-use crate::args::RunArgs;
+use super::{page, seen, trace};
+use crate::args::{RunArgs, Views};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Batch, Single};
 use crate::simulate::Finished;
@@ -22,13 +24,20 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     interrupt::listen();
     let scenario = load::load(&args.scenario)?.scenario;
     // Said before minutes of work, not after them.
+    let views = views(&args.plot);
     let names = file_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let batch = args.out.as_deref().map(|dir| Batch::new(dir, &names)).transpose()?;
     let html = page::claim(args.html.as_deref())?;
-    let finished = match args.pcap.as_deref() {
-        None => simulate::with_progress(&scenario),
-        Some(file) => captured(&scenario, file, &args.pcap_at)?,
+    // Who looks at one connection has to hear which one that is.
+    let looks = html.is_some() || views.contains(&View::Ladder);
+    let (finished, witness) = match args.pcap.as_deref() {
+        None if looks => {
+            let (finished, witness) = simulate::followed(&scenario, Witness::default());
+            (finished, Some(witness))
+        }
+        None => (simulate::with_progress(&scenario), None),
+        Some(file) => (captured(&scenario, file, &args.pcap_at)?, None),
     };
     let run = Run::new(&scenario, &finished.summary);
     if finished.stopped {
@@ -36,14 +45,25 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let verdicts = verdicts(run);
     let answer = format!("{}{}", answer::answer(run), expectations(&verdicts, of_several(&scenario)));
+    let witness = match witness {
+        None if looks => Some(simulate::followed(&scenario, Witness::default()).1),
+        witness => witness,
+    };
+    let seen = if looks || batch.is_some() { seen::seen(run, witness.as_ref()) } else { None };
     if let (Some(batch), Some(dir)) = (batch, &args.out) {
-        write_files(batch, run, &verdicts, &answer)?;
+        let ground = if args.dark { Ground::Dark } else { Ground::Light };
+        let drawn = Drawing {
+            views,
+            style: Style { width: args.width, ground },
+            ladder: seen.as_ref().map(|s| &s.1),
+        };
+        write_files(batch, run, &verdicts, &answer, &drawn)?;
         if !args.quiet {
             output::note(&format!("written to {}", shown(dir)));
         }
     }
     if let Some(html) = html {
-        page::write(html, &args.scenario, run, &verdicts)?;
+        page::write(html, &args.scenario, run, &verdicts, seen.as_ref())?;
     }
     if !args.quiet {
         output::note(&finished.speed());
@@ -131,13 +151,41 @@ fn file_names() -> Vec<String> {
     TEXTS.map(str::to_owned).into_iter().chain(pictures).chain([MARK.to_owned()]).collect()
 }
 
-fn write_files(mut batch: Batch, run: Run<'_>, verdicts: &[Verdict], answer: &str) -> Result<(), Failure> {
+/// Which pictures are drawn, and how.
+struct Drawing<'a> {
+    views: Vec<View>,
+    style: Style,
+    ladder: Option<&'a Ladder>,
+}
+
+/// The pictures that were asked for; without a word the one that is looked at.
+fn views(asked: &[Views]) -> Vec<View> {
+    if asked.is_empty() {
+        return vec![View::Overview];
+    }
+    let wanted = |view: &View| {
+        asked.iter().any(|asked| match asked {
+            Views::All => true,
+            Views::One(one) => one == view,
+        })
+    };
+    View::ALL.into_iter().filter(wanted).collect()
+}
+
+fn write_files(
+    mut batch: Batch,
+    run: Run<'_>,
+    verdicts: &[Verdict],
+    answer: &str,
+    drawing: &Drawing<'_>,
+) -> Result<(), Failure> {
     batch.write("answer.txt", answer.as_bytes())?;
     batch.write("series.csv", files::series_csv(run).as_bytes())?;
     batch.write("scenario.ron", scenarios::show(run.scenario).as_bytes())?;
-    for view in View::ALL {
-        batch.write(&format!("{}.svg", view.name()), plot::svg(run, view).as_bytes())?;
-        batch.write(&format!("{}.png", view.name()), &plot::png(run, view))?;
+    for &view in &drawing.views {
+        let Some(drawn) = plot::draw(run, view, drawing.ladder, drawing.style) else { continue };
+        batch.write(&format!("{}.svg", view.name()), drawn.svg.as_bytes())?;
+        batch.write(&format!("{}.png", view.name()), &drawn.png)?;
     }
     batch.write(MARK, files::result_json(run, verdicts).as_bytes())?;
     batch.publish()

@@ -106,7 +106,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 self.add_talking_holders(host, (from, to));
                 self.books[attempt.traffic.index()].fail(self.now, call, errno);
                 let tuple = Tuple { local: SockAddr { addr: from, port: 0 }, remote: to };
-                self.record(attempt, tuple, || Record::Denied(host, attempt, (from, to), (call, errno)));
+                self.record_outcome(attempt, tuple, || {
+                    Record::Denied(host, attempt, (from, to), (call, errno))
+                });
                 self.on_failed(attempt.traffic, job);
             }
         }

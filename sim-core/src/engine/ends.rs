@@ -377,7 +377,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         match effect {
             Effect::Moved { from, to, last } => self.moved(&doer.whose, *from, *to, *last),
             Effect::Booked(booked) => {
-                self.record_of(&doer.whose, |whose| Record::Booked(whose, *booked, doer.began));
+                let Whose { attempt, tuple, .. } = doer.whose;
+                self.record_outcome(attempt, tuple, || Record::Booked(doer.whose, *booked, doer.began));
                 self.book(doer, *booked);
             }
             Effect::DescriptorClosed => {

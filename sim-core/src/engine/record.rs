@@ -119,6 +119,9 @@ pub trait Sink {
     const FOLLOWS: bool = true;
     /// Whether it is told what only a rehearsal needs.
     const REHEARSES: bool = false;
+    /// Whether it is told what each attempt came to ([`Record::Booked`], [`Record::Denied`]), followed or not. Those that go by a
+    /// script succeed alike, and are not told of.
+    const HEARS: bool = false;
     /// Whether what happens to the connection of an attempt on a tuple (as either end has it) is to be recorded. Asked
     /// before a record is made, so that what nobody follows costs next to nothing.
     #[inline]

@@ -476,6 +476,16 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
     }
 
+    /// Records what an attempt came to.
+    #[inline]
+    pub(super) fn record_outcome(&mut self, attempt: Attempt, tuple: Tuple, record: impl FnOnce() -> Record) {
+        if S::HEARS {
+            self.sink.record(self.now, &record());
+        } else {
+            self.record(attempt, tuple, record);
+        }
+    }
+
     /// Records something about one end of a connection.
     #[inline]
     pub(super) fn record_of(&mut self, whose: &Whose, record: impl FnOnce(Whose) -> Record) {

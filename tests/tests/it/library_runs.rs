@@ -27,7 +27,7 @@ fn run(bundled: &Bundled, patches: Vec<Patch>) -> Outcome {
 }
 
 /// Every scenario of the library, run once; all tests here read these.
-static RUNS: LazyLock<Vec<(&Bundled, Outcome)>> =
+pub(crate) static RUNS: LazyLock<Vec<(&Bundled, Outcome)>> =
     LazyLock::new(|| library().iter().zip(on_two_threads(library(), |b| run(b, Vec::new()))).collect());
 
 /// The expectations of a scenario that do not hold.
