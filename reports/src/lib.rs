@@ -14,6 +14,7 @@ pub mod moment;
 pub mod plot;
 mod run;
 pub mod solution;
+pub mod strip;
 pub mod sweeps;
 pub mod trace;
 pub mod verdict;

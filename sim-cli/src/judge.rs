@@ -15,6 +15,16 @@ pub(crate) fn judged(
     scenario: &Scenario,
     files: &dyn Files,
 ) -> Option<Result<Vec<Verdict>, String>> {
+    judged_and(run, scenario, files, |_, _| ())
+}
+
+/// The same for somebody who looks at the run and its verdicts, too.
+pub(crate) fn judged_and(
+    run: &Run,
+    scenario: &Scenario,
+    files: &dyn Files,
+    looks: impl FnOnce(reports::Run<'_>, &[Verdict]),
+) -> Option<Result<Vec<Verdict>, String>> {
     let needed = beside(scenario);
     let (mut loaded, mut run) = (Vec::new(), run.clone());
     for other in &needed {
@@ -29,7 +39,10 @@ pub(crate) fn judged(
     let read =
         needed.into_iter().zip(loaded.iter().zip(&others).map(|(s, summary)| reports::Run::new(s, summary)));
     let read: Vec<_> = read.collect();
-    Some(Ok(verdicts_of_several(reports::Run::new(scenario, &summary), &read)))
+    let this = reports::Run::new(scenario, &summary);
+    let verdicts = verdicts_of_several(this, &read);
+    looks(this, &verdicts);
+    Some(Ok(verdicts))
 }
 
 /// The scenario of a run beside this one, which takes in the files that it names.

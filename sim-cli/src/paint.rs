@@ -51,7 +51,8 @@ fn painted(text: &str) -> String {
         let line = whole.trim_end_matches('\n');
         let indented = |at: usize| lines.get(at).is_some_and(|next| next.starts_with(' '));
         let blank = |at: usize| lines.get(at).is_some_and(|next| next.trim().is_empty());
-        let title = i == 0 && blank(1);
+        // Below a title may stand what it teaches.
+        let title = i == 0 && (blank(1) || blank(2));
         let (head, style) = if let Some((word, style)) = WORDS.iter().find(|(word, _)| line.starts_with(word))
         {
             (word.trim_end().len(), *style)

@@ -18,6 +18,21 @@ pub struct Case {
     pub outcome: Result<Vec<Verdict>, String>,
     /// How long its run took, if anybody looked at a clock.
     pub took: Option<Duration>,
+    /// What a page tells of it beside its verdicts.
+    pub told: Option<Told>,
+}
+
+/// What a scenario is about and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its title.
+    pub title: String,
+    /// What it shows.
+    pub teaches: String,
+    /// The answer in one sentence.
+    pub headline: String,
+    /// Its picture as SVG, if somebody will look at it.
+    pub picture: Option<String>,
 }
 
 /// A test suite for each scenario and a test case for each expectation.

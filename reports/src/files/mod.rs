@@ -7,7 +7,7 @@ mod result;
 mod series;
 
 pub use judged::check_json;
-pub use junit::{Case, junit};
+pub use junit::{Case, Told, junit};
 pub use listed::{Listed, list_json};
 pub use result::{FORMAT, result_json};
 pub use series::series_csv;

@@ -6,25 +6,25 @@
 use std::fmt::Write as _;
 
 use base64ct::{Base64, Encoding};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
-use sim_core::ids::{HostId, TrafficId};
 use sim_core::record::Histogram;
-use sim_core::scenario::{Metric, Outcome};
+
+mod charts;
+mod library;
+
+use charts::Charts;
+pub use library::library;
 
 use crate::answer;
 use crate::files;
 use crate::ladder::{self, Ladder, escaped};
-use crate::plot::colors;
 use crate::run::Run;
 use crate::verdict::Verdict;
 use crate::words;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// More rows than these no screen has pixels for.
-const MOST_ROWS: usize = 1_500;
 
 /// What a page shows beside the run itself.
 #[derive(Clone, Copy, Debug)]
@@ -41,29 +41,16 @@ pub struct Beside<'a> {
 
 /// The page.
 pub fn page(run: Run<'_>, beside: &Beside<'_>) -> String {
-    let title = escaped(&run.scenario.title);
-    let hash = |text: &str| format!("'sha256-{}'", Base64::encode_string(&Sha256::digest(text)));
-    let policy = format!(
-        "default-src 'none'; style-src {} {}; script-src {}; base-uri 'none'; form-action 'none'",
-        hash(STYLE),
-        hash(ladder::STYLE),
-        hash(SCRIPT)
-    );
-    let mut out = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" \
-         content=\"{policy}\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-    );
+    let mut out = head(&run.scenario.title, &[STYLE, ladder::STYLE], Some(SCRIPT));
     if !run.scenario.teaches.is_empty() {
         let _ = writeln!(out, "<p class=\"teaches\">{}</p>", escaped(&run.scenario.teaches));
     }
     said(run, beside, &mut out);
-    let charts = charts(run);
-    out.push_str("<h2>Over time</h2>\n<p class=\"soft keys\">Drag to zoom, double-click to see all again. By keyboard: arrows \
+    let charts = Charts::new(run);
+    out.push_str("<h2>Over time</h2>\n<p class=\"soft keys\" id=\"keys\">Drag to zoom, double-click to see all again. By keyboard: arrows \
                   move the cursor, + and - zoom, Escape shows all. The names below a chart switch its curves.</p>\n\
                   <noscript><p>The curves are drawn by the script in this page.</p></noscript>\n");
-    for chart in &charts {
-        let (id, title) = (chart["id"].as_str().unwrap_or(""), chart["title"].as_str().unwrap_or(""));
+    for (id, title) in charts.titles() {
         let _ = writeln!(out, "<figure id=\"{id}\"><figcaption>{}</figcaption></figure>", escaped(title));
     }
     limits(run, &mut out);
@@ -86,9 +73,26 @@ pub fn page(run: Run<'_>, beside: &Beside<'_>) -> String {
          <script>{SCRIPT}</script>\n</body>\n</html>",
         env!("CARGO_PKG_VERSION"),
         run.summary.digest,
-        embedded(run, beside.verdicts, &charts)
+        embedded(run, beside.verdicts, charts)
     );
     out
+}
+
+/// The begin of a page down to its first heading. Nothing but these styles and this script may ever take effect in it.
+fn head(title: &str, styles: &[&str], script: Option<&str>) -> String {
+    let hash = |text: &str| format!("'sha256-{}'", Base64::encode_string(&Sha256::digest(text)));
+    let styles: Vec<String> = styles.iter().map(|style| hash(style)).collect();
+    let script = script.map_or_else(|| "'none'".to_owned(), hash);
+    let policy = format!(
+        "default-src 'none'; style-src {}; script-src {script}; base-uri 'none'; form-action 'none'",
+        styles.join(" ")
+    );
+    let title = escaped(title);
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" \
+         content=\"{policy}\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
+    )
 }
 
 /// The answer in words, and the expectations.
@@ -102,8 +106,14 @@ fn said(run: Run<'_>, beside: &Beside<'_>, out: &mut String) {
     if beside.verdicts.is_empty() {
         return;
     }
-    out.push_str("<h2>Expectations</h2>\n<ul>\n");
-    for verdict in beside.verdicts {
+    out.push_str("<h2>Expectations</h2>\n");
+    expectations(beside.verdicts, out);
+}
+
+/// Expectations and how they fared.
+fn expectations(verdicts: &[Verdict], out: &mut String) {
+    out.push_str("<ul>\n");
+    for verdict in verdicts {
         let (class, word) = if verdict.passed { ("good", "holds") } else { ("bad", "FAILS") };
         let got = if verdict.passed {
             String::new()
@@ -117,121 +127,10 @@ fn said(run: Run<'_>, beside: &Beside<'_>, out: &mut String) {
 }
 
 /// The JSON in the page: nothing in it can end the script element.
-fn embedded(run: Run<'_>, verdicts: &[Verdict], charts: &[Value]) -> String {
+fn embedded(run: Run<'_>, verdicts: &[Verdict], charts: Charts) -> String {
     let result: Value = serde_json::from_str(&files::result_json(run, verdicts)).expect("it is JSON");
-    let (stride, rows) = stride(run);
-    let mut columns = Map::new();
-    for (&metric, values) in &run.summary.series.columns {
-        let key = run.metric_key(metric);
-        if charts
-            .iter()
-            .any(|chart| chart["curves"].as_array().is_some_and(|c| c.iter().any(|c| c["column"] == key)))
-        {
-            columns.insert(key, values.iter().copied().step_by(stride).collect());
-        }
-    }
-    let interval = run.summary.series.interval.0 as f64 / 1e9 * stride as f64;
-    let events: Vec<Value> = result["limits"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|limit| {
-            let at = limit["refused"]["first_s"].as_f64()?;
-            Some(json!({"at_s": at, "name": format!("{} full", limit["name"].as_str()?)}))
-        })
-        .take(3)
-        .collect();
-    let whole = json!({
-        "result": result,
-        "series": {"interval_s": interval, "rows": rows, "columns": columns},
-        "charts": charts,
-        "events": events,
-    });
-    let text = serde_json::to_string(&whole).expect("plain data always serialises");
+    let text = serde_json::to_string(&charts.into_json(run, &result)).expect("plain data always serialises");
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
-}
-
-/// Every which row is drawn, and how many that are.
-fn stride(run: Run<'_>) -> (usize, usize) {
-    let rows = run.summary.series.rows;
-    let stride = rows.div_ceil(MOST_ROWS).max(1);
-    (stride, rows.div_ceil(stride))
-}
-
-#[derive(Serialize)]
-struct Curve {
-    name: String,
-    column: String,
-    color: String,
-    dash: String,
-    /// A cumulative column, drawn as a rate.
-    #[serde(skip_serializing_if = "core::ops::Not::not")]
-    per_second: bool,
-    /// Drawn as a share of this, in per cent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    of: Option<u64>,
-}
-
-/// What is drawn: sockets by state, outcomes a second, how full each limit is. Colour means state, dash means host.
-fn charts(run: Run<'_>) -> Vec<Value> {
-    let mut sockets = Vec::new();
-    let mut rates = Vec::new();
-    let mut full = Vec::new();
-    for (&metric, values) in &run.summary.series.columns {
-        let column = run.metric_key(metric);
-        match metric {
-            Metric::Sockets(host, state) if values.iter().any(|&v| v != values[0]) => sockets.push(Curve {
-                name: format!("{} {state}", run.host_name(host)),
-                column,
-                color: colors::state(state),
-                dash: dash(host),
-                per_second: false,
-                of: None,
-            }),
-            Metric::Outcome(
-                traffic,
-                outcome @ (Outcome::Attempted | Outcome::Connected | Outcome::Failed),
-            ) => rates.push(Curve {
-                name: column.replace('.', " "),
-                column,
-                color: colors::outcome(outcome),
-                dash: traffic_dash(traffic),
-                per_second: true,
-                of: None,
-            }),
-            Metric::Used(limit) => {
-                let Some(summary) = run.limit(limit).filter(|l| l.used.peak * 50 >= l.capacity) else {
-                    continue;
-                };
-                full.push(Curve {
-                    name: run.limit_name(limit),
-                    column,
-                    color: colors::series(full.len()),
-                    dash: String::new(),
-                    per_second: false,
-                    of: Some(summary.capacity),
-                });
-            }
-            _ => {}
-        }
-    }
-    let all = [
-        ("sockets", "Sockets by state", "", sockets),
-        ("outcomes", "Outcomes of attempts a second, by the time of the outcome", "/s", rates),
-        ("limits-over-time", "How full each limit is (those that were ever fuller than 2%)", "%", full),
-    ];
-    let drawn = all.into_iter().filter(|(.., curves)| !curves.is_empty());
-    drawn
-        .map(|(id, title, suffix, curves)| json!({"id": id, "title": title, "suffix": suffix, "curves": curves}))
-        .collect()
-}
-
-fn dash(host: HostId) -> String {
-    ["", "7 4", "2 3", "10 3 2 3"][host.index() % 4].to_owned()
-}
-
-fn traffic_dash(traffic: TrafficId) -> String {
-    ["", "7 4", "2 3", "10 3 2 3"][traffic.index() % 4].to_owned()
 }
 
 /// A table: a heading and rows, all cells escaped but those that begin with a tag of ours.

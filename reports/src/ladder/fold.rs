@@ -42,8 +42,63 @@ impl Ladder {
             rows.extend_from_slice(last);
             from = to;
         }
-        Ladder { rows, ..self.clone() }
+        Ladder { rows: once(rows), ..self.clone() }
     }
+}
+
+/// What happens so often in a row is drawn the first time and the last.
+const OFTEN: usize = 4;
+/// Rows of one time.
+const LONGEST: usize = 12;
+
+/// A row without its numbers: what is equal in it each time.
+fn alike(a: &Row, b: &Row) -> bool {
+    let words = |text: &str| text.chars().filter(|c| !c.is_ascii_digit() && *c != '.').collect::<String>();
+    match (&a.what, &b.what) {
+        (What::Arrow(a), What::Arrow(b)) => {
+            (a.from, a.to, &a.label, a.look, &a.lost) == (b.from, b.to, &b.label, b.look, &b.lost)
+        }
+        (What::Mark(a), What::Mark(b)) => {
+            // A time that a timer runs grows; its unit may change on the way.
+            let text = |m: &super::Mark| words(&m.text).trim_end_matches(['m', 's', 'u', ' ']).to_owned();
+            (a.column, a.kind) == (b.column, b.kind) && text(a) == text(b)
+        }
+        _ => false,
+    }
+}
+
+/// Rows in which the same happens again and again, each time after a pause: the first time and the last, and how often between.
+fn once(rows: Vec<Row>) -> Vec<Row> {
+    let mut out: Vec<Row> = Vec::with_capacity(rows.len());
+    let mut at = 0;
+    while at < rows.len() {
+        let found = (2..=LONGEST).find_map(|length| Some((length, repeats(&rows[at..], length)?)));
+        let Some((length, times)) = found else {
+            out.push(rows[at].clone());
+            at += 1;
+            continue;
+        };
+        let (first, last) = (at + length, at + length * (times - 1));
+        out.extend_from_slice(&rows[at..first]);
+        let between = crate::words::counted(times as u64 - 2, "time", "times");
+        let what =
+            What::Folded(format!("the same {between} more, from {} s on", super::seconds(rows[first].at)));
+        out.push(Row { at: rows[first].at, what });
+        out.extend_from_slice(&rows[last..last + length]);
+        at = last + length;
+    }
+    out
+}
+
+/// How often so many rows from the first on come again, each time after a pause that is longer than they take; none if it is
+/// not often.
+fn repeats(rows: &[Row], length: usize) -> Option<usize> {
+    let cycle = rows.get(..length)?;
+    let takes = cycle[length - 1].at.since(cycle[0].at);
+    let again = |chunk: &&[Row]| chunk.len() == length && chunk.iter().zip(cycle).all(|(a, b)| alike(a, b));
+    let times = rows.chunks(length).take_while(again).count();
+    let pause = |i: usize| rows[i * length].at.since(rows[i * length - 1].at) > takes.times(4);
+    (times >= OFTEN && (1..times).all(pause)).then_some(times)
 }
 
 /// A call that only moves data.

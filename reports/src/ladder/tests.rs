@@ -104,3 +104,31 @@ fn times_keep_the_places_that_matter() {
         assert_eq!(seconds(Time(ns)), text);
     }
 }
+
+/// Tries in vain, one after the other, are drawn once at either end.
+#[test]
+fn what_happens_again_and_again_is_told_once() {
+    let mut ladder = Ladder::new("tries", vec!["client".to_owned(), "server".to_owned()]);
+    for i in 0..8u64 {
+        let at = Time(i * 1_000_000_000);
+        ladder.mark(at, 0, MarkKind::Timer, format!("RTO in {i}.5 s"));
+        let arrow = Arrow {
+            id: i as u32,
+            from: 0,
+            to: 1,
+            arrives: Time(at.0 + 1_000),
+            label: "SYN 0 again".to_owned(),
+            look: Look::Again,
+            lost: None,
+        };
+        ladder.arrow(at, arrow);
+        ladder.mark(Time(at.0 + 1_000), 1, MarkKind::Trouble, "refused");
+    }
+    let folded = ladder.folded();
+    assert_eq!(folded.rows.len(), 7, "{folded:?}");
+    assert_eq!(folded.rows[3].what, What::Folded("the same 6 times more, from 1.000 s on".to_owned()));
+    assert_eq!(folded.rows[6].at, Time(7_000_001_000));
+    // Three times are not often.
+    ladder.rows.truncate(9);
+    assert_eq!(ladder.folded().rows.len(), 9);
+}

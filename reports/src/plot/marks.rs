@@ -6,6 +6,7 @@ use super::palette::{ALARM, Color, SOFT_INK};
 use super::picture::{Anchor, Label, Picture};
 use crate::run::Run;
 use crate::words;
+use sim_core::scenario::Happening;
 use sim_core::time::Time;
 
 /// A moment.
@@ -17,6 +18,8 @@ pub(super) struct Mark {
 }
 
 const SIZE: f64 = 12.5;
+/// More planned events than these are not named.
+const MOST_PLANNED: usize = 4;
 /// Height of a row of labels.
 pub(super) const ROW: f64 = 18.0;
 
@@ -41,8 +44,38 @@ pub(super) fn marks(run: Run<'_>) -> Vec<Mark> {
         let text = format!("{}: first success after it", words::at(time));
         marks.push(Mark { seconds: time.0 as f64 / 1e9, text, color: SOFT_INK });
     }
+    for event in run.scenario.events.iter().take(MOST_PLANNED) {
+        let text = format!("{}: {}", words::at(event.at), happening(run, &event.what));
+        marks.push(Mark { seconds: event.at.0 as f64 / 1e9, text, color: SOFT_INK });
+    }
     marks.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     marks
+}
+
+/// What was planned to happen.
+fn happening(run: Run<'_>, what: &Happening) -> String {
+    match what {
+        Happening::Link { link, up } => {
+            let ends =
+                run.scenario.links.get(link.index()).map_or_else(String::new, |l| {
+                    format!(" {} - {}", run.host_name(l.a), run.host_name(l.b))
+                });
+            format!("link{ends} {}", if *up { "up" } else { "down" })
+        }
+        Happening::Stop { host, port } => format!("{}:{port} stops", run.host_name(*host)),
+        Happening::Start { host, port, .. } => format!("{}:{port} starts", run.host_name(*host)),
+        Happening::Accepting { host, port, accepting } => {
+            format!(
+                "{}:{port} {}",
+                run.host_name(*host),
+                if *accepting { "accepts again" } else { "stops accepting" }
+            )
+        }
+        Happening::SynFlood { to, .. } => format!("a SYN flood to {to}"),
+        Happening::Sysctl { host, name, value, .. } => {
+            format!("{name} = {value} at {}", run.host_name(*host))
+        }
+    }
 }
 
 /// A label and the line that it names.

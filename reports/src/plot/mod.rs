@@ -88,13 +88,29 @@ impl Default for Style {
     }
 }
 
-/// A picture as files.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A picture, to be written as a file.
+#[derive(Clone, Debug)]
 pub struct Drawn {
+    picture: Picture,
+    /// A ladder's own document, which follows the reader's choice of light or dark.
+    ladder: Option<String>,
+}
+
+impl Drawn {
     /// An SVG document. Texts stay texts, in a sans-serif font of the reader's machine.
-    pub svg: String,
+    pub fn svg(&self) -> String {
+        self.ladder.clone().unwrap_or_else(|| render::svg(&self.picture))
+    }
+
     /// A PNG file, two pixels to a unit.
-    pub png: Vec<u8>,
+    pub fn png(&self) -> Vec<u8> {
+        render::png(&self.picture)
+    }
+
+    /// Width and height in units.
+    pub fn size(&self) -> (u32, u32) {
+        (self.picture.width.ceil() as u32, self.picture.height.ceil() as u32)
+    }
 }
 
 /// More attempts than these no ladder can stand for.
@@ -116,18 +132,13 @@ pub fn draw(run: Run<'_>, view: View, ladder: Option<&Ladder>, style: Style) -> 
             let title = run.scenario.title.clone();
             Some(draw_ladder(&Ladder { title, ..ladder.clone() }, style))
         }
-        (view, _) => Some(drawn(&picture(run, view, style)?)),
+        (view, _) => Some(Drawn { picture: picture(run, view, style)?, ladder: None }),
     }
 }
 
 fn draw_ladder(ladder: &Ladder, style: Style) -> Drawn {
     let picture = Picture { ground: style.ground, ..rungs::rungs(ladder) };
-    // As a document of its own it follows the reader's choice of light or dark.
-    Drawn { svg: ladder.svg("ladder"), png: render::png(&picture) }
-}
-
-fn drawn(picture: &Picture) -> Drawn {
-    Drawn { svg: render::svg(picture), png: render::png(picture) }
+    Drawn { picture, ladder: Some(ladder.svg("ladder")) }
 }
 
 fn picture(run: Run<'_>, view: View, style: Style) -> Option<Picture> {

@@ -23,6 +23,11 @@ struct Group<'a> {
 
 /// The panel.
 pub(super) fn panel(run: Run<'_>) -> Panel {
+    curves(run).0
+}
+
+/// The panel, and the limit whose column each curve is.
+pub(super) fn curves(run: Run<'_>) -> (Panel, Vec<&LimitSummary>) {
     let mut groups = groups(run);
     groups.sort_by(|a, b| b.highest.total_cmp(&a.highest));
     // A limit that is all but untouched is only drawn if none is more than that.
@@ -49,12 +54,14 @@ pub(super) fn panel(run: Run<'_>) -> Panel {
         n => format!("How full the limits are (the {MOST} fullest; {n} more lie lower)"),
     };
     let full = LimitLine { value: 100.0, text: "100%: the limit".to_owned() };
-    Panel {
+    let limits = groups.iter().take(MOST).map(|g| g.limits[0]).collect();
+    let panel = Panel {
         limits: if curves.is_empty() { Vec::new() } else { vec![full] },
         curves,
         empty: "no limit was touched whenever a sample was taken",
         ..Panel::lines(heading, "in use", Measure::Percent)
-    }
+    };
+    (panel, limits)
 }
 
 /// The limits that were ever at least half full.

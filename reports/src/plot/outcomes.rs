@@ -34,7 +34,7 @@ pub(super) fn panels(run: Run<'_>) -> Vec<Panel> {
 }
 
 /// Sources with their names; replicas (`web-1`, `web-2`) are one.
-fn groups<'a>(run: Run<'a>, sources: &[TrafficId]) -> Vec<(&'a str, Vec<TrafficId>)> {
+pub(super) fn groups<'a>(run: Run<'a>, sources: &[TrafficId]) -> Vec<(&'a str, Vec<TrafficId>)> {
     let mut groups: Vec<(&str, Vec<TrafficId>)> = Vec::new();
     for &id in sources {
         let name = run.traffic_name(Some(id));

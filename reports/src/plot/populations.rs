@@ -38,8 +38,26 @@ struct Population {
     exact: bool,
 }
 
+impl Population {
+    /// The column that it is.
+    fn metric(&self) -> Metric {
+        match self.counted {
+            Counted::Sockets(state) => Metric::Sockets(self.hosts[0], state),
+            Counted::Files => Metric::OpenFiles(self.hosts[0]),
+        }
+    }
+}
+
 /// What is large, and what is small beside it but moves with what happens.
 pub(super) fn panels(run: Run<'_>) -> Vec<Panel> {
+    curves(run).into_iter().map(|(panel, _)| panel).collect()
+}
+
+/// A panel, and its curves each with the column that it is and the host that it is of.
+type Columns = (Panel, Vec<(Curve, Metric, HostId)>);
+
+/// The panels with the columns that their curves are.
+pub(super) fn curves(run: Run<'_>) -> Vec<Columns> {
     let mut all = populations(run);
     all.sort_by_key(|p| core::cmp::Reverse(p.peak));
     let highest = all.first().map_or(0, |p| p.peak) as f64;
@@ -48,20 +66,23 @@ pub(super) fn panels(run: Run<'_>) -> Vec<Panel> {
     let mut hosts: Vec<HostId> = large.iter().map(|p| p.hosts[0]).collect();
     hosts.sort_unstable();
     hosts.dedup();
-    let mut panels = if hosts.len() > DASHES {
+    let with_columns = |shown: &[&Population], host: Option<HostId>| {
+        let panel = panel(run, shown, host);
+        let columns = panel.curves.iter().cloned().zip(shown);
+        let columns = columns.map(|(curve, p)| (curve, p.metric(), p.hosts[0])).collect();
+        (panel, columns)
+    };
+    let mut panels: Vec<Columns> = if hosts.len() > DASHES {
         let of = |host: HostId| large.iter().filter(move |p| p.hosts[0] == host).collect::<Vec<_>>();
-        hosts.iter().take(MOST).map(|&h| panel(run, &of(h), Some(h))).collect()
+        hosts.iter().take(MOST).map(|&h| with_columns(&of(h), Some(h))).collect()
     } else {
-        vec![panel(run, &large.iter().collect::<Vec<_>>(), None)]
+        vec![with_columns(&large.iter().collect::<Vec<_>>(), None)]
     };
     let moving: Vec<_> = small.iter().filter(|p| moves(p)).collect();
     if !moving.is_empty() {
-        panels.push(Panel {
-            heading: "The smaller populations that moved".to_owned(),
-            limits: Vec::new(),
-            weight: 0.6,
-            ..panel(run, &moving, None)
-        });
+        let (panel, columns) = with_columns(&moving, None);
+        let heading = "The smaller populations that moved".to_owned();
+        panels.push((Panel { heading, limits: Vec::new(), weight: 0.6, ..panel }, columns));
     }
     panels
 }

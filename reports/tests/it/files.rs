@@ -39,12 +39,14 @@ fn junit_escapes_and_counts() {
             file: "ports/exhaustion.ron".to_owned(),
             outcome: Ok(vec![verdict("first(\"a<b\")", false), verdict("ok", true)]),
             took: Some(std::time::Duration::from_millis(1250)),
+            told: None,
         },
         Case {
             name: "broken".to_owned(),
             file: "broken.ron".to_owned(),
             outcome: Err("line 3".to_owned()),
             took: None,
+            told: None,
         },
     ];
     insta::assert_snapshot!(junit(&cases));
@@ -60,5 +62,5 @@ fn an_empty_summary_breaks_nothing() {
     assert_eq!(series_csv(s.run()), "time [s]\n");
     let drawn =
         reports::plot::draw(s.run(), reports::plot::View::Overview, None, reports::plot::Style::default());
-    assert!(drawn.expect("a picture all the same").svg.contains("no connection attempts in this run"));
+    assert!(drawn.expect("a picture all the same").svg().contains("no connection attempts in this run"));
 }

@@ -6,7 +6,7 @@ use crate::sample::{self, Sample};
 use reports::plot::{Ground, Style, View, draw};
 
 fn svg(run: reports::Run<'_>, view: View) -> String {
-    draw(run, view, None, Style::default()).expect("there is something to draw").svg
+    draw(run, view, None, Style::default()).expect("there is something to draw").svg()
 }
 
 fn samples() -> [(&'static str, Sample); 7] {
@@ -33,8 +33,8 @@ fn every_view_of_every_sample_can_be_drawn() {
                 assert!(matches!(view, View::Ladder | View::Latency), "{name} {view:?}");
                 continue;
             };
-            std::fs::write(file.with_extension("svg"), drawn.svg).unwrap();
-            std::fs::write(file.with_extension("png"), drawn.png).unwrap();
+            std::fs::write(file.with_extension("svg"), drawn.svg()).unwrap();
+            std::fs::write(file.with_extension("png"), drawn.png()).unwrap();
         }
     }
 }
@@ -45,7 +45,7 @@ fn the_same_run_gives_the_same_bytes() {
     for view in [View::Overview, View::Occupancy] {
         assert_eq!(svg(s.run(), view), svg(s.run(), view));
     }
-    let png = || draw(s.run(), View::Occupancy, None, Style::default()).map(|d| d.png);
+    let png = || draw(s.run(), View::Occupancy, None, Style::default()).map(|d| d.png());
     assert_eq!(png(), png());
 }
 
@@ -83,11 +83,11 @@ fn width_and_ground_are_as_asked() {
     let s = sample::ports_bound();
     let style = Style { width: 800, ground: Ground::Dark };
     let dark = draw(s.run(), View::Overview, None, style).unwrap();
-    assert!(dark.svg.contains("width=\"800\"") && dark.svg.contains("#16181D"), "{}", &dark.svg[..400]);
-    assert_eq!(dark.png[16..20], 1_600u32.to_be_bytes(), "two pixels to a unit");
+    assert!(dark.svg().contains("width=\"800\"") && dark.svg().contains("#16181D"), "{}", dark.svg());
+    assert_eq!(dark.png()[16..20], 1_600u32.to_be_bytes(), "two pixels to a unit");
     let light = draw(s.run(), View::Overview, None, Style::default()).unwrap();
-    assert!(light.svg.contains("width=\"1200\"") && !light.svg.contains("#16181D"));
+    assert!(light.svg().contains("width=\"1200\"") && !light.svg().contains("#16181D"));
     assert!(
-        light.svg.contains("<title>Client ports run out at 1,000 connections/s to one destination</title>")
+        light.svg().contains("<title>Client ports run out at 1,000 connections/s to one destination</title>")
     );
 }

@@ -8,12 +8,16 @@ use std::time::Duration;
 use experiments::campaign::{Point, combinations};
 use experiments::sweep::Seeds;
 use experiments::{Axis, Run, in_order};
-use reports::files::{Case, check_json, junit};
+use reports::answer;
+use reports::files::{Case, Told, check_json, junit};
+use reports::html::library;
+use reports::plot::{self, Style, View};
 use reports::verdict::Verdict;
 use reports::words::counted;
 use scenarios::Patch;
 use sim_core::scenario::Scenario;
 
+use super::seen;
 use crate::args::CheckArgs;
 use crate::clock::Stopwatch;
 use crate::exit::{Exit, Failure};
@@ -47,7 +51,8 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     let report = args.junit.as_deref().map(Single::new).transpose()?;
     let mut cases = Vec::with_capacity(pieces.len());
     let mut failed = false;
-    let judged = |piece: &Piece<'_>| judge(piece, args.strict);
+    let page = args.html.as_deref().map(Single::new).transpose()?;
+    let judged = |piece: &Piece<'_>| judge(piece, args.strict, args.html.is_some());
     let ended = in_order(&pieces, usize::from(args.jobs), judged, |judged| {
         let Some(case) = judged else { return ControlFlow::Break(Ok(())) };
         let text = if args.json { String::new() } else { lines(&case, args.quiet) };
@@ -69,7 +74,8 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
         output::note(&durations(&cases));
     }
     if cases.len() < pieces.len() && !failed {
-        let unwritten = if args.junit.is_some() { "; no report was written" } else { "" };
+        let asked = args.junit.is_some() || args.html.is_some();
+        let unwritten = if asked { "; no report was written" } else { "" };
         let (judged, all) = (cases.len(), pieces.len());
         output::note(&format!("stopped: {judged} of {all} scenarios were judged{unwritten}"));
         return Ok(Exit::Interrupted);
@@ -80,6 +86,9 @@ pub(crate) fn check(args: &CheckArgs) -> Result<Exit, Failure> {
     }
     if let Some(report) = report {
         report.publish(junit(&cases).as_bytes())?;
+    }
+    if let Some(page) = page {
+        page.publish(library(&cases).as_bytes())?;
     }
     let unreadable = targets.iter().any(Result::is_err);
     Ok(if unreadable { Exit::Files } else { verdict_of(&cases) })
@@ -212,7 +221,7 @@ fn ron_files(dir: &Path, out: &mut Vec<PathBuf>) -> Result<(), Failure> {
 }
 
 /// Runs one scenario and judges it; nothing if Ctrl-C came before its end.
-fn judge(piece: &Piece<'_>, strict: bool) -> Option<Case> {
+fn judge(piece: &Piece<'_>, strict: bool, looked_at: bool) -> Option<Case> {
     if interrupt::wanted() {
         return None;
     }
@@ -220,16 +229,34 @@ fn judge(piece: &Piece<'_>, strict: bool) -> Option<Case> {
     let (name, file) = (piece.name.clone(), piece.file.clone());
     let (mut run, found) = match &piece.run {
         Ok((run, found)) => (run.clone(), *found),
-        Err(why) => return Some(Case { name, file, outcome: Err(why.clone()), took: None }),
+        Err(why) => return Some(Case { name, file, outcome: Err(why.clone()), took: None, told: None }),
     };
+    let mut told = None;
     let outcome = match run.gather(found.files()) {
         Err(report) => Err(report.to_string()),
         Ok(loaded) if strict && loaded.scenario.expect.is_empty() => {
             Err("it expects nothing, and --strict was asked for".to_owned())
         }
-        Ok(loaded) => judge::judged(&run, &loaded.scenario, found.files())?,
+        Ok(loaded) => judge::judged_and(&run, &loaded.scenario, found.files(), |run, verdicts| {
+            told = looked_at.then(|| tell(run, verdicts));
+        })?,
     };
-    Some(Case { name, file, outcome, took: Some(watch.elapsed()) })
+    Some(Case { name, file, outcome, took: Some(watch.elapsed()), told })
+}
+
+/// What a page tells of a scenario: with a picture if something failed.
+fn tell(run: reports::Run<'_>, verdicts: &[Verdict]) -> Told {
+    let failed = verdicts.iter().any(|v| !v.passed);
+    let picture = failed.then(|| {
+        let ladder = seen::seen(run, None).map(|(_, ladder)| ladder);
+        plot::draw(run, View::Overview, ladder.as_ref(), Style { width: 900, ..Style::default() })
+    });
+    Told {
+        title: run.scenario.title.clone(),
+        teaches: run.scenario.teaches.clone(),
+        headline: answer::headline(run),
+        picture: picture.flatten().map(|drawn| drawn.svg()),
+    }
 }
 
 /// A line for each expectation; more for what failed.

@@ -5,6 +5,7 @@ use std::path::Path;
 use experiments::notable::Witness;
 use reports::ladder::Ladder;
 use reports::plot::{self, Ground, Style, View};
+use reports::strip::strip;
 use reports::trace::{Capture, Limits, SNAPLEN, Vantage};
 use reports::verdict::{Verdict, of_several, verdicts};
 use reports::words::{self, at};
@@ -74,9 +75,34 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         output::answer(&format!("{}\n", answer::headline(run)))?;
     } else {
         let shown = answer::answer_within(run, terminal::columns());
-        output::answer(&format!("{shown}{}", expectations(&verdicts, of_several(&scenario))))?;
+        let text = format!("{shown}{}", expectations(&verdicts, of_several(&scenario)));
+        output::answer(&if terminal::visible() { beside(&text, run) } else { text })?;
     }
     Ok(Exit::Ok)
+}
+
+/// Columns of a chart beside the answer, and below it.
+const CHART: std::ops::RangeInclusive<usize> = 44..=100;
+/// Between the answer and a chart at its right.
+const GAP: usize = 3;
+
+/// The answer as somebody sees it: with a small chart at its right if there is room, else below it.
+fn beside(answer: &str, run: Run<'_>) -> String {
+    let room = terminal::width();
+    let widest = answer.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    let right = room.saturating_sub(widest + GAP);
+    if right < *CHART.start() {
+        let chart = strip(run, room.min(*CHART.end()), terminal::charset(false));
+        return format!("{answer}\n{}\n", chart.join("\n"));
+    }
+    let chart = strip(run, right.min(*CHART.end()), terminal::charset(false));
+    let lines = answer.lines().count().max(chart.len());
+    let (mut words, mut drawn) = (answer.lines(), chart.iter());
+    let line = |_| {
+        let (left, right) = (words.next().unwrap_or(""), drawn.next().map_or("", String::as_str));
+        format!("{}\n", format!("{left:widest$}{:GAP$}{right}", "").trim_end())
+    };
+    (0..lines).map(line).collect()
 }
 
 /// Packets that a capture of a whole run takes.
@@ -184,8 +210,8 @@ fn write_files(
     batch.write("scenario.ron", scenarios::show(run.scenario).as_bytes())?;
     for &view in &drawing.views {
         let Some(drawn) = plot::draw(run, view, drawing.ladder, drawing.style) else { continue };
-        batch.write(&format!("{}.svg", view.name()), drawn.svg.as_bytes())?;
-        batch.write(&format!("{}.png", view.name()), &drawn.png)?;
+        batch.write(&format!("{}.svg", view.name()), drawn.svg().as_bytes())?;
+        batch.write(&format!("{}.png", view.name()), &drawn.png())?;
     }
     batch.write(MARK, files::result_json(run, verdicts).as_bytes())?;
     batch.publish()

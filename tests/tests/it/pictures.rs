@@ -24,9 +24,8 @@ fn overview(name: &str) -> Drawn {
 }
 
 /// All texts of a picture.
-fn texts(drawn: &Drawn) -> Vec<&str> {
-    let ends = |text: &'static str| drawn.svg.split(text);
-    ends("</text>").filter_map(|part| part.rsplit_once('>').map(|(_, text)| text)).collect()
+fn texts(svg: &str) -> Vec<&str> {
+    svg.split("</text>").filter_map(|part| part.rsplit_once('>').map(|(_, text)| text)).collect()
 }
 
 /// What stands in the picture of a scenario, and words that do not begin any text in it.
@@ -108,8 +107,8 @@ const SHOWN: &[(&str, &[&str], &[&str])] = &[
 #[test]
 fn a_picture_shows_what_its_title_says() {
     for (name, there, not_there) in SHOWN {
-        let drawn = overview(name);
-        let texts = texts(&drawn);
+        let svg = overview(name).svg();
+        let texts = texts(&svg);
         for words in *there {
             assert!(texts.contains(words), "{name}: \"{words}\" is missing in {texts:#?}");
         }
@@ -124,12 +123,15 @@ fn no_two_pictures_are_alike_and_curves_fit_a_slide() {
     let mut seen = BTreeSet::new();
     for (bundled, outcome) in RUNS.iter() {
         let drawn = overview(bundled.name);
-        let untitled = drawn.svg.replace(&outcome.scenario.title, "");
-        assert!(seen.insert(untitled), "{} looks like another one", bundled.name);
-        let size = |at: usize| u32::from_be_bytes(drawn.png[at..at + 4].try_into().expect("four bytes"));
-        let (width, height) = (size(16), size(20));
-        if !drawn.svg.contains("class=\"ladder\"") {
-            assert_eq!(width, 2_400);
+        let svg = drawn.svg();
+        assert!(
+            seen.insert(svg.replace(&outcome.scenario.title, "")),
+            "{} looks like another one",
+            bundled.name
+        );
+        let (width, height) = drawn.size();
+        if !svg.contains("class=\"ladder\"") {
+            assert_eq!(width, 1_200);
             assert!(height * 3 <= width * 2, "{}: {width} x {height}", bundled.name);
         }
     }
@@ -150,6 +152,6 @@ fn the_pictures_in_docs_are_what_the_tool_draws() {
         trace::trace(&outcome.scenario, &wanted, |_| ControlFlow::Continue(())).expect("there is one");
     let ladder = ladders(&outcome.scenario, &traced, 1).remove(0).svg("ladder");
     document::check("docs/ladder.svg", &ladder).unwrap_or_else(|e| panic!("{e}"));
-    let picture = overview("ports-run-out").png;
+    let picture = overview("ports-run-out").png();
     document::check_bytes("docs/ports-run-out.png", &picture).unwrap_or_else(|e| panic!("{e}"));
 }
