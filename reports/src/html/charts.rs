@@ -146,13 +146,16 @@ impl Charts {
         let requests = [Outcome::Requested, Outcome::Answered, Outcome::Abandoned];
         for (i, (name, sources)) in groups.iter().enumerate() {
             let id = |kind: &str| if i == 0 { kind.to_owned() } else { format!("{kind}-{}", i + 1) };
-            let title = |what: &str| if groups.len() > 1 { format!("{what}: {name}") } else { what.to_owned() };
+            let title =
+                |what: &str| if groups.len() > 1 { format!("{what}: {name}") } else { what.to_owned() };
             let count = |outcome| sources.iter().map(|&s| run.tally(Some(s), outcome).count).sum::<u64>();
             let curves = self.rates(run, stride, (name, sources), attempts);
-            let head = (id("outcomes"), title("Connection attempts a second, by the time of the outcome"), "/s");
+            let head =
+                (id("outcomes"), title("Connection attempts a second, by the time of the outcome"), "/s");
             self.push(head, curves, Vec::new());
             let like = |a: u64, b: u64| a.abs_diff(b) * 20 <= a.max(b);
-            if !like(count(attempts[0]), count(requests[0])) || !like(count(attempts[1]), count(requests[1])) {
+            if !like(count(attempts[0]), count(requests[0])) || !like(count(attempts[1]), count(requests[1]))
+            {
                 let curves = self.rates(run, stride, (name, sources), requests);
                 let head = (id("requests"), title("Requests a second, by the time of the answer"), "/s");
                 self.push(head, curves, Vec::new());
@@ -178,7 +181,15 @@ impl Charts {
             let values = summed(run, sources, outcome);
             let column = self.column(format!("{name}.{word}"), values.into_iter(), stride);
             let (color, dash) = (colors::outcome(outcome), String::new());
-            curves.push(Curve { name: word.to_owned(), column, color, dash, per_second: true, of: None, ns: false });
+            curves.push(Curve {
+                name: word.to_owned(),
+                column,
+                color,
+                dash,
+                per_second: true,
+                of: None,
+                ns: false,
+            });
         }
         curves
     }
@@ -218,7 +229,8 @@ impl Charts {
                     }
                     let column = self.column(run.metric_key(metric), values.iter().copied(), stride);
                     let name = format!("{} {} {word}", run.traffic_name(Some(id)), timing_name(timing));
-                    let color = if shown.len() > 1 { colors::series(i) } else { colors::latency(quantile == 990) };
+                    let color =
+                        if shown.len() > 1 { colors::series(i) } else { colors::latency(quantile == 990) };
                     let dash = colors::dash(run, from);
                     curves.push(Curve { name, column, color, dash, per_second: false, of: None, ns: true });
                 }

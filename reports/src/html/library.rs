@@ -31,7 +31,7 @@ pub fn library(cases: &[Case]) -> String {
         table(&["scenario", "expectations", "what happens"], &rows, &mut out);
         for case in held {
             let name = escaped(&case.name);
-            let _ = write!(out, "<details><summary>{name}</summary>\n");
+            let _ = writeln!(out, "<details><summary>{name}</summary>");
             told(case, &mut out);
             expectations(case.outcome.as_deref().unwrap_or_default(), &mut out);
             out.push_str("</details>\n");

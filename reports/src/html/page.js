@@ -50,7 +50,8 @@
       this.svg.addEventListener("pointerleave", () => { if (this.begin === undefined) this.point(null); });
       this.svg.addEventListener("dblclick", () => zoom(all[0], all[1]));
       this.figure.addEventListener("keydown", (e) => this.key(e));
-      new ResizeObserver(() => this.resize()).observe(this.figure);
+      // Not at once: drawing may change what is observed.
+      new ResizeObserver(() => requestAnimationFrame(() => this.resize())).observe(this.figure);
     }
     button(curve, i) {
       const button = document.createElement("button");
