@@ -55,7 +55,7 @@ struct Line {
 /// All that the script draws from.
 #[derive(Debug)]
 pub(super) struct Charts {
-    charts: Vec<Chart>,
+    drawn: Vec<Chart>,
     columns: Map<String, Value>,
     interval_s: f64,
     rows: usize,
@@ -67,7 +67,7 @@ impl Charts {
         let rows = run.summary.series.rows;
         let stride = rows.div_ceil(MOST_ROWS).max(1);
         let mut all = Charts {
-            charts: Vec::new(),
+            drawn: Vec::new(),
             columns: Map::new(),
             interval_s: run.summary.series.interval.0 as f64 / 1e9 * stride as f64,
             rows: rows.div_ceil(stride),
@@ -87,7 +87,7 @@ impl Charts {
 
     /// Identifier and title of each.
     pub(super) fn titles(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.charts.iter().map(|c| (c.id.as_str(), c.title.as_str()))
+        self.drawn.iter().map(|c| (c.id.as_str(), c.title.as_str()))
     }
 
     /// For the script.
@@ -99,7 +99,7 @@ impl Charts {
         json!({
             "result": result,
             "series": {"interval_s": self.interval_s, "rows": self.rows, "columns": self.columns},
-            "charts": self.charts,
+            "charts": self.drawn,
             "events": events,
         })
     }
@@ -112,7 +112,7 @@ impl Charts {
         limits: Vec<Line>,
     ) {
         if !curves.is_empty() {
-            self.charts.push(Chart { id, title, suffix, curves, limits });
+            self.drawn.push(Chart { id, title, suffix, curves, limits });
         }
     }
 

@@ -42,7 +42,7 @@ impl Ladder {
             rows.extend_from_slice(last);
             from = to;
         }
-        Ladder { rows: once(rows), ..self.clone() }
+        Ladder { rows: once(&rows), ..self.clone() }
     }
 }
 
@@ -68,7 +68,7 @@ fn alike(a: &Row, b: &Row) -> bool {
 }
 
 /// Rows in which the same happens again and again, each time after a pause: the first time and the last, and how often between.
-fn once(rows: Vec<Row>) -> Vec<Row> {
+fn once(rows: &[Row]) -> Vec<Row> {
     let mut out: Vec<Row> = Vec::with_capacity(rows.len());
     let mut at = 0;
     while at < rows.len() {

@@ -66,8 +66,11 @@ pub(crate) struct Shown {
     pub(crate) of: Option<u64>,
 }
 
+/// Curves under a heading, and the limits that can stop what is drawn.
+pub(crate) type Group = (String, Vec<Shown>, Vec<(f64, String)>);
+
 /// Populations, each panel with its heading and the limits that can stop what is in it.
-pub(crate) fn populations(run: Run<'_>) -> Vec<(String, Vec<Shown>, Vec<(f64, String)>)> {
+pub(crate) fn populations(run: Run<'_>) -> Vec<Group> {
     let line = |l: LimitLine| (l.value, l.text);
     let shown = |(curve, metric, host): (super::panel::Curve, Metric, HostId)| Shown {
         name: curve.name,
