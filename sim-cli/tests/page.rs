@@ -95,7 +95,11 @@ const READER: &str = r##"
     svg.dispatchEvent(new PointerEvent(type, { ...at, ...more }));
   };
   const key = (name) => figure.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true }));
-  const times = (c) => [...c.querySelectorAll("text")].map((t) => t.textContent).filter((t) => t.match(/^[0-9.,]+ s$/)).join();
+  // The texts at the bottom of a chart are its moments.
+  const times = (c) => {
+    const texts = [...c.querySelectorAll("text")], lowest = Math.max(...texts.map((t) => Number(t.getAttribute("y"))));
+    return texts.filter((t) => Number(t.getAttribute("y")) === lowest).map((t) => t.textContent).join();
+  };
   const out = { charts: [...document.querySelectorAll("figure")].map((f) => f.id) };
   out.levels = [...document.querySelectorAll("h1,h2,h3")].map((h) => Number(h.tagName[1]));
   out.outline = [...document.querySelectorAll("h2")].map((h) => h.textContent);
