@@ -58,6 +58,9 @@ pub struct Point {
     pub refused: bool,
 }
 
+/// With so many seeds hazards are measured, so that one lucky run does not decide.
+pub const SEEDS: u64 = 3;
+
 /// How far a scenario goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reach {
@@ -75,8 +78,10 @@ pub struct Found {
     pub reach: Reach,
     /// What comes of the scenario's own load.
     pub own: Point,
-    /// What was risked at that load on a bad network.
+    /// What was risked at that load on a bad network, with all seeds together.
     pub hazards: Hazards,
+    /// The same for each of the [`SEEDS`] seeds: the scenario's own and those that follow it.
+    pub hazards_by_seed: Vec<Hazards>,
     /// The run is the same to the last bit as without it, wherever it was compared.
     pub inert: bool,
     /// Warnings about it, as that the model does not have it.
@@ -294,14 +299,20 @@ impl Question {
         };
         let own = self.point(set, OWN, goes_on)?;
         let stressed: Vec<Patch> = set.iter().cloned().chain(self.bad_network()).collect();
-        let mut hazards = Hazards::default();
-        if let Ok(loaded) = self.run(&stressed, OWN).load() {
-            hazards = watch(&loaded.scenario, goes_on)?.1;
+        let mut hazards_by_seed = Vec::new();
+        for n in 0..SEEDS {
+            let mut run = self.run(&stressed, OWN);
+            run.seed = Some(self.scenario.seed.wrapping_add(n));
+            if let Ok(loaded) = run.load() {
+                hazards_by_seed.push(watch(&loaded.scenario, goes_on)?.1);
+            }
         }
+        let hazards = Hazards::sum(&hazards_by_seed);
         let reach = self.reach(set, &own, base.map(|b| &b.reach), goes_on)?;
-        let same =
-            base.is_some_and(|b| b.own.digest == own.digest && b.hazards == hazards && b.reach == reach);
-        Some(Ok(Found { inert: same, reach, own, hazards, warnings: warnings.to_string() }))
+        let same = base.is_some_and(|b| {
+            b.own.digest == own.digest && b.hazards_by_seed == hazards_by_seed && b.reach == reach
+        });
+        Some(Ok(Found { inert: same, reach, own, hazards, hazards_by_seed, warnings: warnings.to_string() }))
     }
 }
 

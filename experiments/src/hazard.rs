@@ -41,6 +41,19 @@ impl Hazards {
     pub fn unprotected_share(&self) -> f64 {
         if self.closes == 0 { 0.0 } else { self.unprotected as f64 / self.closes as f64 }
     }
+
+    /// What several runs risked together.
+    pub fn sum(runs: &[Hazards]) -> Hazards {
+        let of = |field: fn(&Hazards) -> u64| runs.iter().map(field).sum();
+        Hazards {
+            closes: of(|h| h.closes),
+            unprotected: of(|h| h.unprotected),
+            old_segments: of(|h| h.old_segments),
+            bytes_lost: of(|h| h.bytes_lost),
+            resets: of(|h| h.resets),
+            refused: of(|h| h.refused),
+        }
+    }
 }
 
 /// Runs a scenario and watches for hazards; nothing if `goes_on` breaks before the end.

@@ -1,6 +1,6 @@
 //! The answer of `timewait advise`: changes by how far they take a scenario, with their price and their dangers.
 
-use experiments::advise::{Advice, Danger, Found, Reach, Trial, dangers};
+use experiments::advise::{Advice, Danger, Found, Reach, SEEDS, Trial, dangers};
 use experiments::catalogue::Change;
 use experiments::hazard::Hazards;
 use experiments::load::{Amount, Load, PerMille};
@@ -144,7 +144,7 @@ pub fn answer(advised: &Advised<'_>) -> String {
     lines.push(String::new());
     lines.push(advised.asked.to_owned());
     lines.push(format!(
-        "seed {}; hazards at the scenario's own load with 1% loss, 1% reordered by 50 ms, 0.1% doubled; timewait {}",
+        "seed {}; hazards over {SEEDS} seeds at the scenario's own load with 1% loss, 1% reordered by 50 ms, 0.1% doubled; timewait {}",
         advised.scenario.seed,
         env!("CARGO_PKG_VERSION")
     ));
@@ -186,7 +186,7 @@ fn item(advised: &Advised<'_>, trial: &Trial, price: bool) -> Vec<String> {
     let measured: Vec<_> = dangers(&base.hazards, &found.hazards).iter().map(|d| danger(*d)).collect();
     if !measured.is_empty() {
         lines.push(format!("      measured: {}", measured.join(", ")));
-        lines.push(format!("      {}", in_figures(&base.hazards, found)));
+        lines.push(format!("      {}", in_figures(&base.hazards_by_seed, &found.hazards_by_seed)));
     }
     if price {
         for &i in &trial.changes {
@@ -214,18 +214,21 @@ fn danger(danger: Danger) -> String {
     }
 }
 
-fn in_figures(base: &Hazards, found: &Found) -> String {
-    let with = &found.hazards;
+/// What was seen with each seed, from the least to the most.
+fn in_figures(base: &[Hazards], with: &[Hazards]) -> String {
+    let spread = |runs: &[Hazards], field: fn(&Hazards) -> u64| {
+        let (least, most) = (runs.iter().map(field).min(), runs.iter().map(field).max());
+        match (least.unwrap_or(0), most.unwrap_or(0)) {
+            (least, most) if least == most => count(most),
+            (least, most) => format!("{} to {}", count(least), count(most)),
+        }
+    };
+    let both = |field: fn(&Hazards) -> u64| (spread(with, field), spread(base, field));
+    let ((resets, resets_as_is), (old, old_as_is)) = (both(|h| h.resets), both(|h| h.old_segments));
+    let ((lost, lost_as_is), (refused, refused_as_is)) = (both(|h| h.bytes_lost), both(|h| h.refused));
     format!(
-        "RSTs sent {} (as it is {}), old segments taken {} ({}), bytes lost {} ({}), no tuple free {} ({})",
-        count(with.resets),
-        count(base.resets),
-        count(with.old_segments),
-        count(base.old_segments),
-        count(with.bytes_lost),
-        count(base.bytes_lost),
-        count(with.refused),
-        count(base.refused)
+        "by seed: RSTs sent {resets} (as it is {resets_as_is}), old segments taken {old} ({old_as_is}), \
+         bytes lost {lost} ({lost_as_is}), no tuple free {refused} ({refused_as_is})"
     )
 }
 
@@ -261,6 +264,7 @@ struct FoundJson {
     failed_at_own_load: f64,
     digest: String,
     hazards: Hazards,
+    hazards_by_seed: Vec<Hazards>,
 }
 
 fn found_json(advised: &Advised<'_>, found: &Found) -> FoundJson {
@@ -272,6 +276,7 @@ fn found_json(advised: &Advised<'_>, found: &Found) -> FoundJson {
         failed_at_own_load: found.own.failed,
         digest: found.own.digest.clone(),
         hazards: found.hazards,
+        hazards_by_seed: found.hazards_by_seed.clone(),
     }
 }
 
