@@ -33,9 +33,8 @@ pub enum Event {
     Accept(HostId, u16),
     /// What the scenario plans at this place of its list.
     Planned(u16),
-    /// A conversation goes on with this step of its script: the segments that it waits for have come over so many links less one,
-    /// or the application's timer fires.
-    Beat(Key, u16, u16),
+    /// The timer of an application fires: its conversation goes on with this step of its script.
+    Cue(Key, u16),
     /// Conntrack's garbage collection.
     Gc(HostId),
 }

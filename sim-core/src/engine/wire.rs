@@ -6,7 +6,7 @@ use super::record::{Carriage, Lost, Record, Sink, Whose};
 use super::world::World;
 use crate::host::{Hint, Packet};
 use crate::ids::HostId;
-use crate::net::Path;
+use crate::net::{Carried, Path};
 use crate::record::SynLoss;
 use crate::tcp::{Flags, Segment};
 
@@ -76,8 +76,15 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// Puts a packet on the link towards its destination.
     #[inline]
     pub(super) fn forward(&mut self, host: HostId, path: Path, packet: &Packet) {
-        let Path::Link(direction, next) = path else { return self.lose(host, Lost::NoRoute, packet) };
+        let Path::Link(direction, _) = path else { return self.lose(host, Lost::NoRoute, packet) };
         let carried = self.net.carry(direction);
+        self.put_on_link(host, path, packet, carried);
+    }
+
+    /// What a link makes of a packet that it has been given.
+    #[inline]
+    pub(super) fn put_on_link(&mut self, host: HostId, path: Path, packet: &Packet, carried: Carried) {
+        let Path::Link(direction, next) = path else { return };
         let lane = self.link_lanes[direction.0 as usize];
         if carried.first.is_none() {
             self.lost += 1;

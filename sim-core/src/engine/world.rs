@@ -1,6 +1,6 @@
 //! The world: it owns hosts, network and sources, and gives each cause to whom it concerns.
 
-use super::conversation::Scripts;
+use super::conversation::{Beats, Scripts};
 use super::event::{Due, Event};
 use super::happenings::Planned;
 use super::queue::{LaneId, Lanes, Queue};
@@ -53,7 +53,7 @@ pub struct World<Q, S> {
     pub(super) moment: Order,
     end: Time,
     /// The next row of the time series, or the end.
-    pause: Time,
+    pub(super) pause: Time,
     pub(super) queue: Q,
     pub(super) sink: S,
     pub(super) hosts: Vec<Host>,
@@ -67,6 +67,8 @@ pub struct World<Q, S> {
     pub(super) talks: Slab<Conversation>,
     /// The scripts; taken out while one is left.
     pub(super) scripts: Option<Box<Scripts>>,
+    /// Their segments on the way.
+    pub(super) beats: Beats,
     pub(super) books: Vec<TrafficSummary>,
     /// The state in which a step began that has not yet reported its last move.
     pub(super) step_began_in: Option<State>,
@@ -113,6 +115,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             // Nobody follows a script where the scenario itself means to disturb.
             scripts: scenario.events.is_empty().then(|| Box::new(Scripts::new(scenario))),
             talks: Slab::default(),
+            beats: Beats::new(),
             books: vec![TrafficSummary::default(); scenario.traffic.len()],
             step_began_in: None,
             searches: scenario.hosts.iter().map(|_| Searches::default()).collect(),
@@ -156,11 +159,18 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// Processes at most so many events. Returns whether there is more to do.
     pub fn advance(&mut self, events: u64) -> bool {
-        for _ in 0..events {
-            let next = self.queue.peek().unwrap_or(Time::NEVER);
-            if next >= self.pause && self.paused(next) {
+        let mut left = events;
+        while left > 0 {
+            let (next, beat) = (self.queue.first(), self.beats.first());
+            let time = next.time.min(beat.time);
+            if time >= self.pause && self.paused(time) {
                 return false;
             }
+            if beat < next {
+                left -= self.follow(left);
+                continue;
+            }
+            left -= 1;
             let Some((moment, due)) = self.queue.pop() else { return false };
             debug_assert!(moment.time >= self.now, "time never runs backwards");
             (self.moment, self.now) = (moment, moment.time);
@@ -171,7 +181,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// Processes what comes before a moment. Afterwards everything stands as it does when that moment begins.
     pub fn advance_until(&mut self, at: Time) {
-        while self.queue.peek().is_some_and(|next| next < at) && self.advance(1) {}
+        while self.queue.first().time.min(self.beats.first().time) < at && self.advance(1) {}
         self.now = self.now.max(at.min(self.end));
     }
 
@@ -281,7 +291,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Event::Searched(host) => self.searched(host),
             Event::Accept(host, listener) => self.accept(host, listener),
             Event::Gc(host) => self.collect(host),
-            Event::Beat(key, step, hop) => self.on_beat(key, step, hop),
+            Event::Cue(key, step) => self.on_cue(key, step),
         }
     }
 
@@ -401,15 +411,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// Tells the queue of a new TIME_WAIT.
     pub(super) fn queue_row(&mut self, host: HostId, row: RowId) {
-        let here = &self.hosts[host.index()];
-        // Where timers are exact, waits end in the order in which they begin.
-        if !Q::EACH_WAIT && here.cfg.timers == TimerModel::Exact && here.tables.waiting.len() > 1 {
-            return;
-        }
-        let level = here.waiting_level();
-        if let Some((time, pushed)) = here.ending_of(row) {
-            self.queue.wait(host, Order { time, rank: Rank::new(pushed, level) }, row);
-        }
+        queue_row(&mut self.queue, &self.hosts[host.index()], row);
     }
 
     /// What is left to do after a segment that no full socket took, or after the timer of a request.
@@ -516,6 +518,19 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             let lane = self.source_lanes[id.index()].arrivals;
             self.queue.push(lane, at, Event::Arrival(id));
         }
+    }
+}
+
+/// Tells the queue of a new TIME_WAIT.
+#[inline]
+pub(super) fn queue_row<Q: Queue>(queue: &mut Q, here: &Host, row: RowId) {
+    // Where timers are exact, waits end in the order in which they begin.
+    if !Q::EACH_WAIT && here.cfg.timers == TimerModel::Exact && here.tables.waiting.len() > 1 {
+        return;
+    }
+    let level = here.waiting_level();
+    if let Some((time, pushed)) = here.ending_of(row) {
+        queue.wait(here.id, Order { time, rank: Rank::new(pushed, level) }, row);
     }
 }
 

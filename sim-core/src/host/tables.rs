@@ -143,8 +143,10 @@ pub struct Conversation {
     pub began: Time,
     /// The request that it is for.
     pub job: Job,
-    /// Which script it follows.
+    /// Which script it follows, and the place of that one's first step.
     pub script: u32,
+    /// See `script`.
+    pub first: u32,
     /// The listener of its server, by its place.
     pub listener: u16,
     /// Its numbers.

@@ -1,41 +1,29 @@
 //! Following the script.
 
+use super::act::Act;
+use super::beats::{Beat, Beats, LaneNumber};
 use super::leave::Plain;
-use super::script::{Begun, CLIENT, Cause, Exit, NOWHERE, Route, SERVER, Script, Step, Which, with_numbers};
+use super::script::{Begun, CLIENT, Cause, Exit, Hop, NOWHERE, SERVER, Which, with_numbers};
 use super::scripts::{MARGIN, Scripts, Stage};
 use crate::engine::ends::book;
 use crate::engine::event::Event;
-use crate::engine::queue::{LaneId, Queue};
-use crate::engine::record::{SentBy, Sink, Whose, digest_move};
-use crate::engine::world::World;
+use crate::engine::queue::Queue;
+use crate::engine::record::{Record, SentBy, Sink, Whose, digest_move};
+use crate::engine::world::{SourceLanes, World, queue_row};
 use crate::host::ports::{DestId, Owner};
-use crate::host::{Attempt, Conversation, Hint, Host, Job, NewMini, Numbers, Opened, Packet, Place};
+use crate::host::{Attempt, Conversation, Hint, Host, Job, Mini, NewMini, Numbers, Opened, Packet, Place};
 use crate::ids::{Addr, HostId, Key, Slab, SockAddr};
-use crate::net::Direction;
+use crate::net::Carried;
 use crate::order::{Order, Rank};
 use crate::record::{Digest, TrafficSummary};
 use crate::tcp::{Segment, State, Timestamps};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// A segment that a side of a conversation sends, as a packet.
 pub(super) fn packet(talk: &Conversation, seg: &Segment, side: usize) -> Packet {
     let tuple = talk.tuple_of(side);
     let seg = with_numbers(seg, side, &talk.numbers);
     Packet { tuple, seg, attempt: talk.attempt, from: Hint::NONE, to: Hint::NONE }
-}
-
-impl Step {
-    /// The timers that it arms get their ranks, the application's first, as after any step.
-    #[inline]
-    fn give_ranks(&self, talk: &mut Conversation, queue: &mut impl Queue) {
-        let side = usize::from(self.side & 1);
-        if self.arms_app {
-            talk.app_armed[side] = queue.ticket();
-        }
-        if self.arms {
-            talk.armed[side] = queue.ticket();
-        }
-    }
 }
 
 /// What the steps of conversations count.
@@ -49,136 +37,235 @@ struct Scores<'a> {
 
 /// The parts of a world that the steps of conversations touch.
 struct Parts<'a, Q> {
-    now: Time,
+    now: &'a mut Time,
+    moment: &'a mut Order,
     scripts: &'a mut Scripts,
     hosts: &'a mut [Host],
     queue: &'a mut Q,
+    beats: &'a mut Beats,
+    source_lanes: &'a [SourceLanes],
     scores: Scores<'a>,
 }
 
-/// A step and where it is taken.
-struct Here<'a> {
-    step: &'a Step,
-    route: &'a Route,
-    host: &'a Host,
-    side: usize,
+/// What a step, or what is due, leaves to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    /// A worker of the source begins anew.
+    Done,
+    /// Somebody looks at each of its segments, and they have not been sent yet.
+    Unsent,
+    /// All of it.
+    All,
 }
 
-impl Here<'_> {
-    /// Whether the step finds the room that it found in the rehearsal.
-    #[inline]
-    fn has_room(&self, talk: &Conversation, now: Time) -> bool {
-        let Here { step, host, .. } = self;
-        if !has_room(host) {
-            return false;
-        }
-        if !(step.opens | step.completes) {
-            return step.accepts == 0;
-        }
-        let listen = &host.listeners[usize::from(talk.listener)];
-        if step.opens {
-            let tuple = talk.tuple.reversed();
-            let random = host.cfg.timestamps == Timestamps::RandomOffset;
-            let stamp = || (talk.began.as_millis() as u32).wrapping_add(host.ts_offset(tuple));
-            return host.look_up(tuple).is_none()
-                && listen.is_open(&host.cfg)
-                && (!random || is_calm(stamp()));
-        }
-        let descriptors =
-            host.stats.open_files.now + u64::from(step.accepts) <= u64::from(host.open_files_max());
-        descriptors && listen.accepts_at_once(now)
+/// Whether a step finds the room that it found in the rehearsal.
+#[inline]
+fn finds_room(act: &Act, talk: &Conversation, host: &Host, now: Time) -> bool {
+    has_room(host) && (!act.looks || looks(act, talk, host, now))
+}
+
+/// Whether a step that opens, completes or accepts finds what it found in the rehearsal.
+fn looks(act: &Act, talk: &Conversation, host: &Host, now: Time) -> bool {
+    let listen = &host.listeners[usize::from(talk.listener)];
+    if act.opens {
+        let tuple = talk.tuple.reversed();
+        let random = host.cfg.timestamps == Timestamps::RandomOffset;
+        let stamp = || (talk.began.as_millis() as u32).wrapping_add(host.ts_offset(tuple));
+        return host.look_up(tuple).is_none() && listen.is_open(&host.cfg) && (!random || is_calm(stamp()));
     }
+    if !act.completes {
+        return act.accepts == 0;
+    }
+    let descriptors =
+        host.stats.open_files.now + u64::from(act.accepts) <= u64::from(host.open_files_max());
+    descriptors && listen.accepts_at_once(now)
 }
 
 impl<Q: Queue> Parts<'_, Q> {
-    #[inline]
-    fn at(&mut self, talk: &Conversation, at: u16) -> Here<'_> {
-        let script = &self.scripts.all[talk.script as usize];
-        let (step, route) = (&script.steps[at as usize], &self.scripts.routes[script.route as usize]);
-        let side = usize::from(step.side & 1);
-        Here { step, route, host: &self.hosts[route.hosts[side].index()], side }
+    /// Segments that go on with a step have come over a link: to where they are for, or to a host that passes them on.
+    #[inline(always)]
+    fn arrive(&mut self, talk: &mut Conversation, beat: &Beat) -> Rest {
+        let act = &self.scripts.acts[(talk.first + u32::from(beat.at)) as usize];
+        if talk.left | act.watched_before {
+            return Rest::All;
+        }
+        if beat.hop + 1 < act.hops {
+            return self.pass_on(talk, beat);
+        }
+        if !finds_room(act, talk, &self.hosts[act.host.index()], *self.now) {
+            return Rest::All;
+        }
+        *self.scores.events += u64::from(act.arrive);
+        self.act(talk, beat.key, beat.at)
     }
 
-    /// Carries out a step of the script: what nearly every step has. Whether this one has more.
+    /// A host that nobody notices passes on what goes on with a step.
+    fn pass_on(&mut self, talk: &mut Conversation, beat: &Beat) -> Rest {
+        let act = &self.scripts.acts[(talk.first + u32::from(beat.at)) as usize];
+        let route = &self.scripts.routes[self.scripts.all[talk.script as usize].route as usize];
+        let next = route.ways[1 - usize::from(act.side & 1)].links[usize::from(beat.hop) + 1];
+        *self.scores.events += u64::from(act.arrive);
+        self.put((next.lane, next.delay), talk, Beat { hop: beat.hop + 1, ..*beat });
+        Rest::Nothing
+    }
+
+    /// Puts what goes on with a step on a link, now.
     #[inline]
-    fn act(&mut self, talk: &mut Conversation, key: Key, at: u16) -> bool {
-        let Parts { now, scripts, hosts, queue, scores } = self;
-        let now = *now;
-        let Script { route, steps, scenes, swings, moves, books, lines, .. } =
-            &mut scripts.all[talk.script as usize];
-        let route = &scripts.routes[*route as usize];
-        let step = &mut steps[at as usize];
-        let side = usize::from(step.side & 1);
+    fn put(&mut self, (lane, delay): (LaneNumber, Span), talk: &mut Conversation, beat: Beat) {
+        talk.queued += 1;
+        let order = Order { time: *self.now + delay, rank: Rank::new(self.queue.ticket(), None) };
+        self.beats.push(lane, Beat { order, ..beat });
+    }
+
+    /// Carries out a step of the script, unless somebody looks at its segments one by one.
+    #[inline(always)]
+    fn act(&mut self, talk: &mut Conversation, key: Key, at: u16) -> Rest {
+        let Parts { now, scripts, hosts, queue, beats, scores, .. } = self;
+        let now = **now;
+        let place = (talk.first + u32::from(at)) as usize;
+        scripts.taken[place] += 1;
+        let act = &scripts.acts[place];
+        let side = usize::from(act.side & 1);
         let listener = usize::from(talk.listener);
-        step.taken += 1;
         talk.taken[side] = at + 1;
-        let there = route.hosts[side];
-        let here = &mut hosts[there.index()];
+        let here = &mut hosts[act.host.index()];
         let tuple = talk.tuple_of(side);
         if side == CLIENT {
-            talk.state = step.state;
+            talk.state = act.state;
         }
-        if step.opens {
+        if act.opens {
             let secrets = here.secrets(now, tuple);
             talk.numbers.isn[SERVER] = secrets.isn.0;
             talk.numbers.stamp[SERVER] = (talk.began.as_millis() as u32).wrapping_add(secrets.ts_offset);
         }
-        let tracked = route.tracked[side];
-        for swing in step.swings.of(swings) {
+        for swing in act.states.list() {
+            let gauge = &mut here.stats.states[swing.state as usize];
+            gauge.swing(now, u64::from(swing.peak), i64::from(swing.net));
+        }
+        for swing in act.swings.list() {
             // Where entries of a tracker come and go between, memory is counted when all is done.
-            if !(tracked && swing.which == Which::Memory) {
-                swing.which.of(here, listener).swing(now, swing.peak, swing.net);
+            if !(act.tracked && swing.which == Which::Memory) {
+                swing.which.of(here, listener).swing(now, u64::from(swing.peak), i64::from(swing.net));
             }
         }
-        if step.counted && (!tracked || step.counts.begins()) {
-            step.counts.apply(here, (side == SERVER).then_some(listener));
+        if act.counted && (!act.tracked || act.counts.begins()) {
+            act.counts.apply(here, (side == SERVER).then_some(listener));
         }
-        if step.recount && !tracked {
+        if act.recount && !act.tracked {
             here.account(now);
         }
-        here.stats.accepted += u64::from(step.accepts);
-        if step.frees {
-            here.descriptor_freed(|listener| scores.acceptable.push((there, listener)));
+        here.stats.accepted += u64::from(act.accepts);
+        if act.frees {
+            here.descriptor_freed(|listener| scores.acceptable.push((act.host, listener)));
         }
-        let whose = Whose { host: there, tuple, attempt: talk.attempt };
-        for &to in step.moves.of(moves) {
+        let whose = Whose { host: act.host, tuple, attempt: talk.attempt };
+        for &to in act.moves.list() {
             digest_move(scores.digest, now, &whose, to);
         }
-        for &booked in step.books.of(books) {
+        for &booked in act.books.list() {
             book(&mut scores.books[talk.attempt.traffic.index()], now, booked, talk.began, &mut talk.job);
         }
-        if !tracked {
-            let lines = step.segments.of(lines);
-            let by = SentBy::new(now, there, tuple);
-            for line in lines {
-                let (numbers, flags_and_window, len) = line.words(side, &talk.numbers);
-                by.take(scores.digest, numbers, flags_and_window, len);
-            }
-            *scores.segments += lines.len() as u64;
-            if step.lands.0 != NOWHERE {
-                let hop = &route.ways[side][0];
-                talk.queued += 1;
-                queue.push(hop.lane, now + hop.delay, Event::Beat(key, step.lands.0, 0));
-            }
-        }
-        if !tracked {
-            step.give_ranks(talk, &mut **queue);
-        }
         debug_assert!(
-            tracked || scenes[at as usize].exit != Exit::Stays || here.stats.memory.now == here.bytes(),
+            act.tracked || act.asks_more || here.stats.memory.now == here.bytes(),
             "step {at} of {:?}: {} for {}",
-            step,
+            act,
             here.stats.memory.now,
             here.bytes()
         );
-        step.asks_more | tracked
+        if act.watched {
+            return Rest::Unsent;
+        }
+        let lines = scripts.lines.get(act.lines as usize..(act.lines + act.sends) as usize).unwrap_or_default();
+        let by = SentBy::new(now, act.host, tuple);
+        for line in lines {
+            let (numbers, flags_and_window, len) = line.words(side, &talk.numbers);
+            by.take(scores.digest, numbers, flags_and_window, len);
+        }
+        *scores.segments += u64::from(act.sends);
+        if act.lands != NOWHERE {
+            talk.queued += 1;
+            let order = Order { time: now + act.delay, rank: Rank::new(queue.ticket(), None) };
+            beats.push(act.lane, Beat { order, key, at: act.lands, hop: 0 });
+        }
+        if act.arms_app {
+            talk.app_armed[side] = queue.ticket();
+        }
+        if act.arms {
+            talk.armed[side] = queue.ticket();
+        }
+        if act.asks_more { self.end(talk, key, at) } else { Rest::Nothing }
+    }
+
+    /// What a step does after it has sent, if its segments were looked at.
+    fn settle(&mut self, talk: &mut Conversation, key: Key, at: u16) -> Rest {
+        let act = &self.scripts.acts[(talk.first + u32::from(at)) as usize];
+        let side = usize::from(act.side & 1);
+        // The timers that it arms get their ranks, the application's first, as after any step.
+        if act.arms_app {
+            talk.app_armed[side] = self.queue.ticket();
+        }
+        if act.arms {
+            talk.armed[side] = self.queue.ticket();
+        }
+        if act.asks_more { self.end(talk, key, at) } else { Rest::Nothing }
+    }
+
+    /// What few steps do after they have sent: an application's timer is queued, an end goes.
+    fn end(&mut self, talk: &mut Conversation, key: Key, at: u16) -> Rest {
+        let Parts { now, scripts, hosts, queue, source_lanes, .. } = self;
+        let now = **now;
+        let script = &scripts.all[talk.script as usize];
+        let route = &scripts.routes[script.route as usize];
+        let (step, scene) = (&script.steps[at as usize], &script.scenes[at as usize]);
+        let side = usize::from(step.side & 1);
+        let there = route.hosts[side];
+        let here = &mut hosts[there.index()];
+        if let Some((delay, fires)) = scene.app {
+            talk.queued += 1;
+            let lane = source_lanes[talk.attempt.traffic.index()].apps[side];
+            let order = Order { time: now + delay, rank: Rank::new(talk.app_armed[side], None) };
+            queue.place(lane, order, Event::Cue(key, fires));
+        }
+        if route.tracked[side] && step.counted && !step.counts.begins() {
+            step.counts.apply(here, (side == SERVER).then_some(usize::from(talk.listener)));
+        }
+        let (dest, owner) =
+            if side == CLIENT { (talk.dest, Owner::Auto) } else { (DestId::NONE, Owner::Explicit) };
+        let tuple = talk.tuple_of(side);
+        match &scene.exit {
+            Exit::Stays => {}
+            Exit::Free => {
+                if side == CLIENT {
+                    here.tables.index.remove(tuple);
+                    here.ports.release(tuple.local.port, owner, dest);
+                    here.account(now);
+                }
+            }
+            Exit::TimeWait(machine) => {
+                let machine = script.waits(machine, side, &Begun::new(talk.began, talk.numbers), here, now);
+                if side == SERVER {
+                    here.ports.take(now, tuple.local.port, owner, dest);
+                }
+                let pushed = queue.ticket();
+                let who = NewMini { tuple, attempt: talk.attempt, dest, owner };
+                // Where the oldest has to make room, nobody follows a script.
+                if let Mini::Row(row) = here.begin_mini(now, pushed, who, &machine) {
+                    queue_row(&mut **queue, here, row);
+                }
+            }
+        }
+        if route.tracked[side] {
+            here.account(now);
+        }
+        if step.done { Rest::Done } else { Rest::Nothing }
     }
 }
 
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// A connection that has got its descriptor and its port begins to follow a script, if there is one for it.
     pub(in crate::engine) fn converse(&mut self, opened: &Opened, attempt: Attempt, job: Job) -> bool {
-        let World { scripts, hosts, sources, net, queue, now, talks, sink, .. } = self;
+        let World { scripts, hosts, sources, net, now, talks, sink, beats, .. } = self;
         let Some(scripts) = scripts.as_deref_mut() else { return false };
         // Somebody looks on; or somebody else waits for what comes of it.
         if (S::FOLLOWS && sink.follows(attempt, opened.tuple)) || job.front.is_some() {
@@ -186,26 +273,16 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         let host = sources[attempt.traffic.index()].spec.from;
         let stage = Stage { hosts, sources, net };
-        let mut lanes = core::mem::take(&mut scripts.lanes);
-        let lane_of = &mut |direction: Direction| {
-            let at = direction.0 as usize;
-            if lanes.len() <= at {
-                lanes.resize(at + 1, LaneId::NONE);
-            }
-            if lanes[at] == LaneId::NONE {
-                lanes[at] = queue.event_lane();
-            }
-            lanes[at]
+        let Some((script, listener)) = scripts.find(*now, opened, attempt.traffic, &stage, beats) else {
+            return false;
         };
-        let found = scripts.find(*now, opened, attempt.traffic, &stage, lane_of);
-        scripts.lanes = lanes;
-        let Some((script, listener)) = found else { return false };
         let here = &mut hosts[host.index()];
         let secrets = opened.params.secrets;
         let stamp = (now.as_millis() as u32).wrapping_add(secrets.ts_offset);
         if !here.clocks(*now).calm || !is_calm(stamp) || !has_room(here) {
             return false;
         }
+        let first = scripts.all[script as usize].first;
         let key = talks.insert(Conversation {
             tuple: opened.tuple,
             attempt,
@@ -213,6 +290,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             began: *now,
             job,
             script,
+            first,
             listener,
             numbers: Numbers { isn: [secrets.isn.0, 0], stamp: [stamp, 0] },
             state: State::SynSent,
@@ -247,63 +325,74 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.leave(self.talks.key(slot));
     }
 
-    /// Something of a conversation is due: the segments that arrive with its step `at` have come so many links far, or the timer of
-    /// an application fires.
-    pub(in crate::engine) fn on_beat(&mut self, key: Key, at: u16, hop: u16) {
-        let now = self.now;
-        let (Some(mut parts), talks) = self.parts() else { return };
-        let Some(talk) = talks.get_mut(key) else { return };
-        talk.queued -= 1;
-        let here = parts.at(talk, at);
-        if let Cause::Segments(n) = here.step.cause
-            && !talk.left
-            && hop + 1 == here.route.hops[here.side]
-            && !here.route.tracked[here.side]
-            && here.has_room(talk, now)
-        {
-            *parts.scores.events += u64::from(n);
-            let more = parts.act(talk, key, at);
-            if !more {
-                if talk.queued == 0 {
-                    self.talks.remove(key);
-                }
-                return;
+    /// Conversations go on until something else is due, or so many groups of segments have arrived. How many that were.
+    pub(in crate::engine) fn follow(&mut self, most: u64) -> u64 {
+        let pause = self.pause;
+        let (Some(mut parts), talks) = self.parts() else { return most };
+        let mut taken = 0;
+        let (beat, rest) = loop {
+            let order = parts.beats.first();
+            if taken == most || order > parts.queue.first() || order.time >= pause {
+                return taken;
             }
-            self.act_on(key, at);
-        } else {
-            self.on_rare_beat(key, at, hop);
+            let Some(beat) = parts.beats.pop() else { return taken };
+            taken += 1;
+            (*parts.now, *parts.moment) = (order.time, order);
+            let Some(talk) = talks.get_mut(beat.key) else { continue };
+            talk.queued -= 1;
+            let rest = parts.arrive(talk, &beat);
+            if rest != Rest::Nothing || !parts.scores.acceptable.is_empty() {
+                break (beat, rest);
+            }
+            if talk.queued == 0 {
+                talks.remove(beat.key);
+            }
+        };
+        match rest {
+            Rest::All => self.arrive_one_by_one(&beat),
+            rest => self.go_on_with(beat.key, beat.at, rest),
         }
+        self.forget_if_over(beat.key);
+        self.settle();
+        taken
+    }
+
+    /// The timer of an application fires.
+    pub(in crate::engine) fn on_cue(&mut self, key: Key, at: u16) {
+        let Some(talk) = self.talks.get_mut(key) else { return };
+        talk.queued -= 1;
+        if !talk.left && self.may_follow(key, at) {
+            self.events += 1;
+            self.act(key, at);
+        } else {
+            self.leave(key);
+        }
+        self.forget_if_over(key);
+    }
+
+    fn forget_if_over(&mut self, key: Key) {
         if self.talks.get(key).is_some_and(|talk| talk.queued == 0) {
             self.talks.remove(key);
         }
     }
 
-    fn on_rare_beat(&mut self, key: Key, at: u16, hop: u16) {
+    /// Segments have come over a link, and what they meet there looks at each, or they are in the script no more.
+    fn arrive_one_by_one(&mut self, beat: &Beat) {
+        let Beat { key, at, hop, .. } = *beat;
         let Some(talk) = self.talks.get_mut(key) else { return };
         let Some(scripts) = self.scripts.as_deref() else { return };
         let script = &scripts.all[talk.script as usize];
-        let step = &script.steps[at as usize];
         let way = &scripts.routes[script.route as usize].ways[1 - script.side(usize::from(at))];
-        let Cause::Segments(n) = step.cause else {
-            if !talk.left && self.may_follow(key, at) {
-                self.events += 1;
-                self.act(key, at);
-            } else {
-                self.leave(key);
-            }
-            return;
-        };
-        let (here, next) = (way[usize::from(hop)], way.get(usize::from(hop) + 1).copied());
+        let (here, next) = (way.links[usize::from(hop)], way.links.get(usize::from(hop) + 1).copied());
         let plain = Plain { here: here.to, from: 0 };
         match next {
             _ if talk.left => self.go_plainly(key, at, plain),
-            Some(next) if !here.tracked => {
-                self.events += u64::from(n);
-                talk.queued += 1;
-                self.queue.push(next.lane, self.now + next.delay, Event::Beat(key, at, hop + 1));
-            }
-            Some(_) => self.pass_tracked(key, at, hop, here.to),
+            Some(next) => self.pass_on(beat, here, next),
             None if here.tracked => self.reach_tracked(key, at, here.to),
+            None if self.may_follow(key, at) => {
+                self.events += self.group(key, at);
+                self.act(key, at);
+            }
             None => {
                 self.leave(key);
                 self.go_plainly(key, at, plain);
@@ -335,158 +424,156 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
     }
 
-    /// A host on the way tracks the segments of a group.
-    fn pass_tracked(&mut self, key: Key, at: u16, hop: u16, here: HostId) {
+    /// The segments of a group reach a host that passes them on: it may track them, and the next link may lose one.
+    fn pass_on(&mut self, beat: &Beat, here: Hop, next: Hop) {
+        let Beat { key, at, hop, .. } = *beat;
+        if !here.tracked && !next.lucky {
+            self.events += self.group(key, at);
+            return self.put(next, Beat { hop: hop + 1, ..*beat });
+        }
         let Some(talk) = self.talks.get(key).cloned() else { return };
         let (side, sender) = (1 - self.side_of(&talk, at), self.sender_of(key, at));
         let mut i = 0;
         while let Some(seg) = self.segment(key, sender, i) {
             self.events += 1;
-            if self.track(here, &packet(&talk, &seg, side)) {
-                i += 1;
-                continue;
+            let packet = packet(&talk, &seg, side);
+            let passed = !here.tracked || self.track(here.to, &packet);
+            let carried = if passed { self.net.carry(next.direction) } else { Carried::default() };
+            if !(passed && carried.is_plain()) {
+                self.send_before(&talk, (key, sender, i), side, (here.to, next));
+                if passed {
+                    self.put_on_link(here.to, next.path(), &packet, carried);
+                }
+                self.leave(key);
+                return self.go_plainly(key, at, Plain { here: here.to, from: i + 1 });
             }
-            self.leave(key);
-            let path = self.net.path(here, packet(&talk, &seg, side).tuple.remote.addr);
-            for passed in (0..i).filter_map(|i| self.segment(key, sender, i)).collect::<Vec<_>>() {
-                self.forward(here, path, &packet(&talk, &passed, side));
-            }
-            return self.go_plainly(key, at, Plain { here, from: i + 1 });
+            i += 1;
         }
-        let Some(scripts) = self.scripts.as_deref() else { return };
-        let route = &scripts.routes[scripts.all[talk.script as usize].route as usize];
-        let next = route.ways[side][usize::from(hop) + 1];
-        self.queue.push(next.lane, self.now + next.delay, Event::Beat(key, at, hop + 1));
-        if let Some(talk) = self.talks.get_mut(key) {
-            talk.queued += 1;
+        self.put(next, Beat { hop: hop + 1, ..*beat });
+    }
+
+    /// The segments of a step before the one in that place go over a link as plain packets: it has carried them already.
+    fn send_before(
+        &mut self,
+        talk: &Conversation,
+        (key, step, place): (Key, usize, usize),
+        side: usize,
+        (host, link): (HostId, Hop),
+    ) {
+        for i in 0..place {
+            let Some(seg) = self.segment(key, step, i) else { return };
+            let carried = Carried::plainly(link.delay);
+            self.put_on_link(host, link.path(), &packet(talk, &seg, side), carried);
+        }
+    }
+
+    fn put(&mut self, link: Hop, beat: Beat) {
+        let (Some(mut parts), talks) = self.parts() else { return };
+        if let Some(talk) = talks.get_mut(beat.key) {
+            parts.put((link.lane, link.delay), talk, beat);
         }
     }
 
     /// Whether a step finds the room that it found in the rehearsal.
     fn may_follow(&mut self, key: Key, at: u16) -> bool {
-        let (Some(mut parts), talks) = self.parts() else { return false };
-        let now = parts.now;
-        talks.get(key).is_some_and(|talk| parts.at(talk, at).has_room(talk, now))
+        let (Some(parts), talks) = self.parts() else { return false };
+        let now = *parts.now;
+        talks.get(key).is_some_and(|talk| {
+            let act = &parts.scripts.acts[(talk.first + u32::from(at)) as usize];
+            finds_room(act, talk, &parts.hosts[act.host.index()], now)
+        })
     }
 
     /// Carries out a step of the script.
     fn act(&mut self, key: Key, at: u16) {
         let (Some(mut parts), talks) = self.parts() else { return };
         let Some(talk) = talks.get_mut(key) else { return };
-        if parts.act(talk, key, at) {
-            self.act_on(key, at);
-        }
+        let rest = parts.act(talk, key, at);
+        self.go_on_with(key, at, rest);
     }
 
     fn parts(&mut self) -> (Option<Parts<'_, Q>>, &mut Slab<Conversation>) {
-        let World { hosts, now, talks, scripts, digest, queue, books, events, segments, acceptable, .. } =
-            self;
+        let World { now, moment, talks, hosts, scripts, queue, beats, source_lanes, .. } = self;
+        let World { digest, books, events, segments, acceptable, .. } = self;
         let scores = Scores { digest, books, events, segments, acceptable };
-        let parts = scripts.as_deref_mut().map(|scripts| Parts { now: *now, scripts, hosts, queue, scores });
+        let parts = scripts.as_deref_mut().map(|scripts| Parts {
+            now,
+            moment,
+            scripts,
+            hosts,
+            queue,
+            beats,
+            source_lanes,
+            scores,
+        });
         (parts, talks)
     }
 
-    /// What few steps have beside what [`Parts::act`] does.
-    fn act_on(&mut self, key: Key, at: u16) {
-        let Some(talk) = self.talks.get_mut(key) else { return };
-        let Some(scripts) = self.scripts.as_deref() else { return };
-        let script = &scripts.all[talk.script as usize];
-        let route = &scripts.routes[script.route as usize];
-        let step = &script.steps[at as usize];
-        let (side, now, attempt) = (script.side(usize::from(at)), self.now, talk.attempt);
-        let (there, tuple) = (route.hosts[side], talk.tuple_of(side));
-        let (done, tracked) = (step.done, route.tracked[side]);
-        let late = (tracked && step.counted && !step.counts.begins()).then_some(step.counts);
-        let passed = if tracked { self.send_tracked(key, usize::from(at), there) } else { None };
-        let Some(talk) = self.talks.get_mut(key) else { return };
-        let Some(scripts) = self.scripts.as_deref() else { return };
-        let script = &scripts.all[talk.script as usize];
-        let (step, scene) = (&script.steps[at as usize], &script.scenes[at as usize]);
-        if tracked {
-            step.give_ranks(talk, &mut self.queue);
+    /// What is left of a step.
+    fn go_on_with(&mut self, key: Key, at: u16, rest: Rest) {
+        let Some(attempt) = self.talks.get(key).map(|talk| talk.attempt) else { return };
+        let (mut clean, mut rest) = (true, rest);
+        if rest == Rest::Unsent {
+            clean = self.send_one_by_one(key, at);
+            let (Some(mut parts), talks) = self.parts() else { return };
+            let Some(talk) = talks.get_mut(key) else { return };
+            rest = parts.settle(talk, key, at);
         }
-        if let Some((delay, fires)) = scene.app {
-            talk.queued += 1;
-            let lane = self.source_lanes[attempt.traffic.index()].apps[side];
-            let order = Order { time: now + delay, rank: Rank::new(talk.app_armed[side], None) };
-            self.queue.place(lane, order, Event::Beat(key, fires, 0));
-        }
-        let here = &mut self.hosts[there.index()];
-        if let Some(counts) = late {
-            counts.apply(here, (side == SERVER).then_some(usize::from(talk.listener)));
-        }
-        let (dest, owner) =
-            if side == CLIENT { (talk.dest, Owner::Auto) } else { (DestId::NONE, Owner::Explicit) };
-        match &scene.exit {
-            Exit::Stays => {}
-            Exit::Free => {
-                if side == CLIENT {
-                    here.tables.index.remove(tuple);
-                    here.ports.release(tuple.local.port, owner, dest);
-                    here.account(now);
-                }
-            }
-            Exit::TimeWait(machine) => {
-                let machine = script.waits(machine, side, &Begun::new(talk.began, talk.numbers), here, now);
-                if side == SERVER {
-                    here.ports.take(now, tuple.local.port, owner, dest);
-                }
-                self.begin_mini(there, NewMini { tuple, attempt, dest, owner }, &machine);
-            }
-        }
-        if tracked {
-            self.hosts[there.index()].account(now);
-        }
-        if done {
+        if rest == Rest::Done {
             self.on_done(attempt.traffic, Job::NONE);
         }
-        if let Some(passed) = passed {
+        if !clean {
             self.leave(key);
-            for packet in passed {
-                let path = self.net.path(there, packet.tuple.remote.addr);
-                self.forward(there, path, &packet);
-            }
         }
     }
 
-    /// The segments of a step of a host that tracks what it sends. If one does not pass: those that do.
-    fn send_tracked(&mut self, key: Key, at: usize, there: HostId) -> Option<Vec<Packet>> {
-        let talk = self.talks.get(key)?.clone();
-        let scripts = self.scripts.as_deref()?;
+    /// The segments of a step whose host tracks what it sends, or whose link may lose one. Whether all of them go as in the script;
+    /// if not, those that pass go as plain packets.
+    fn send_one_by_one(&mut self, key: Key, at: u16) -> bool {
+        let at = usize::from(at);
+        let (Some(talk), Some(scripts)) = (self.talks.get(key).cloned(), self.scripts.as_deref()) else {
+            return true;
+        };
         let script = &scripts.all[talk.script as usize];
-        let step = &script.steps[at];
-        let (side, lands) = (script.side(at), step.lands.0);
-        let hop = scripts.routes[script.route as usize].ways[side][0];
-        // Made only once a segment has not passed.
-        let mut passed: Option<Vec<Packet>> = None;
+        let (side, lands) = (script.side(at), script.steps[at].lands.0);
+        let route = &scripts.routes[script.route as usize];
+        let (there, tracked, link) = (route.hosts[side], route.tracked[side], route.ways[side].links[0]);
+        let mut clean = true;
         let mut i = 0;
         while let Some(seg) = self.segment(key, at, i) {
             let sent = packet(&talk, &seg, side);
             self.segments += 1;
-            self.record_packet(there, &sent, crate::engine::record::Record::Sent);
-            match (self.track(there, &sent), &mut passed) {
-                (true, None) | (false, Some(_)) => {}
-                (true, Some(passed)) => passed.push(sent),
-                (false, None) => {
-                    let before = (0..i).filter_map(|i| self.segment(key, at, i));
-                    passed = Some(before.map(|seg| packet(&talk, &seg, side)).collect());
-                }
+            self.record_packet(there, &sent, Record::Sent);
+            let passed = !tracked || self.track(there, &sent);
+            let carried = if passed { self.net.carry(link.direction) } else { Carried::default() };
+            if clean && !(passed && carried.is_plain()) {
+                clean = false;
+                self.send_before(&talk, (key, at, i), side, (there, link));
+            }
+            if passed && !clean {
+                self.put_on_link(there, link.path(), &sent, carried);
             }
             i += 1;
         }
-        if passed.is_none() && lands != NOWHERE {
-            self.queue.push(hop.lane, self.now + hop.delay, Event::Beat(key, lands, 0));
-            if let Some(talk) = self.talks.get_mut(key) {
-                talk.queued += 1;
-            }
+        if clean && lands != NOWHERE {
+            self.put(link, Beat { order: Order::NEVER, key, at: lands, hop: 0 });
         }
-        passed
+        clean
     }
 
     /// The step that sends what arrives with a step.
     pub(super) fn sender_of(&self, key: Key, at: u16) -> usize {
         let (Some(talk), Some(scripts)) = (self.talks.get(key), self.scripts.as_deref()) else { return 0 };
         scripts.all[talk.script as usize].scenes[at as usize].sender
+    }
+
+    /// How many segments arrive with a step.
+    fn group(&self, key: Key, at: u16) -> u64 {
+        let (Some(talk), Some(scripts)) = (self.talks.get(key), self.scripts.as_deref()) else { return 0 };
+        match scripts.all[talk.script as usize].steps[at as usize].cause {
+            Cause::Segments(n) => u64::from(n),
+            Cause::Start | Cause::AppTimer => 0,
+        }
     }
 
     /// A segment that a step sends, by its place among them, without the numbers of the conversation.

@@ -12,6 +12,8 @@
 //! leaves ([`leave`]): its ends are put into the tables as they would stand there, and what is on its way becomes
 //! plain packets.
 
+mod act;
+mod beats;
 mod follow;
 mod leave;
 mod rehearsal;
@@ -19,4 +21,5 @@ mod script;
 mod scripts;
 mod writing;
 
+pub(super) use beats::Beats;
 pub(super) use scripts::Scripts;

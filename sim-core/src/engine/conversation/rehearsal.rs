@@ -116,6 +116,7 @@ fn agree(script: &Script, other: &Script, cast: &Cast<'_>) -> bool {
     });
     scenes
         && script.steps == other.steps
+        && script.states == other.states
         && script.swings == other.swings
         && script.moves == other.moves
         && script.books == other.books
@@ -376,7 +377,8 @@ impl<'a> Play<'a> {
         }
         for &(which, was) in &before.gauges[side] {
             let gauge = which.of(host, 0);
-            let swing = Swing { which, peak: gauge.peak - was, net: gauge.now as i64 - was as i64 };
+            let (peak, net) = (gauge.peak - was, gauge.now as i64 - was as i64);
+            let swing = Swing { which, peak: u32::try_from(peak).ok()?, net: i32::try_from(net).ok()? };
             if swing.peak > 0 || swing.net != 0 {
                 raw.swings.push(swing);
             }
@@ -470,9 +472,11 @@ impl<'a> Play<'a> {
         let model = Begun::new(self.start, self.numbers);
         let mut script = Script {
             route,
+            first: 0,
             phases: phases(self.cast, self.start, &self.raws),
             steps: Vec::new(),
             scenes: Vec::new(),
+            states: Vec::new(),
             swings: Vec::new(),
             moves: Vec::new(),
             books: Vec::new(),
@@ -507,7 +511,8 @@ impl<'a> Play<'a> {
             step.done &= matches!(self.cast.traffic.arrivals, Arrivals::Workers(_));
             // The books are made up when the port is free.
             step.recount &= scene.exit != Exit::Free;
-            step.asks_more = scene.exit != Exit::Stays || step.arms_app || step.done;
+            let late = self.cast.tracked[usize::from(step.side)];
+            step.asks_more = scene.exit != Exit::Stays || step.arms_app || step.done || late;
         }
         Some(script)
     }
@@ -521,7 +526,7 @@ fn counted(now: &Counters, before: &Counters) -> Vec<(Counter, u64)> {
 
 /// Leaves out what is counted anew; `None` if it was higher meanwhile than before and after.
 fn without_memory(swings: &mut Vec<Swing>) -> Option<()> {
-    let lasting = |swing: &Swing| swing.which != Which::Memory || swing.peak as i64 == swing.net.max(0);
+    let lasting = |swing: &Swing| swing.which != Which::Memory || swing.peak as i32 == swing.net.max(0);
     if !swings.iter().all(lasting) {
         return None;
     }

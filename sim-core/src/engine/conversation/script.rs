@@ -1,10 +1,11 @@
 //! What a script says.
 
+use super::beats::LaneNumber;
 use crate::app::{Booked, End};
 use crate::counter::Counter;
-use crate::engine::queue::LaneId;
 use crate::host::{Host, Numbers};
 use crate::ids::HostId;
+use crate::net::{Direction, Path};
 use crate::record::Gauge;
 use crate::socket::Request;
 use crate::tcp::{ALARMS, Clocks, Cx, Flags, Segment, Shared, Shift, State, TimeWait, TsOption};
@@ -68,8 +69,16 @@ pub(super) enum Which {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Swing {
     pub(super) which: Which,
-    pub(super) peak: u64,
-    pub(super) net: i64,
+    pub(super) peak: u32,
+    pub(super) net: i32,
+}
+
+/// The same, of the gauge of a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StateSwing {
+    pub(super) state: State,
+    pub(super) peak: u8,
+    pub(super) net: i8,
 }
 
 impl Which {
@@ -230,9 +239,8 @@ impl Part {
 /// One step of one end, or several that nothing can come between: what is looked at whenever it is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Step {
-    /// How often it was taken.
-    pub(super) taken: u64,
     pub(super) counts: Counts,
+    pub(super) states: Part,
     pub(super) swings: Part,
     pub(super) moves: Part,
     pub(super) books: Part,
@@ -262,6 +270,8 @@ pub(super) struct Step {
     pub(super) recount: bool,
     /// Whether any of `counts` moves.
     pub(super) counted: bool,
+    /// It opens, completes or accepts: to be looked at before.
+    pub(super) looks: bool,
     /// There is more in its [`Scene`] that has to be done.
     pub(super) asks_more: bool,
 }
@@ -306,10 +316,14 @@ impl Begun {
 pub(super) struct Script {
     /// Whose: a place in the list of routes.
     pub(super) route: u32,
+    /// The place of its first step in the list of all scripts' acts.
+    pub(super) first: u32,
     pub(super) phases: Vec<Phase>,
     pub(super) steps: Vec<Step>,
     /// By step.
     pub(super) scenes: Vec<Scene>,
+    /// Gauges of states, and others.
+    pub(super) states: Vec<StateSwing>,
     pub(super) swings: Vec<Swing>,
     /// States that connections moved to, and on which side.
     pub(super) moves: Vec<State>,
@@ -374,12 +388,44 @@ impl Script {
 pub(super) struct Hop {
     /// The host that it leads to.
     pub(super) to: HostId,
+    /// The direction of the link.
+    pub(super) direction: Direction,
     /// How long a segment takes.
     pub(super) delay: Span,
+    /// Whether it may lose, double or hold back one.
+    pub(super) lucky: bool,
     /// The lane of those that are on it.
-    pub(super) lane: LaneId,
+    pub(super) lane: LaneNumber,
     /// Whether the host tracks connections.
     pub(super) tracked: bool,
+}
+
+impl Hop {
+    /// The same as a step of a packet's way.
+    pub(super) fn path(&self) -> Path {
+        Path::Link(self.direction, self.to)
+    }
+}
+
+/// The links from one end to the other.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    pub(super) links: Vec<Hop>,
+    /// Somewhere after the first link each segment is looked at: a host tracks them, or a link has luck.
+    pub(super) watched: bool,
+}
+
+impl Way {
+    pub(super) fn new(links: Vec<Hop>) -> Way {
+        let watched = links.iter().enumerate().any(|(i, hop)| hop.tracked || (i > 0 && hop.lucky));
+        Way { links, watched }
+    }
+
+    /// How many links.
+    #[inline]
+    pub(super) fn hops(&self) -> u16 {
+        self.links.len() as u16
+    }
 }
 
 /// Where connections of one source go, to listeners that are alike.
@@ -388,11 +434,11 @@ pub(super) struct Route {
     /// The client's host and the server's.
     pub(super) hosts: [HostId; 2],
     /// The links from either to the other.
-    pub(super) ways: [Vec<Hop>; 2],
-    /// How many links it is to either.
-    pub(super) hops: [u16; 2],
+    pub(super) ways: [Way; 2],
     /// Whether each of the hosts tracks connections.
     pub(super) tracked: [bool; 2],
+    /// Whether each segment that they send is looked at: by their tracker, or by luck.
+    pub(super) watched: [bool; 2],
     /// Its scripts.
     pub(super) scripts: Vec<u32>,
     /// Connections that found no script since the last rehearsal.

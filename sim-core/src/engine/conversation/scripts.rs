@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::act::Act;
+use super::beats::Beats;
 use super::rehearsal::{Cast, rehearse};
-use super::script::{CLIENT, Hop, Route, Script};
-use crate::engine::queue::LaneId;
+use super::script::{CLIENT, Hop, Line, Route, SERVER, Script, Way};
 use crate::host::ports::Owner;
 use crate::host::{Conversation, Host, Opened};
 use crate::ids::{Addr, HostId, TrafficId};
 use crate::lasting::Lasting;
-use crate::net::{Direction, Net};
+use crate::net::Net;
 use crate::record::HostSummary;
 use crate::scenario::{self, ClientPort, Listen, Scenario, SocketOptions, Traffic};
 use crate::tcp::ConnectParams;
@@ -34,12 +35,14 @@ pub(in crate::engine) struct Scripts {
     specs: Arc<[scenario::Host]>,
     pub(super) routes: Vec<Route>,
     pub(super) all: Vec<Script>,
+    /// The steps of all scripts, one script after the other; how often each was taken; and what they send.
+    pub(super) acts: Vec<Act>,
+    pub(super) taken: Vec<u64>,
+    pub(super) lines: Vec<Line>,
     /// Listeners that are alike share a route: by source, host and backlog.
     known: BTreeMap<(TrafficId, HostId, u32), u32>,
     /// By source and destination: a place in `routes`, or [`NO_ROUTE`], and the listener by its place.
     by_dest: Vec<Vec<(u32, u16)>>,
-    /// By direction of a link: the lane of what is on it.
-    pub(super) lanes: Vec<LaneId>,
     pub(super) followed: u64,
     pub(super) left: u64,
 }
@@ -55,9 +58,11 @@ impl Scripts {
             specs: scenario.hosts.clone().into(),
             routes: Vec::new(),
             all: Vec::new(),
+            acts: Vec::new(),
+            taken: Vec::new(),
+            lines: Vec::new(),
             known: BTreeMap::new(),
             by_dest: vec![Vec::new(); scenario.traffic.len()],
-            lanes: Vec::new(),
             followed: 0,
             left: 0,
         }
@@ -76,7 +81,7 @@ impl Scripts {
         opened: &Opened,
         id: TrafficId,
         stage: &Stage<'_>,
-        lanes: &mut impl FnMut(Direction) -> LaneId,
+        beats: &mut Beats,
     ) -> Option<(u32, u16)> {
         let Opened { tuple: _, dest, owner, params } = opened;
         // Whatever else a connection begins with would have to be in the script.
@@ -86,7 +91,7 @@ impl Scripts {
         }
         let known = self.by_dest[id.index()].get(dest.index()).copied().unwrap_or((UNKNOWN, 0));
         let (place, listener) =
-            if known.0 == UNKNOWN { self.look_for_route(opened, id, stage, lanes) } else { known };
+            if known.0 == UNKNOWN { self.look_for_route(opened, id, stage, beats) } else { known };
         let route = self.routes.get(place as usize)?;
         let all = &self.all;
         let fits = |&&script: &&u32| all[script as usize].phases.iter().all(|phase| phase.has(now));
@@ -121,16 +126,22 @@ impl Scripts {
             traffic: &stage.sources[id.index()].spec,
             from: opened.tuple.local.addr,
             to: opened.tuple.remote,
-            delay: route.ways[0].iter().fold(Span::ZERO, |all, hop| all + hop.delay),
+            delay: route.ways[0].links.iter().fold(Span::ZERO, |all, hop| all + hop.delay),
             tracked: route.tracked,
         };
         let Some(script) = rehearse(&cast, place, now) else {
             route.failed += 1;
             return None;
         };
+        let Some(acts) = Act::all(&script, route, &mut self.lines) else {
+            route.failed += 1;
+            return None;
+        };
         let at = self.all.len() as u32;
-        self.all.push(script);
-        self.routes[place as usize].scripts.push(at);
+        route.scripts.push(at);
+        self.all.push(Script { first: self.acts.len() as u32, ..script });
+        self.acts.extend(acts);
+        self.taken.resize(self.acts.len(), 0);
         Some(at)
     }
 
@@ -140,9 +151,9 @@ impl Scripts {
         opened: &Opened,
         id: TrafficId,
         stage: &Stage<'_>,
-        lanes: &mut impl FnMut(Direction) -> LaneId,
+        beats: &mut Beats,
     ) -> (u32, u16) {
-        let place = self.route(opened, id, stage, lanes).unwrap_or((NO_ROUTE, 0));
+        let place = self.route(opened, id, stage, beats).unwrap_or((NO_ROUTE, 0));
         let places = &mut self.by_dest[id.index()];
         let at = opened.dest.index();
         if places.len() <= at {
@@ -158,7 +169,7 @@ impl Scripts {
         opened: &Opened,
         id: TrafficId,
         stage: &Stage<'_>,
-        lanes: &mut impl FnMut(Direction) -> LaneId,
+        beats: &mut Beats,
     ) -> Option<(u32, u16)> {
         let (traffic, tuple) = (&stage.sources[id.index()].spec, opened.tuple);
         if !is_regular(traffic) {
@@ -177,19 +188,19 @@ impl Scripts {
         }
         let mut way = |from: HostId, to: Addr| {
             let hops = stage.net.way(from, to)?.into_iter().map(|(direction, to)| {
-                let delay = stage.net.steady_delay(direction).filter(|delay| *delay > Span::ZERO)?;
+                let (delay, lucky) = stage.net.mostly_delays(direction).filter(|(delay, _)| *delay > Span::ZERO)?;
                 let there = &stage.hosts[to.index()];
                 if there.has_rules() {
                     return None;
                 }
                 let tracked = there.tracking.is_some();
-                Some(Hop { to, delay, lane: lanes(direction), tracked })
+                Some(Hop { to, direction, delay, lucky, lane: beats.lane(delay), tracked })
             });
-            hops.collect::<Option<Vec<Hop>>>()
+            hops.collect::<Option<Vec<Hop>>>().map(Way::new)
         };
         let ways = [way(client, tuple.remote.addr)?, way(server, tuple.local.addr)?];
         let [there, back] =
-            [&ways[0], &ways[1]].map(|way| way.iter().fold(Span::ZERO, |all, hop| all + hop.delay));
+            [&ways[0], &ways[1]].map(|way| way.links.iter().fold(Span::ZERO, |all, hop| all + hop.delay));
         let hosts = [client, server];
         let roomy = hosts.iter().all(|host| has_room(&stage.hosts[host.index()]));
         if there != back || !roomy || client == server {
@@ -197,8 +208,8 @@ impl Scripts {
         }
         let tracked = hosts.map(|host| stage.hosts[host.index()].tracking.is_some());
         let at = self.routes.len() as u32;
-        let hops = [ways[1].len() as u16, ways[0].len() as u16];
-        self.routes.push(Route { hosts, ways, hops, tracked, scripts: Vec::new(), missed: 0, failed: 0 });
+        let watched = [CLIENT, SERVER].map(|side| tracked[side] || ways[side].links[0].lucky);
+        self.routes.push(Route { hosts, ways, tracked, watched, scripts: Vec::new(), missed: 0, failed: 0 });
         self.known.insert(alike, at);
         Some((at, listener as u16))
     }
@@ -207,11 +218,12 @@ impl Scripts {
     pub(in crate::engine) fn count(&self, hosts: &mut [Host]) {
         for script in &self.all {
             let route = &self.routes[script.route as usize];
-            for (step, scene) in script.steps.iter().zip(&script.scenes).filter(|(step, _)| step.taken > 0) {
+            let taken = &self.taken[script.first as usize..];
+            for ((step, scene), &taken) in script.steps.iter().zip(&script.scenes).zip(taken) {
                 let host = route.hosts[usize::from(step.side)];
                 let HostSummary { counters, .. } = &mut hosts[host.index()].stats;
-                for &(counter, n) in &scene.counters {
-                    counters.add(counter, n * step.taken);
+                for &(counter, n) in scene.counters.iter().filter(|_| taken > 0) {
+                    counters.add(counter, n * taken);
                 }
             }
         }

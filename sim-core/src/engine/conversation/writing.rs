@@ -2,7 +2,7 @@
 
 use super::rehearsal::{Cast, Raw};
 use super::script::{
-    Cause, Counts, Exit, NOWHERE, Part, Phase, Scene, Script, Stand, Step, Swing, Which, without_numbers,
+    Cause, Counts, Exit, NOWHERE, Part, Phase, Scene, Script, StateSwing, Stand, Step, Swing, Which, without_numbers,
 };
 use crate::app::AppTimer;
 use crate::counter::Counter;
@@ -66,7 +66,7 @@ impl Sum {
             for swing in &raw.swings {
                 match sum.swings.iter_mut().find(|known| known.which == swing.which) {
                     Some(known) => {
-                        known.peak = known.peak.max((known.net + swing.peak as i64).max(0) as u64);
+                        known.peak = known.peak.max((known.net + swing.peak as i32).max(0) as u32);
                         known.net += swing.net;
                     }
                     None => sum.swings.push(*swing),
@@ -96,14 +96,21 @@ impl Script {
             self.books.extend(&raw.booked);
             self.segments.extend(raw.sent.iter().map(|seg| without_numbers(seg, raw.side, numbers)));
         }
-        let at = self.swings.len();
+        let (states_at, at) = (self.states.len(), self.swings.len());
         let opened = swings.iter().find(|swing| swing.which == Which::OpenFiles);
-        let (accepts, frees) = opened.map_or((0, false), |swing| (swing.peak, swing.net < swing.peak as i64));
-        self.swings.extend(swings);
+        let (accepts, frees) = opened.map_or((0, false), |swing| (swing.peak, swing.net < swing.peak as i32));
+        for swing in swings {
+            let Swing { which: Which::State(state), peak, net } = swing else {
+                self.swings.push(swing);
+                continue;
+            };
+            let (peak, net) = (u8::try_from(peak).ok()?, i8::try_from(net).ok()?);
+            self.states.push(StateSwing { state, peak, net });
+        }
         let exit = raws.iter().map(|raw| &raw.exit).find(|exit| **exit != Exit::Stays);
         self.steps.push(Step {
-            taken: 0,
             counts,
+            states: Part::new(states_at, self.states.len())?,
             swings: Part::new(at, self.swings.len())?,
             moves: Part::new(moves, self.moves.len())?,
             books: Part::new(books, self.books.len())?,
@@ -123,6 +130,7 @@ impl Script {
             },
             opens: counts.listener[0] > 0,
             completes: counts.listener[0] < 0,
+            looks: counts.listener[0] != 0 || accepts > 0,
             arms: raws.iter().any(|raw| raw.arms),
             arms_app: raws.iter().any(|raw| matches!(raw.app, AppTimer::Armed(_))),
             done: raws.iter().any(|raw| raw.done),

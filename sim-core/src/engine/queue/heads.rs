@@ -32,7 +32,7 @@ enum Tree {
 
 /// The heads of all lanes.
 #[derive(Clone, Debug)]
-pub(super) struct Heads {
+pub(in crate::engine) struct Heads {
     tree: Tree,
     lanes: u32,
     /// The winner of all, and its head.
@@ -106,12 +106,12 @@ impl Many {
 }
 
 impl Heads {
-    pub(super) fn new() -> Heads {
+    pub(in crate::engine) fn new() -> Heads {
         Heads { tree: Tree::Few(Box::new(Few::EMPTY)), lanes: 1, first: (0, Order::NEVER) }
     }
 
     /// One more lane, empty as yet. Its number.
-    pub(super) fn add(&mut self) -> u32 {
+    pub(in crate::engine) fn add(&mut self) -> u32 {
         let lane = self.lanes;
         self.lanes += 1;
         let wanted = self.lanes as usize;
@@ -131,7 +131,7 @@ impl Heads {
 
     /// The head of a lane has changed.
     #[inline]
-    pub(super) fn set(&mut self, lane: u32, head: Order) {
+    pub(in crate::engine) fn set(&mut self, lane: u32, head: Order) {
         self.first = match &mut self.tree {
             Tree::Few(few) => few.set(lane, head),
             Tree::Many(many) => many.set(lane, head),
@@ -140,13 +140,13 @@ impl Heads {
 
     /// The lane that is next, and its head.
     #[inline]
-    pub(super) fn first(&self) -> (u32, Order) {
+    pub(in crate::engine) fn first(&self) -> (u32, Order) {
         self.first
     }
 
     /// The head of a lane as it was last set.
     #[inline]
-    pub(super) fn get(&self, lane: u32) -> Order {
+    pub(in crate::engine) fn get(&self, lane: u32) -> Order {
         match &self.tree {
             Tree::Few(few) => few.heads[lane as usize % FEW],
             Tree::Many(many) => many.heads[lane as usize],

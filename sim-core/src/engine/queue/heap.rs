@@ -93,8 +93,8 @@ impl Queue for Heap {
     fn next_wait(&mut self, _host: HostId, _next: Option<(Order, RowId)>) -> bool {
         false
     }
-    fn peek(&self) -> Option<Time> {
-        self.entries.peek().map(|entry| entry.0.order.time)
+    fn first(&self) -> Order {
+        Heap::first(self)
     }
     fn pop(&mut self) -> Option<(Order, Due)> {
         let Reverse(Entry { order, cause }) = self.entries.pop()?;

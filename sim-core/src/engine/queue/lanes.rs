@@ -193,9 +193,9 @@ impl Queue for Lanes {
         news
     }
 
-    fn peek(&self) -> Option<Time> {
-        let (_, order) = self.heads.first();
-        (order != Order::NEVER).then_some(order.time)
+    #[inline]
+    fn first(&self) -> Order {
+        self.heads.first().1
     }
 
     #[inline]

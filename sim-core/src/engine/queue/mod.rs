@@ -19,6 +19,7 @@ use crate::ids::HostId;
 use crate::order::{Order, Rank};
 use crate::time::Time;
 
+pub(super) use heads::Heads;
 pub use heap::Heap;
 pub use lanes::Lanes;
 
@@ -59,8 +60,8 @@ pub trait Queue {
     fn wait(&mut self, host: HostId, order: Order, row: RowId);
     /// Which TIME_WAIT of a host ends next, and when. Answers whether that is news.
     fn next_wait(&mut self, host: HostId, next: Option<(Order, RowId)>) -> bool;
-    /// When the next cause is due.
-    fn peek(&self) -> Option<Time>;
+    /// The place of the next cause; [`Order::NEVER`] if there is none.
+    fn first(&self) -> Order;
     /// Takes the next cause. A packet stays behind for [`Queue::packet`].
     fn pop(&mut self) -> Option<(Order, Due)>;
     /// The packet that was next, and the host that it reaches.

@@ -24,7 +24,7 @@ fn lanes_leave_in_the_order_of_the_heap(hosts: usize) {
             arm(&mut lanes, ids[lane as usize], Time(now + delay), level, Event::probe(i));
             arm(&mut heap, LaneId::NONE, Time(now + delay), level, Event::probe(i));
         } else {
-            assert_eq!(lanes.peek(), heap.peek());
+            assert_eq!(Queue::first(&lanes), Queue::first(&heap));
             let (a, b) = (lanes.pop(), heap.pop());
             assert_eq!(a, b);
             now = a.map_or(now, |(order, _)| order.time.0);
