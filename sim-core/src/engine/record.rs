@@ -5,7 +5,7 @@ use crate::errno::{Call, Errno};
 use crate::host::{Attempt, Packet};
 use crate::ids::{Addr, HostId, SockAddr, Tuple};
 use crate::log::LogLine;
-use crate::record::Digest;
+use crate::record::{Digest, word};
 use crate::tcp::{ALARMS, Segment, State, TimerKind, Why};
 use crate::time::{Span, Time};
 
@@ -161,34 +161,47 @@ fn ports(tuple: Tuple) -> u64 {
     u64::from(tuple.local.port) << 16 | u64::from(tuple.remote.port)
 }
 
-/// The digest of segments that one end of a conversation sends, at one moment.
+/// What one end of a conversation does at one moment, as the digest sees it: the words of its sentences that are known beforehand.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct SentBy {
-    addresses: u64,
-    ports: u64,
-    at: u64,
-    host: u64,
+pub(super) struct DoneBy {
+    segment: u64,
+    moved: u64,
 }
 
-impl SentBy {
+impl DoneBy {
     #[inline]
-    pub(super) fn new(at: Time, host: HostId, tuple: Tuple) -> SentBy {
-        let host = (1 << 16 | u64::from(host.0)) << 32;
-        SentBy { addresses: addresses(tuple), ports: ports(tuple) << 32, at: at.0, host }
+    pub(super) fn new(at: Time, host: HostId, tuple: Tuple) -> DoneBy {
+        let (first, ports) = (word(0, addresses(tuple)), ports(tuple));
+        let sent = (1 << 16 | u64::from(host.0)) << 32;
+        DoneBy {
+            segment: add([first, word(1, ports << 32), word(4, at.0), word(5, sent)]),
+            moved: add([first, word(1, ports << 8), word(2, at.0), word(3, u64::from(host.0))]),
+        }
     }
 
-    /// Takes one segment: its sequence numbers, its timestamps, its flags with the window, its length.
+    /// The words of a segment that hang on nothing but what it is: its flags with the window, and its length.
     #[inline]
-    pub(super) fn take(&self, digest: &mut Digest, numbers: [u64; 2], flags_and_window: u64, len: u64) {
-        digest.traffic([
-            self.addresses,
-            self.ports | flags_and_window,
-            numbers[0],
-            numbers[1],
-            self.at,
-            self.host | len,
-        ]);
+    pub(super) const fn kind(flags_and_window: u64, len: u64) -> u64 {
+        word(1, flags_and_window).wrapping_add(word(5, len))
     }
+
+    /// Takes a segment that is sent: its kind, its sequence numbers, its timestamps.
+    #[inline]
+    pub(super) fn sent(&self, digest: &mut Digest, kind: u64, numbers: [u64; 2]) {
+        digest.traffic(add([self.segment, kind, word(2, numbers[0]), word(3, numbers[1])]));
+    }
+
+    /// Takes a move, the last of a step.
+    #[inline]
+    pub(super) fn moved(&self, digest: &mut Digest, to: State) {
+        digest.moved(self.moved.wrapping_add(word(1, to as u64)));
+    }
+}
+
+/// A sentence, or a part of one.
+#[inline]
+fn add<const N: usize>(words: [u64; N]) -> u64 {
+    words.into_iter().fold(0, u64::wrapping_add)
 }
 
 /// Takes a segment that was sent into the digest.
@@ -200,14 +213,14 @@ pub(super) fn digest_sent(digest: &mut Digest, at: Time, host: HostId, tuple: Tu
 #[inline]
 fn digest_packet(digest: &mut Digest, at: Time, host: HostId, kind: u64, tuple: Tuple, seg: &Segment) {
     let (val, ecr) = seg.ts.map_or((0, 0), |ts| (ts.val, ts.ecr));
-    digest.traffic([
-        addresses(tuple),
-        ports(tuple) << 32 | u64::from(seg.flags.0) << 16 | u64::from(seg.win),
-        u64::from(seg.seq.0) << 32 | u64::from(seg.ack.0),
-        u64::from(val) << 32 | u64::from(ecr),
-        at.0,
-        (kind << 16 | u64::from(host.0)) << 32 | u64::from(seg.len),
-    ]);
+    digest.traffic(add([
+        word(0, addresses(tuple)),
+        word(1, ports(tuple) << 32 | u64::from(seg.flags.0) << 16 | u64::from(seg.win)),
+        word(2, u64::from(seg.seq.0) << 32 | u64::from(seg.ack.0)),
+        word(3, u64::from(val) << 32 | u64::from(ecr)),
+        word(4, at.0),
+        word(5, (kind << 16 | u64::from(host.0)) << 32 | u64::from(seg.len)),
+    ]));
 }
 
 /// Takes what happened to a packet into the digest. What arrives or is passed on was sent, and shows in what it causes.
@@ -231,15 +244,11 @@ pub(super) fn digest_packet_record(
 /// Takes a move into the digest, the last of a step: it says it all.
 #[inline]
 pub(super) fn digest_move(digest: &mut Digest, at: Time, whose: &Whose, to: State) {
-    digest.moved([
-        addresses(whose.tuple),
-        ports(whose.tuple) << 8 | to as u64,
-        at.0,
-        u64::from(whose.host.0),
-    ]);
+    DoneBy::new(at, whose.host, whose.tuple).moved(digest, to);
 }
 
 /// Takes a line of the log into the digest.
 pub(super) fn digest_line(digest: &mut Digest, at: Time, host: HostId, line: LogLine) {
-    digest.traffic([(16 + line as u64) << 16 | u64::from(host.0), 0, 0, 0, at.0, 0]);
+    let line = (16 + line as u64) << 16 | u64::from(host.0);
+    digest.traffic(word(0, line).wrapping_add(word(4, at.0)));
 }

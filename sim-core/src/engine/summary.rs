@@ -5,7 +5,7 @@ use super::record::Sink;
 use super::world::World;
 use crate::host::{Host, Job};
 use crate::ids::TrafficId;
-use crate::record::{FLOWS, Gauge, LimitSummary, Summary, Tally, TrafficSummary};
+use crate::record::{FLOWS, Gauge, LimitSummary, Summary, Tally, TrafficSummary, word};
 use crate::scenario::{Limit, Listen};
 use crate::tcp::State;
 use crate::time::Time;
@@ -24,7 +24,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         for book in &self.books {
             for tally in [book.attempted, book.connected, book.completed, book.failed] {
-                self.digest.traffic([tally.count, tally.last.0, 0, 0, 0, 0]);
+                self.digest.traffic(word(0, tally.count).wrapping_add(word(1, tally.last.0)));
             }
         }
         for host in &mut self.hosts {

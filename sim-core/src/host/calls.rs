@@ -96,10 +96,17 @@ impl Host {
         let dest = self.ports.dest(from, to);
         let (port, owner) = self.port_for(now, dest, wanted)?;
         let tuple = Tuple { local: SockAddr { addr: from, port }, remote: to };
-        fx.begin_step();
-        let inherited = self.take_over(now, tuple, owner, fx);
-        fx.end_step();
-        let secrets = self.keys.of(&self.cfg, now, tuple);
+        // What connect() has chosen is free, or held by a mini-socket.
+        let taken = owner == Owner::Explicit || self.ports.is_taken(port, dest);
+        let inherited = if taken {
+            fx.begin_step();
+            let inherited = self.take_over(now, tuple, owner, fx);
+            fx.end_step();
+            inherited
+        } else {
+            None
+        };
+        let secrets = self.keys.without_cookie(&self.cfg, now, tuple);
         self.ports.take(now, port, owner, dest);
         if wanted.reuse() {
             self.ports.share(port, dest);

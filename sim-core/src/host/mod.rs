@@ -302,6 +302,12 @@ impl Host {
         self.keys.of(&self.cfg, now, tuple)
     }
 
+    /// The same for a socket that answers no SYN with a cookie.
+    #[inline]
+    pub fn secrets_without_cookie(&mut self, now: Time, tuple: Tuple) -> Secrets {
+        self.keys.without_cookie(&self.cfg, now, tuple)
+    }
+
     /// The offset of the timestamp clock of a tuple.
     pub fn ts_offset(&self, tuple: Tuple) -> u32 {
         self.keys.ts_offset(&self.cfg, tuple)

@@ -33,6 +33,12 @@ impl Keys {
 
     /// The secrets of a tuple at a moment.
     pub fn of(&mut self, cfg: &TcpConfig, now: Time, tuple: Tuple) -> Secrets {
+        Secrets { cookie: hash(self.cookie, tuple) as u32, ..self.without_cookie(cfg, now, tuple) }
+    }
+
+    /// The same for a socket that answers no SYN with a cookie.
+    #[inline]
+    pub fn without_cookie(&mut self, cfg: &TcpConfig, now: Time, tuple: Tuple) -> Secrets {
         /// `secure_tcp_seq`: one step each 64 ns.
         const ISN_TICK_NS: u64 = 64;
         let isn = match cfg.isn {
@@ -42,7 +48,7 @@ impl Keys {
             IsnPolicy::Random => self.random_isn.bits32(),
         };
         let ts_offset = self.ts_offset(cfg, tuple);
-        Secrets { isn: Seq(isn), ts_offset, cookie: hash(self.cookie, tuple) as u32 }
+        Secrets { isn: Seq(isn), ts_offset, cookie: 0 }
     }
 
     /// The offset of the timestamp clock of a tuple.

@@ -279,22 +279,23 @@ impl Waiting {
         if self.live == 0 {
             return None;
         }
-        let due = ends(self.row(self.head)?.armed());
-        let mut last = self.head;
-        if in_ticks {
-            self.batch = self.batch.max(self.head + 1);
-            // What was looked at before and lies behind the batch has been taken out of it.
-            let mut seen = self.seen.max(self.batch);
-            while self.row(seen).is_some_and(|row| !row.is(Row::LIVE) || ends(row.armed()) == due) {
-                seen += 1;
-            }
-            last = if seen > self.seen { seen } else { self.batch } - 1;
-            while !self.row(last)?.is(Row::LIVE) {
-                last -= 1;
-            }
-            self.batch = last + 1;
-            self.seen = seen;
+        if !in_ticks {
+            let (armed, pushed) = self.armed(RowId(self.head))?;
+            return Some((ends(armed), Ending { row: RowId(self.head), armed, pushed }));
         }
+        let due = ends(self.row(self.head)?.armed());
+        self.batch = self.batch.max(self.head + 1);
+        // What was looked at before and lies behind the batch has been taken out of it.
+        let mut seen = self.seen.max(self.batch);
+        while self.row(seen).is_some_and(|row| !row.is(Row::LIVE) || ends(row.armed()) == due) {
+            seen += 1;
+        }
+        let mut last = if seen > self.seen { seen } else { self.batch } - 1;
+        while !self.row(last)?.is(Row::LIVE) {
+            last -= 1;
+        }
+        self.batch = last + 1;
+        self.seen = seen;
         let (armed, pushed) = self.armed(RowId(last))?;
         Some((due, Ending { row: RowId(last), armed, pushed }))
     }
@@ -306,15 +307,15 @@ impl Waiting {
 
     /// When the wait in a row began, and the number of the push that stands for its end.
     pub fn armed(&self, id: RowId) -> Option<(Time, u64)> {
-        let row = self.row(id.0)?;
-        let chunk = &self.chunks[(id.0 - self.base) as usize / CHUNK];
+        let at = id.0.checked_sub(self.base)? as usize;
+        let chunk = self.chunks.get(at / CHUNK)?;
+        let row = chunk.rows.get(at % CHUNK)?;
         Some((row.armed(), chunk.first_push + u64::from(row.pushed)))
     }
 
     /// Moves the head past what has gone, and frees chunks that it has left.
     fn skip_dead(&mut self) {
-        let tail = self.tail();
-        while self.head < tail && !self.row(self.head).is_some_and(|row| row.is(Row::LIVE)) {
+        while self.row(self.head).is_some_and(|row| !row.is(Row::LIVE)) {
             self.head += 1;
         }
         while self.head - self.base >= CHUNK as u64 {

@@ -2,10 +2,22 @@
 
 use core::fmt;
 
-/// Multiplies to 128 bits and folds the halves: a cheap mixture of two words.
-const fn fold(a: u64, b: u64) -> u64 {
-    let product = (a ^ 0x9e37_79b9_7f4a_7c15) as u128 * (b ^ 0xd6e8_feb8_6659_fd93) as u128;
-    (product >> 64) as u64 ^ product as u64
+/// What each word of a sentence is multiplied by: odd, and without any pattern (from the digits of pi). Sentences that differ have the
+/// same sum about once in 2⁶⁴.
+const WEIGHTS: [u64; 6] = [
+    0x4528_21e6_38d0_1377,
+    0xbe54_66cf_34e9_0c6d,
+    0xc0ac_29b7_c97c_50dd,
+    0x3f84_d5b5_b547_0917,
+    0x9216_d5d9_8979_fb1b,
+    0xd131_0ba6_98df_b5ad,
+];
+
+/// A word in its place of a sentence. A sentence is the sum of its words, so that what is known of it beforehand is added
+/// beforehand.
+#[inline]
+pub const fn word(place: usize, word: u64) -> u64 {
+    word.wrapping_mul(WEIGHTS[place])
 }
 
 /// Segments (sent, lost), lines of the log and outcomes in one running hash, moves of state in another: within each the
@@ -27,18 +39,16 @@ const fn chain(state: u64, word: u64) -> u64 {
 }
 
 impl Digest {
-    /// Takes six words about a segment, a line or an outcome.
-    pub const fn traffic(&mut self, words: [u64; 6]) {
-        // Turned against each other, or equal pairs of words would cancel out.
-        let word = fold(words[0], words[1])
-            ^ fold(words[2], words[3]).rotate_left(21)
-            ^ fold(words[4], words[5]).rotate_left(42);
-        self.traffic = chain(self.traffic, word);
+    /// Takes a sentence of six words about a segment, a line or an outcome.
+    #[inline]
+    pub const fn traffic(&mut self, sentence: u64) {
+        self.traffic = chain(self.traffic, sentence);
     }
 
-    /// Takes four words about a move of state.
-    pub const fn moved(&mut self, words: [u64; 4]) {
-        self.moves = chain(self.moves, fold(words[0], words[1]) ^ fold(words[2], words[3]).rotate_left(21));
+    /// Takes a sentence of four words about a move of state.
+    #[inline]
+    pub const fn moved(&mut self, sentence: u64) {
+        self.moves = chain(self.moves, sentence);
     }
 }
 
@@ -55,10 +65,10 @@ mod tests {
     fn of(traffic: &[u64], moves: &[u64]) -> Digest {
         let mut digest = Digest::default();
         for &word in traffic {
-            digest.traffic([word, 0, 0, 0, 0, 0]);
+            digest.traffic(super::word(0, word));
         }
         for &word in moves {
-            digest.moved([word, 0, 0, 0]);
+            digest.moved(super::word(0, word));
         }
         digest
     }
@@ -75,7 +85,8 @@ mod tests {
     fn every_word_counts_and_none_stands_for_another() {
         let of = |words: [u64; 6]| {
             let mut digest = Digest::default();
-            digest.traffic(words);
+            let sum = |sum: u64, (place, &n): (usize, &u64)| sum.wrapping_add(word(place, n));
+            digest.traffic(words.iter().enumerate().fold(0, sum));
             digest
         };
         let mut all: Vec<_> = (0..6).map(|at| of(core::array::from_fn(|i| u64::from(i == at)))).collect();

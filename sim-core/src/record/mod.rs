@@ -5,7 +5,7 @@ mod histogram;
 mod moment;
 mod summary;
 
-pub use digest::Digest;
+pub use digest::{Digest, word};
 pub use histogram::Histogram;
 pub use moment::{HostMoment, ListenerView, Moment, ShownTimer, SocketView};
 pub use summary::{

@@ -26,6 +26,9 @@ pub(in crate::engine) struct Beat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LaneNumber(u32);
 
+/// The queue that the heads begin with, which stays empty, and one more: then that one is next.
+const FIRST_TWO: usize = 2;
+
 /// All that is on its way.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Beats {
@@ -50,6 +53,10 @@ impl Beats {
             return LaneNumber(known as u32);
         }
         self.delays.push(delay);
+        if self.lanes.len() == FIRST_TWO {
+            // While there was one, the heads were not kept.
+            self.heads.set(self.first.0, self.first.1);
+        }
         self.lanes.push(VecDeque::new());
         LaneNumber(self.heads.add())
     }
@@ -59,11 +66,11 @@ impl Beats {
     pub(super) fn push(&mut self, lane: LaneNumber, beat: Beat) {
         let queue = &mut self.lanes[lane.0 as usize];
         debug_assert!(queue.back().is_none_or(|last| last.order < beat.order));
-        if queue.is_empty() {
-            self.heads.set(lane.0, beat.order);
-            self.first = self.heads.first();
-        }
+        let alone = queue.is_empty();
         queue.push_back(beat);
+        if alone {
+            self.head(lane.0, beat.order);
+        }
     }
 
     /// When the next one is due.
@@ -78,8 +85,19 @@ impl Beats {
         let (lane, _) = self.first;
         let queue = &mut self.lanes[lane as usize];
         let beat = queue.pop_front()?;
-        self.heads.set(lane, queue.front().map_or(Order::NEVER, |next| next.order));
-        self.first = self.heads.first();
+        let next = queue.front().map_or(Order::NEVER, |next| next.order);
+        self.head(lane, next);
         Some(beat)
+    }
+
+    /// A queue has another head.
+    #[inline]
+    fn head(&mut self, lane: u32, order: Order) {
+        if self.lanes.len() == FIRST_TWO {
+            self.first = (lane, order);
+        } else {
+            self.heads.set(lane, order);
+            self.first = self.heads.first();
+        }
     }
 }

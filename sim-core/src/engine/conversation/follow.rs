@@ -8,7 +8,7 @@ use super::scripts::{MARGIN, Scripts, Stage};
 use crate::engine::ends::book;
 use crate::engine::event::Event;
 use crate::engine::queue::Queue;
-use crate::engine::record::{Record, SentBy, Sink, Whose, digest_move};
+use crate::engine::record::{DoneBy, Record, Sink};
 use crate::engine::world::{SourceLanes, World, queue_row};
 use crate::host::ports::{DestId, Owner};
 use crate::host::{Attempt, Conversation, Hint, Host, Job, Mini, NewMini, Numbers, Opened, Packet, Place};
@@ -135,7 +135,7 @@ impl<Q: Queue> Parts<'_, Q> {
             talk.state = act.state;
         }
         if act.opens {
-            let secrets = here.secrets(now, tuple);
+            let secrets = here.secrets_without_cookie(now, tuple);
             talk.numbers.isn[SERVER] = secrets.isn.0;
             talk.numbers.stamp[SERVER] = (talk.began.as_millis() as u32).wrapping_add(secrets.ts_offset);
         }
@@ -159,9 +159,9 @@ impl<Q: Queue> Parts<'_, Q> {
         if act.frees {
             here.descriptor_freed(|listener| scores.acceptable.push((act.host, listener)));
         }
-        let whose = Whose { host: act.host, tuple, attempt: talk.attempt };
+        let by = DoneBy::new(now, act.host, tuple);
         for &to in act.moves.list() {
-            digest_move(scores.digest, now, &whose, to);
+            by.moved(scores.digest, to);
         }
         for &booked in act.books.list() {
             book(&mut scores.books[talk.attempt.traffic.index()], now, booked, talk.began, &mut talk.job);
@@ -177,10 +177,8 @@ impl<Q: Queue> Parts<'_, Q> {
             return Rest::Unsent;
         }
         let lines = scripts.lines.get(act.lines as usize..(act.lines + act.sends) as usize).unwrap_or_default();
-        let by = SentBy::new(now, act.host, tuple);
         for line in lines {
-            let (numbers, flags_and_window, len) = line.words(side, &talk.numbers);
-            by.take(scores.digest, numbers, flags_and_window, len);
+            line.digest(scores.digest, &by, side, &talk.numbers);
         }
         *scores.segments += u64::from(act.sends);
         if act.lands != NOWHERE {

@@ -1,6 +1,6 @@
 //! A conversation played on a stage of its own: what comes of each of its events.
 
-use super::script::{Begun, CLIENT, Cause, Counts, Exit, Line, Runs, SERVER, Script, Stand, Swing, Which};
+use super::script::{Begun, CLIENT, Cause, Counts, Exit, Line, Runs, SERVER, Script, Stand, StateSwing, Swing, Which};
 use super::writing::{group, phases};
 use crate::app::{AppTimer, Booked, Form};
 use crate::counter::{Counter, Counters};
@@ -9,7 +9,7 @@ use crate::engine::record::{Aside, Record, Sink, StepArms};
 use crate::engine::world::World;
 use crate::host::{Host, ListenSocket, Mini, Numbers, Place};
 use crate::ids::{Addr, HostId, SockAddr, Tuple};
-use crate::record::{HostSummary, TrafficSummary};
+use crate::record::{Gauge, HostSummary, TrafficSummary};
 use crate::rng::Ratio;
 use crate::scenario::{self, Arrivals, Link, PortChoice, PortConfig, Scenario, Traffic};
 use crate::tcp::config::TimerModel;
@@ -48,6 +48,7 @@ pub(super) struct Raw {
     pub(super) sent: Vec<Segment>,
     pub(super) moves: Vec<State>,
     pub(super) booked: Vec<Booked>,
+    pub(super) states: Vec<StateSwing>,
     pub(super) swings: Vec<Swing>,
     pub(super) counts: Counts,
     pub(super) counters: Vec<(Counter, u64)>,
@@ -84,6 +85,7 @@ type Stage = World<Heap, Notebook>;
 /// The books of both hosts and of the source before an event.
 struct Before {
     counters: [Counters; 2],
+    states: [Vec<u64>; 2],
     gauges: [Vec<(Which, u64)>; 2],
     counts: [[i64; 6]; 2],
     populations: [[i64; 3]; 2],
@@ -185,13 +187,14 @@ impl<'a> Play<'a> {
     fn before(&mut self) -> Before {
         let [client, server] = [CLIENT, SERVER].map(|side| {
             let host = &mut self.world.hosts[side];
+            let begin_anew = |gauge: &mut Gauge| {
+                gauge.peak = gauge.now;
+                gauge.now
+            };
+            let states: Vec<u64> = host.stats.states.iter_mut().map(begin_anew).collect();
             let gauges: Vec<(Which, u64)> = every(side)
                 .into_iter()
-                .map(|which| {
-                    let gauge = which.of(host, 0);
-                    gauge.peak = gauge.now;
-                    (which, gauge.now)
-                })
+                .map(|which| (which, begin_anew(which.of(host, 0))))
                 .collect();
             let tuple = self.world.sink.records.iter().find_map(|record| match record {
                 Record::Sent(HostId(0), packet) => Some(packet.tuple),
@@ -206,6 +209,7 @@ impl<'a> Play<'a> {
                 populations(host),
                 place,
                 host.ports.live_buckets(),
+                states,
             )
         });
         Before {
@@ -217,6 +221,7 @@ impl<'a> Play<'a> {
             populations: [client.3, server.3],
             places: [client.4, server.4],
             buckets: [client.5, server.5],
+            states: [client.6, server.6],
         }
     }
 
@@ -249,6 +254,7 @@ impl<'a> Play<'a> {
             sent: Vec::new(),
             moves: Vec::new(),
             booked: self.booked(before)?,
+            states: Vec::new(),
             swings: Vec::new(),
             counts: Counts::default(),
             counters: Vec::new(),
@@ -363,6 +369,8 @@ impl<'a> Play<'a> {
             .into_iter()
             .zip(&before.gauges[1 - side])
             .all(|(which, (_, was))| which.of(other, 0).now == *was);
+        let states = other.stats.states.iter().map(|gauge| gauge.now);
+        let still = still && states.eq(before.states[1 - side].iter().copied());
         if !still || other.stats.counters != before.counters[1 - side] {
             return None;
         }
@@ -375,9 +383,16 @@ impl<'a> Play<'a> {
         if !host.is_untroubled() {
             return None;
         }
+        let moved = |gauge: &Gauge, was: u64| (gauge.peak - was, gauge.now as i64 - was as i64);
+        for ((&state, gauge), &was) in State::ALL.iter().zip(&host.stats.states).zip(&before.states[side]) {
+            let (peak, net) = moved(gauge, was);
+            if peak > 0 || net != 0 {
+                let (peak, net) = (u8::try_from(peak).ok()?, i8::try_from(net).ok()?);
+                raw.states.push(StateSwing { state, peak, net });
+            }
+        }
         for &(which, was) in &before.gauges[side] {
-            let gauge = which.of(host, 0);
-            let (peak, net) = (gauge.peak - was, gauge.now as i64 - was as i64);
+            let (peak, net) = moved(which.of(host, 0), was);
             let swing = Swing { which, peak: u32::try_from(peak).ok()?, net: i32::try_from(net).ok()? };
             if swing.peak > 0 || swing.net != 0 {
                 raw.swings.push(swing);
@@ -552,8 +567,7 @@ fn exit(host: &mut Host, before: Option<Place>, tuple: Tuple, now: Time) -> Opti
 
 /// Every gauge that a conversation moves at a host.
 fn every(side: usize) -> Vec<Which> {
-    let mut every: Vec<Which> = State::ALL.iter().map(|&state| Which::State(state)).collect();
-    every.extend([Which::OpenFiles, Which::Orphans, Which::MiniSockets, Which::Memory]);
+    let mut every = vec![Which::OpenFiles, Which::Orphans, Which::MiniSockets, Which::Memory];
     if side == SERVER {
         every.extend([Which::AcceptQueue, Which::SynQueue]);
     }

@@ -6,7 +6,8 @@ use crate::counter::Counter;
 use crate::host::{Host, Numbers};
 use crate::ids::HostId;
 use crate::net::{Direction, Path};
-use crate::record::Gauge;
+use crate::engine::record::DoneBy;
+use crate::record::{Digest, Gauge};
 use crate::socket::Request;
 use crate::tcp::{ALARMS, Clocks, Cx, Flags, Segment, Shared, Shift, State, TimeWait, TsOption};
 use crate::time::{Span, Time};
@@ -53,10 +54,9 @@ impl Phase {
     }
 }
 
-/// A gauge of a host or of its listener.
+/// A gauge of a host or of its listener, beside those of the states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
-    State(State),
     OpenFiles,
     Orphans,
     MiniSockets,
@@ -86,7 +86,6 @@ impl Which {
     #[inline]
     pub(super) fn of(self, host: &mut Host, listener: usize) -> &mut Gauge {
         match self {
-            Which::State(state) => &mut host.stats.states[state as usize],
             Which::OpenFiles => &mut host.stats.open_files,
             Which::Orphans => &mut host.stats.orphans,
             Which::MiniSockets => &mut host.stats.mini_sockets,
@@ -184,8 +183,8 @@ pub(super) struct Line {
     acks: u32,
     stamped: u32,
     echoes: u32,
-    flags_and_window: u64,
-    len: u64,
+    /// See [`DoneBy::kind`].
+    kind: u64,
 }
 
 impl Line {
@@ -198,22 +197,20 @@ impl Line {
             acks: mask(acks),
             stamped: mask(seg.ts.is_some()),
             echoes: mask(seg.ts.is_some() && acks),
-            flags_and_window: u64::from(seg.flags.0) << 16 | u64::from(seg.win),
-            len: u64::from(seg.len),
+            kind: DoneBy::kind(u64::from(seg.flags.0) << 16 | u64::from(seg.win), u64::from(seg.len)),
         }
     }
 
-    /// The words of the digest that hang on the conversation's numbers, and those that do not.
+    /// Takes the segment into the digest, with the numbers of a conversation.
     #[inline]
-    pub(super) fn words(&self, side: usize, numbers: &Numbers) -> ([u64; 2], u64, u64) {
+    pub(super) fn digest(&self, digest: &mut Digest, by: &DoneBy, side: usize, numbers: &Numbers) {
         let (ours, theirs) = (side & 1, 1 - (side & 1));
         let [seq, ack, val, ecr] = self.relative;
         let seq = seq.wrapping_add(numbers.isn[ours]);
         let ack = ack.wrapping_add(numbers.isn[theirs] & self.acks);
         let val = val.wrapping_add(numbers.stamp[ours] & self.stamped);
         let ecr = ecr.wrapping_add(numbers.stamp[theirs] & self.echoes);
-        let words = [u64::from(seq) << 32 | u64::from(ack), u64::from(val) << 32 | u64::from(ecr)];
-        (words, self.flags_and_window, self.len)
+        by.sent(digest, self.kind, [u64::from(seq) << 32 | u64::from(ack), u64::from(val) << 32 | u64::from(ecr)]);
     }
 }
 

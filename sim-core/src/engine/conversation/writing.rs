@@ -54,6 +54,7 @@ pub(super) fn group(raws: &[Raw], tracked: [bool; 2]) -> Option<Groups> {
 
 /// What several events do together.
 struct Sum {
+    states: Vec<StateSwing>,
     swings: Vec<Swing>,
     counts: Counts,
     counters: Vec<(Counter, u64)>,
@@ -61,8 +62,18 @@ struct Sum {
 
 impl Sum {
     fn of(raws: &[Raw]) -> Sum {
-        let mut sum = Sum { swings: Vec::new(), counts: Counts::default(), counters: Vec::new() };
+        let (states, swings, counters) = (Vec::new(), Vec::new(), Vec::new());
+        let mut sum = Sum { states, swings, counts: Counts::default(), counters };
         for raw in raws {
+            for swing in &raw.states {
+                match sum.states.iter_mut().find(|known| known.state == swing.state) {
+                    Some(known) => {
+                        known.peak = known.peak.max((known.net + swing.peak as i8).max(0) as u8);
+                        known.net += swing.net;
+                    }
+                    None => sum.states.push(*swing),
+                }
+            }
             for swing in &raw.swings {
                 match sum.swings.iter_mut().find(|known| known.which == swing.which) {
                     Some(known) => {
@@ -89,7 +100,7 @@ impl Script {
     /// One step out of its events.
     pub(super) fn step(&mut self, raws: &[Raw], numbers: &Numbers) -> Option<()> {
         let (first, last) = (&raws[0], &raws[raws.len() - 1]);
-        let Sum { swings, counts, counters } = Sum::of(raws);
+        let Sum { states, swings, counts, counters } = Sum::of(raws);
         let (moves, books, segments) = (self.moves.len(), self.books.len(), self.segments.len());
         for raw in raws {
             self.moves.extend(&raw.moves);
@@ -99,14 +110,8 @@ impl Script {
         let (states_at, at) = (self.states.len(), self.swings.len());
         let opened = swings.iter().find(|swing| swing.which == Which::OpenFiles);
         let (accepts, frees) = opened.map_or((0, false), |swing| (swing.peak, swing.net < swing.peak as i32));
-        for swing in swings {
-            let Swing { which: Which::State(state), peak, net } = swing else {
-                self.swings.push(swing);
-                continue;
-            };
-            let (peak, net) = (u8::try_from(peak).ok()?, i8::try_from(net).ok()?);
-            self.states.push(StateSwing { state, peak, net });
-        }
+        self.states.extend(states);
+        self.swings.extend(swings);
         let exit = raws.iter().map(|raw| &raw.exit).find(|exit| **exit != Exit::Stays);
         self.steps.push(Step {
             counts,

@@ -211,6 +211,12 @@ impl Ports {
         self.bound_probes + self.dests[id.0 as usize].probes
     }
 
+    /// Whether a port is taken towards a destination.
+    #[inline]
+    pub fn is_taken(&self, port: u16, id: DestId) -> bool {
+        self.dests[id.0 as usize].taken.has(port)
+    }
+
     /// All pairs met so far, in order of their first use.
     pub fn dests(&self) -> &[Dest] {
         &self.dests
