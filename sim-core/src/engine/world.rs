@@ -11,7 +11,7 @@ use crate::app::{Cause, Effects, Memory};
 use crate::host::{Arrived, Attempt, Conversation, Host, Mini, NewMini, Packet, RowId, Timed};
 use crate::ids::{HostId, Key, Slab, TrafficId, Tuple};
 use crate::log::LogLine;
-use crate::net::Net;
+use crate::net::{Carried, Net};
 use crate::order::{Order, Rank, Woken};
 use crate::record::{Digest, HostSummary, LogSummary, Summary, Tally, TrafficSummary};
 use crate::rng::{Purpose, Stream};
@@ -69,6 +69,8 @@ pub struct World<Q, S> {
     pub(super) scripts: Option<Box<Scripts>>,
     /// Their segments on the way.
     pub(super) beats: Beats,
+    /// What a link has made of the segments of a step.
+    pub(super) carried: Vec<Carried>,
     pub(super) books: Vec<TrafficSummary>,
     /// The state in which a step began that has not yet reported its last move.
     pub(super) step_began_in: Option<State>,
@@ -116,6 +118,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             scripts: scenario.events.is_empty().then(|| Box::new(Scripts::new(scenario))),
             talks: Slab::default(),
             beats: Beats::new(),
+            carried: Vec::new(),
             books: vec![TrafficSummary::default(); scenario.traffic.len()],
             step_began_in: None,
             searches: scenario.hosts.iter().map(|_| Searches::default()).collect(),

@@ -4,6 +4,7 @@ use super::beats::LaneNumber;
 use super::script::{Cause, Counts, Line, Route, Script, StateSwing, Swing, Which};
 use crate::app::Booked;
 use crate::ids::HostId;
+use crate::net::Direction;
 use crate::tcp::State;
 use crate::time::Span;
 
@@ -62,6 +63,7 @@ pub(super) struct Act {
     /// The link that they go over first, and how long that takes.
     pub(super) lane: LaneNumber,
     pub(super) delay: Span,
+    pub(super) direction: Direction,
     /// Its segments, in the list of all scripts.
     pub(super) lines: u32,
     pub(super) sends: u32,
@@ -107,6 +109,7 @@ impl Act {
                 lands: step.lands.0,
                 lane: link.lane,
                 delay: link.delay,
+                direction: link.direction,
                 lines: first,
                 sends: segments.len() as u32,
                 counts: step.counts,

@@ -13,7 +13,7 @@ use crate::engine::world::{SourceLanes, World, queue_row};
 use crate::host::ports::{DestId, Owner};
 use crate::host::{Attempt, Conversation, Hint, Host, Job, Mini, NewMini, Numbers, Opened, Packet, Place};
 use crate::ids::{Addr, HostId, Key, Slab, SockAddr};
-use crate::net::Carried;
+use crate::net::{Carried, Net};
 use crate::order::{Order, Rank};
 use crate::record::{Digest, TrafficSummary};
 use crate::tcp::{Segment, State, Timestamps};
@@ -44,6 +44,8 @@ struct Parts<'a, Q> {
     queue: &'a mut Q,
     beats: &'a mut Beats,
     source_lanes: &'a [SourceLanes],
+    net: &'a mut Net,
+    carried: &'a mut Vec<Carried>,
     scores: Scores<'a>,
 }
 
@@ -80,6 +82,13 @@ fn looks(act: &Act, talk: &Conversation, host: &Host, now: Time) -> bool {
     let descriptors =
         host.stats.open_files.now + u64::from(act.accepts) <= u64::from(host.open_files_max());
     descriptors && listen.accepts_at_once(now)
+}
+
+/// Gives the segments of a step to a link that may lose one. Whether it does nothing but delay them; else `carried` says what it does.
+fn carries_plainly(net: &mut Net, carried: &mut Vec<Carried>, act: &Act) -> bool {
+    carried.clear();
+    carried.extend((0..act.sends).map(|_| net.carry(act.direction)));
+    carried.iter().all(Carried::is_plain)
 }
 
 impl<Q: Queue> Parts<'_, Q> {
@@ -121,7 +130,7 @@ impl<Q: Queue> Parts<'_, Q> {
     /// Carries out a step of the script, unless somebody looks at its segments one by one.
     #[inline(always)]
     fn act(&mut self, talk: &mut Conversation, key: Key, at: u16) -> Rest {
-        let Parts { now, scripts, hosts, queue, beats, scores, .. } = self;
+        let Parts { now, scripts, hosts, queue, beats, net, carried, scores, .. } = self;
         let now = **now;
         let place = (talk.first + u32::from(at)) as usize;
         scripts.taken[place] += 1;
@@ -173,7 +182,7 @@ impl<Q: Queue> Parts<'_, Q> {
             here.stats.memory.now,
             here.bytes()
         );
-        if act.watched {
+        if act.watched && (act.tracked || !carries_plainly(net, carried, act)) {
             return Rest::Unsent;
         }
         let lines = scripts.lines.get(act.lines as usize..(act.lines + act.sends) as usize).unwrap_or_default();
@@ -492,7 +501,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     fn parts(&mut self) -> (Option<Parts<'_, Q>>, &mut Slab<Conversation>) {
         let World { now, moment, talks, hosts, scripts, queue, beats, source_lanes, .. } = self;
-        let World { digest, books, events, segments, acceptable, .. } = self;
+        let World { digest, books, events, segments, acceptable, net, carried, .. } = self;
         let scores = Scores { digest, books, events, segments, acceptable };
         let parts = scripts.as_deref_mut().map(|scripts| Parts {
             now,
@@ -502,6 +511,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             queue,
             beats,
             source_lanes,
+            net,
+            carried,
             scores,
         });
         (parts, talks)
@@ -543,7 +554,12 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             self.segments += 1;
             self.record_packet(there, &sent, Record::Sent);
             let passed = !tracked || self.track(there, &sent);
-            let carried = if passed { self.net.carry(link.direction) } else { Carried::default() };
+            // Without a tracker all of them have been given to the link already.
+            let carried = match self.carried.get(i) {
+                Some(&carried) if !tracked => carried,
+                _ if passed => self.net.carry(link.direction),
+                _ => Carried::default(),
+            };
             if clean && !(passed && carried.is_plain()) {
                 clean = false;
                 self.send_before(&talk, (key, at, i), side, (there, link));
