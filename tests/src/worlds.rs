@@ -313,7 +313,17 @@ pub fn calm(number: u64) -> String {
     }
     let path = if router { "\"c\", \"r\", \"s\"" } else { "\"c\", \"s\"" };
     let delay = draw.one(&["1ms", "1ms", "0.35ms", "50us", "7ms", "1234567ns"]);
-    let _ = writeln!(text, "  }},\n  links: [(path: [{path}], delay: \"{delay}\")],\n  traffic: {{");
+    // A script is followed over a link that has a little luck: whom it hits leaves.
+    let luck = draw.one(&[
+        "",
+        "",
+        "",
+        "loss: \"1%\"",
+        "loss: \"6%\"",
+        "duplicate: \"2%\"",
+        "reorder: \"3%\", reorder_delay: \"1ms\"",
+    ]);
+    let _ = writeln!(text, "  }},\n  links: [(path: [{path}], delay: \"{delay}\", {luck})],\n  traffic: {{");
     for n in 0..draw.between(1, 3) {
         let traffic = calm_traffic(&mut draw);
         let _ = writeln!(text, "    \"t{n}\": (from: \"c\", {traffic}),");

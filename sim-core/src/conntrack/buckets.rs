@@ -11,6 +11,8 @@ pub(super) const NIL: u32 = u32::MAX;
 #[derive(Clone, Debug)]
 struct Page {
     heads: [u32; 64],
+    /// How many nodes each chain has: its length is asked at each insertion, and is limited to less than a hundred.
+    lengths: [u8; 64],
     /// One bit for each bucket that is not empty.
     filled: u64,
 }
@@ -42,6 +44,21 @@ impl Buckets {
         }
     }
 
+    /// How many nodes the chain of a bucket has.
+    pub(super) fn length(&self, bucket: u32) -> u32 {
+        let page = self.pages[(bucket / 64) as usize].as_ref();
+        page.map_or(0, |page| u32::from(page.lengths[(bucket % 64) as usize]))
+    }
+
+    /// A node has come to a chain, or gone from it.
+    pub(super) fn count(&mut self, bucket: u32, by: i8) {
+        if let Some(page) = &mut self.pages[(bucket / 64) as usize] {
+            let length = &mut page.lengths[(bucket % 64) as usize];
+            *length = length.saturating_add_signed(by);
+        }
+    }
+
+    /// Puts a node in front of a chain, or, with [`NIL`], empties it.
     pub(super) fn set_head(&mut self, bucket: u32, head: u32) {
         let (index, at) = ((bucket / 64) as usize, bucket % 64);
         let slot = &mut self.pages[index];
@@ -49,13 +66,15 @@ impl Buckets {
             self.in_use.insert(index);
             *slot = self.spare.pop();
         }
-        let page = slot.get_or_insert_with(|| Box::new(Page { heads: [NIL; 64], filled: 0 }));
+        let page =
+            slot.get_or_insert_with(|| Box::new(Page { heads: [NIL; 64], lengths: [0; 64], filled: 0 }));
         page.heads[at as usize] = head;
         if head != NIL {
             page.filled |= 1 << at;
             return;
         }
         page.filled &= !(1 << at);
+        page.lengths[at as usize] = 0;
         if page.filled == 0 {
             self.spare.extend(slot.take());
             self.in_use.remove(index);

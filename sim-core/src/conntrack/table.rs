@@ -268,7 +268,7 @@ impl Table {
         if translated && self.is_taken(buckets[1], new.reply) {
             return Err(Refused::Clash);
         }
-        if buckets.iter().any(|&bucket| self.is_longer(bucket, limit + 1)) {
+        if buckets.iter().any(|&bucket| self.buckets.length(bucket) > limit + 1) {
             return Err(Refused::ChainTooLong);
         }
         let status = Status::LIVE | if translated { Status::TRANSLATED } else { 0 };
@@ -293,18 +293,6 @@ impl Table {
     fn is_taken(&self, bucket: u32, key: TupleKey) -> bool {
         let mut node = self.head(bucket);
         while node != NIL && !self.bears(node, key) {
-            node = self.next(node);
-        }
-        node != NIL
-    }
-
-    /// Whether a chain has more nodes than that.
-    fn is_longer(&self, bucket: u32, nodes: u32) -> bool {
-        let mut node = self.head(bucket);
-        for _ in 0..nodes {
-            if node == NIL {
-                return false;
-            }
             node = self.next(node);
         }
         node != NIL
@@ -355,12 +343,14 @@ impl Table {
             self.entry_mut(head >> 1).status.0 &= !Status::first(head);
         }
         self.buckets.set_head(bucket, node);
+        self.buckets.count(bucket, 1);
     }
 
     fn unlink(&mut self, node: u32) {
         let after = self.next(node);
         let bucket = self.bucket(self.node_key(node));
         let mut at = self.head(bucket);
+        self.buckets.count(bucket, -1);
         if at == node {
             self.buckets.set_head(bucket, after);
             if after != NIL {
@@ -380,14 +370,17 @@ impl Table {
         let mut nodes = 0;
         for bucket in 0..self.buckets() {
             let mut node = self.head(bucket);
+            let mut length = 0;
             while node != NIL {
                 assert_eq!(self.bucket(self.node_key(node)), bucket);
                 let status = self.entry(node >> 1).status;
                 assert!(status.has(Status::LIVE));
                 assert_eq!(status.has(Status::first(node)), node == self.head(bucket));
                 nodes += 1;
+                length += 1;
                 node = self.next(node);
             }
+            assert_eq!(self.buckets.length(bucket), length);
         }
         assert_eq!(nodes, 2 * self.len);
     }

@@ -104,7 +104,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.record(packet.attempt, packet.tuple, || Record::Carried(host, carriage, *packet));
     }
 
-    fn lose(&mut self, host: HostId, why: Lost, packet: &Packet) {
+    pub(super) fn lose(&mut self, host: HostId, why: Lost, packet: &Packet) {
         if packet.seg.flags.has(Flags::SYN) && !packet.seg.flags.has(Flags::ACK) {
             let why = match why {
                 Lost::Link => SynLoss::Link,

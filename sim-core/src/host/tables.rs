@@ -163,6 +163,8 @@ pub struct Conversation {
     pub queued: u16,
     /// It has left the script: its ends stand in the tables, and what is still queued are plain packets.
     pub left: bool,
+    /// Where a tracker on its way keeps its entry ([`crate::conntrack::Conntrack::packet_hinted`]).
+    pub hint: u32,
 }
 
 impl Conversation {

@@ -1,7 +1,7 @@
 //! Connection tracking on a host: the packet goes through the table, its facts into the books.
 
 use super::{Host, Packet};
-use crate::conntrack::{Conntrack, DropReason, Fact, FactSink, Verdict};
+use crate::conntrack::{Conntrack, DropReason, Fact, FactSink, NO_HINT, Verdict};
 use crate::counter::Counters;
 use crate::log::LogLine;
 use crate::record::Tally;
@@ -43,9 +43,21 @@ impl Host {
     /// Shows a packet to the tracker, if there is one. Returns whether the packet goes on; `line` becomes the line that
     /// the kernel prints, if it does.
     pub fn track(&mut self, now: Time, packet: &Packet, line: &mut Option<LogLine>) -> bool {
+        self.track_hinted(now, packet, &mut NO_HINT.clone(), line)
+    }
+
+    /// The same, for a caller who keeps a number with each connection ([`Conntrack::packet_hinted`]).
+    #[inline]
+    pub fn track_hinted(
+        &mut self,
+        now: Time,
+        packet: &Packet,
+        hint: &mut u32,
+        line: &mut Option<LogLine>,
+    ) -> bool {
         let Some(tracking) = &mut self.tracking else { return true };
         let mut books = Books { counters: &mut self.stats.counters, line };
-        let verdict = tracking.table.packet(now, packet.tuple, &packet.seg, &mut books);
+        let verdict = tracking.table.packet_hinted(now, packet.tuple, &packet.seg, hint, &mut books);
         if verdict == Verdict::Drop(DropReason::TableFull) {
             tracking.refused.add(now);
         }

@@ -42,8 +42,8 @@ pub(super) struct Act {
     pub(super) arrive: u16,
     /// Over so many links.
     pub(super) hops: u16,
-    /// On their way, somebody looks at each.
-    pub(super) watched_before: bool,
+    /// The step that sends them.
+    pub(super) sender: u16,
     /// Somebody looks at each segment that it sends.
     pub(super) watched: bool,
     /// Its host tracks connections.
@@ -77,7 +77,7 @@ pub(super) struct Act {
 impl Act {
     /// All steps of a script; its segments go to the end of `lines`. `None` if one of them does more than is foreseen.
     pub(super) fn all(script: &Script, route: &Route, lines: &mut Vec<Line>) -> Option<Vec<Act>> {
-        let acts = script.steps.iter().map(|step| {
+        let acts = script.steps.iter().zip(&script.scenes).map(|(step, scene)| {
             let side = usize::from(step.side & 1);
             let segments = step.segments.of(&script.lines);
             let first = lines.len() as u32;
@@ -93,7 +93,7 @@ impl Act {
                     Cause::Start | Cause::AppTimer => 0,
                 },
                 hops: route.ways[1 - side].hops(),
-                watched_before: route.ways[1 - side].watched,
+                sender: scene.sender as u16,
                 watched: route.watched[side],
                 tracked: route.tracked[side],
                 opens: step.opens,

@@ -3,16 +3,18 @@
 use super::act::Act;
 use super::beats::{Beat, Beats, LaneNumber};
 use super::leave::Plain;
-use super::script::{Begun, CLIENT, Cause, Exit, Hop, NOWHERE, SERVER, Which, with_numbers};
+use super::script::{Begun, CLIENT, Exit, Hop, NOWHERE, SERVER, Which, with_numbers};
 use super::scripts::{MARGIN, Scripts, Stage};
+use crate::conntrack::NO_HINT;
 use crate::engine::ends::book;
 use crate::engine::event::Event;
 use crate::engine::queue::Queue;
-use crate::engine::record::{DoneBy, Record, Sink};
+use crate::engine::record::{DoneBy, Lost, Record, Sink};
 use crate::engine::world::{SourceLanes, World, queue_row};
 use crate::host::ports::{DestId, Owner};
 use crate::host::{Attempt, Conversation, Hint, Host, Job, Mini, NewMini, Numbers, Opened, Packet, Place};
 use crate::ids::{Addr, HostId, Key, Slab, SockAddr};
+use crate::log::LogLine;
 use crate::net::{Carried, Net};
 use crate::order::{Order, Rank};
 use crate::record::{Digest, TrafficSummary};
@@ -57,8 +59,23 @@ enum Rest {
     Done,
     /// Somebody looks at each of its segments, and they have not been sent yet.
     Unsent,
+    /// A host has passed on not all of them, or a link has done more than delay one.
+    Stopped(Stop),
     /// All of it.
     All,
+}
+
+/// The first segment of a group that did not go as in the script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stop {
+    /// Which of them it is.
+    place: usize,
+    /// The tracker let it pass.
+    passed: bool,
+    /// What the link made of it.
+    carried: Carried,
+    /// What the tracker's kernel printed.
+    line: Option<LogLine>,
 }
 
 /// Whether a step finds the room that it found in the rehearsal.
@@ -79,8 +96,7 @@ fn looks(act: &Act, talk: &Conversation, host: &Host, now: Time) -> bool {
     if !act.completes {
         return act.accepts == 0;
     }
-    let descriptors =
-        host.stats.open_files.now + u64::from(act.accepts) <= u64::from(host.open_files_max());
+    let descriptors = host.stats.open_files.now + u64::from(act.accepts) <= u64::from(host.open_files_max());
     descriptors && listen.accepts_at_once(now)
 }
 
@@ -96,25 +112,46 @@ impl<Q: Queue> Parts<'_, Q> {
     #[inline(always)]
     fn arrive(&mut self, talk: &mut Conversation, beat: &Beat) -> Rest {
         let act = &self.scripts.acts[(talk.first + u32::from(beat.at)) as usize];
-        if talk.left | act.watched_before {
+        if talk.left {
             return Rest::All;
         }
         if beat.hop + 1 < act.hops {
             return self.pass_on(talk, beat);
         }
-        if !finds_room(act, talk, &self.hosts[act.host.index()], *self.now) {
+        if act.tracked || !finds_room(act, talk, &self.hosts[act.host.index()], *self.now) {
             return Rest::All;
         }
         *self.scores.events += u64::from(act.arrive);
         self.act(talk, beat.key, beat.at)
     }
 
-    /// A host that nobody notices passes on what goes on with a step.
+    /// A host passes on what goes on with a step. It may track it, and the next link may lose some of it.
+    #[inline(never)]
     fn pass_on(&mut self, talk: &mut Conversation, beat: &Beat) -> Rest {
-        let act = &self.scripts.acts[(talk.first + u32::from(beat.at)) as usize];
-        let route = &self.scripts.routes[self.scripts.all[talk.script as usize].route as usize];
-        let next = route.ways[1 - usize::from(act.side & 1)].links[usize::from(beat.hop) + 1];
-        *self.scores.events += u64::from(act.arrive);
+        let Parts { now, scripts, hosts, net, scores, .. } = self;
+        let act = &scripts.acts[(talk.first + u32::from(beat.at)) as usize];
+        let sender = &scripts.acts[(talk.first + u32::from(act.sender)) as usize];
+        let script = &scripts.all[talk.script as usize];
+        let side = usize::from(sender.side & 1);
+        let links = &scripts.routes[script.route as usize].ways[side].links;
+        let (here, next) = (links[usize::from(beat.hop)], links[usize::from(beat.hop) + 1]);
+        if here.tracked | next.lucky {
+            let segments = script.steps[usize::from(act.sender)].segments.of(&script.segments);
+            for (place, seg) in segments.iter().enumerate() {
+                *scores.events += 1;
+                let mut line = None;
+                let passed = !here.tracked || {
+                    let packet = packet(talk, seg, side);
+                    hosts[here.to.index()].track_hinted(**now, &packet, &mut talk.hint, &mut line)
+                };
+                let carried = if passed { net.carry(next.direction) } else { Carried::default() };
+                if !(passed && carried.is_plain()) {
+                    return Rest::Stopped(Stop { place, passed, carried, line });
+                }
+            }
+        } else {
+            *scores.events += u64::from(sender.sends);
+        }
         self.put((next.lane, next.delay), talk, Beat { hop: beat.hop + 1, ..*beat });
         Rest::Nothing
     }
@@ -185,7 +222,8 @@ impl<Q: Queue> Parts<'_, Q> {
         if act.watched && (act.tracked || !carries_plainly(net, carried, act)) {
             return Rest::Unsent;
         }
-        let lines = scripts.lines.get(act.lines as usize..(act.lines + act.sends) as usize).unwrap_or_default();
+        let lines =
+            scripts.lines.get(act.lines as usize..(act.lines + act.sends) as usize).unwrap_or_default();
         for line in lines {
             line.digest(scores.digest, &by, side, &talk.numbers);
         }
@@ -306,6 +344,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             app_armed: [0; 2],
             queued: 0,
             left: false,
+            hint: NO_HINT,
         });
         here.tables.index.put(opened.tuple, Place::Conversation(key.slot() as u32));
         scripts.followed += 1;
@@ -357,6 +396,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         };
         match rest {
             Rest::All => self.arrive_one_by_one(&beat),
+            Rest::Stopped(stop) => self.stop(&beat, &stop),
             rest => self.go_on_with(beat.key, beat.at, rest),
         }
         self.forget_if_over(beat.key);
@@ -390,21 +430,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let Some(scripts) = self.scripts.as_deref() else { return };
         let script = &scripts.all[talk.script as usize];
         let way = &scripts.routes[script.route as usize].ways[1 - script.side(usize::from(at))];
-        let (here, next) = (way.links[usize::from(hop)], way.links.get(usize::from(hop) + 1).copied());
+        let here = way.links[usize::from(hop)];
         let plain = Plain { here: here.to, from: 0 };
-        match next {
-            _ if talk.left => self.go_plainly(key, at, plain),
-            Some(next) => self.pass_on(beat, here, next),
-            None if here.tracked => self.reach_tracked(key, at, here.to),
-            None if self.may_follow(key, at) => {
-                self.events += self.group(key, at);
-                self.act(key, at);
-            }
-            None => {
-                self.leave(key);
-                self.go_plainly(key, at, plain);
-            }
+        if !talk.left && here.tracked {
+            return self.reach_tracked(key, at, here.to);
         }
+        self.leave(key);
+        self.go_plainly(key, at, plain);
     }
 
     /// The segments of a group reach a host that tracks them: one by one.
@@ -431,32 +463,29 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
     }
 
-    /// The segments of a group reach a host that passes them on: it may track them, and the next link may lose one.
-    fn pass_on(&mut self, beat: &Beat, here: Hop, next: Hop) {
+    /// A segment of a group did not leave a host as in the script. Those before it did, and those behind it are still to come.
+    fn stop(&mut self, beat: &Beat, stop: &Stop) {
         let Beat { key, at, hop, .. } = *beat;
-        if !here.tracked && !next.lucky {
-            self.events += self.group(key, at);
-            return self.put(next, Beat { hop: hop + 1, ..*beat });
+        let (Some(talk), Some(scripts)) = (self.talks.get(key).cloned(), self.scripts.as_deref()) else {
+            return;
+        };
+        let script = &scripts.all[talk.script as usize];
+        let side = 1 - script.side(usize::from(at));
+        let links = &scripts.routes[script.route as usize].ways[side].links;
+        let (here, next) = (links[usize::from(hop)].to, links[usize::from(hop) + 1]);
+        let sender = self.sender_of(key, at);
+        let Some(seg) = self.segment(key, sender, stop.place) else { return };
+        let packet = packet(&talk, &seg, side);
+        if !stop.passed {
+            self.lose(here, Lost::Conntrack, &packet);
         }
-        let Some(talk) = self.talks.get(key).cloned() else { return };
-        let (side, sender) = (1 - self.side_of(&talk, at), self.sender_of(key, at));
-        let mut i = 0;
-        while let Some(seg) = self.segment(key, sender, i) {
-            self.events += 1;
-            let packet = packet(&talk, &seg, side);
-            let passed = !here.tracked || self.track(here.to, &packet);
-            let carried = if passed { self.net.carry(next.direction) } else { Carried::default() };
-            if !(passed && carried.is_plain()) {
-                self.send_before(&talk, (key, sender, i), side, (here.to, next));
-                if passed {
-                    self.put_on_link(here.to, next.path(), &packet, carried);
-                }
-                self.leave(key);
-                return self.go_plainly(key, at, Plain { here: here.to, from: i + 1 });
-            }
-            i += 1;
+        self.log(here, stop.line);
+        self.send_before(&talk, (key, sender, stop.place), side, (here, next));
+        if stop.passed {
+            self.put_on_link(here, next.path(), &packet, stop.carried);
         }
-        self.put(next, Beat { hop: hop + 1, ..*beat });
+        self.leave(key);
+        self.go_plainly(key, at, Plain { here, from: stop.place + 1 });
     }
 
     /// The segments of a step before the one in that place go over a link as plain packets: it has carried them already.
@@ -579,15 +608,6 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     pub(super) fn sender_of(&self, key: Key, at: u16) -> usize {
         let (Some(talk), Some(scripts)) = (self.talks.get(key), self.scripts.as_deref()) else { return 0 };
         scripts.all[talk.script as usize].scenes[at as usize].sender
-    }
-
-    /// How many segments arrive with a step.
-    fn group(&self, key: Key, at: u16) -> u64 {
-        let (Some(talk), Some(scripts)) = (self.talks.get(key), self.scripts.as_deref()) else { return 0 };
-        match scripts.all[talk.script as usize].steps[at as usize].cause {
-            Cause::Segments(n) => u64::from(n),
-            Cause::Start | Cause::AppTimer => 0,
-        }
     }
 
     /// A segment that a step sends, by its place among them, without the numbers of the conversation.

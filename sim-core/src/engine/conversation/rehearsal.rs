@@ -1,6 +1,8 @@
 //! A conversation played on a stage of its own: what comes of each of its events.
 
-use super::script::{Begun, CLIENT, Cause, Counts, Exit, Line, Runs, SERVER, Script, Stand, StateSwing, Swing, Which};
+use super::script::{
+    Begun, CLIENT, Cause, Counts, Exit, Line, Runs, SERVER, Script, Stand, StateSwing, Swing, Which,
+};
 use super::writing::{group, phases};
 use crate::app::{AppTimer, Booked, Form};
 use crate::counter::{Counter, Counters};
@@ -192,10 +194,8 @@ impl<'a> Play<'a> {
                 gauge.now
             };
             let states: Vec<u64> = host.stats.states.iter_mut().map(begin_anew).collect();
-            let gauges: Vec<(Which, u64)> = every(side)
-                .into_iter()
-                .map(|which| (which, begin_anew(which.of(host, 0))))
-                .collect();
+            let gauges: Vec<(Which, u64)> =
+                every(side).into_iter().map(|which| (which, begin_anew(which.of(host, 0)))).collect();
             let tuple = self.world.sink.records.iter().find_map(|record| match record {
                 Record::Sent(HostId(0), packet) => Some(packet.tuple),
                 _ => None,

@@ -3,10 +3,10 @@
 use super::beats::LaneNumber;
 use crate::app::{Booked, End};
 use crate::counter::Counter;
+use crate::engine::record::DoneBy;
 use crate::host::{Host, Numbers};
 use crate::ids::HostId;
 use crate::net::{Direction, Path};
-use crate::engine::record::DoneBy;
 use crate::record::{Digest, Gauge};
 use crate::socket::Request;
 use crate::tcp::{ALARMS, Clocks, Cx, Flags, Segment, Shared, Shift, State, TimeWait, TsOption};
@@ -210,7 +210,11 @@ impl Line {
         let ack = ack.wrapping_add(numbers.isn[theirs] & self.acks);
         let val = val.wrapping_add(numbers.stamp[ours] & self.stamped);
         let ecr = ecr.wrapping_add(numbers.stamp[theirs] & self.echoes);
-        by.sent(digest, self.kind, [u64::from(seq) << 32 | u64::from(ack), u64::from(val) << 32 | u64::from(ecr)]);
+        by.sent(
+            digest,
+            self.kind,
+            [u64::from(seq) << 32 | u64::from(ack), u64::from(val) << 32 | u64::from(ecr)],
+        );
     }
 }
 
@@ -408,16 +412,9 @@ impl Hop {
 #[derive(Clone, Debug)]
 pub(super) struct Way {
     pub(super) links: Vec<Hop>,
-    /// Somewhere after the first link each segment is looked at: a host tracks them, or a link has luck.
-    pub(super) watched: bool,
 }
 
 impl Way {
-    pub(super) fn new(links: Vec<Hop>) -> Way {
-        let watched = links.iter().enumerate().any(|(i, hop)| hop.tracked || (i > 0 && hop.lucky));
-        Way { links, watched }
-    }
-
     /// How many links.
     #[inline]
     pub(super) fn hops(&self) -> u16 {

@@ -188,7 +188,8 @@ impl Scripts {
         }
         let mut way = |from: HostId, to: Addr| {
             let hops = stage.net.way(from, to)?.into_iter().map(|(direction, to)| {
-                let (delay, lucky) = stage.net.mostly_delays(direction).filter(|(delay, _)| *delay > Span::ZERO)?;
+                let (delay, lucky) =
+                    stage.net.mostly_delays(direction).filter(|(delay, _)| *delay > Span::ZERO)?;
                 let there = &stage.hosts[to.index()];
                 if there.has_rules() {
                     return None;
@@ -196,7 +197,7 @@ impl Scripts {
                 let tracked = there.tracking.is_some();
                 Some(Hop { to, direction, delay, lucky, lane: beats.lane(delay), tracked })
             });
-            hops.collect::<Option<Vec<Hop>>>().map(Way::new)
+            hops.collect::<Option<Vec<Hop>>>().map(|links| Way { links })
         };
         let ways = [way(client, tuple.remote.addr)?, way(server, tuple.local.addr)?];
         let [there, back] =

@@ -2,7 +2,8 @@
 
 use super::rehearsal::{Cast, Raw};
 use super::script::{
-    Cause, Counts, Exit, NOWHERE, Part, Phase, Scene, Script, StateSwing, Stand, Step, Swing, Which, without_numbers,
+    Cause, Counts, Exit, NOWHERE, Part, Phase, Scene, Script, Stand, StateSwing, Step, Swing, Which,
+    without_numbers,
 };
 use crate::app::AppTimer;
 use crate::counter::Counter;
