@@ -100,6 +100,27 @@ fn looks(act: &Act, talk: &Conversation, host: &Host, now: Time) -> bool {
     descriptors && listen.accepts_at_once(now)
 }
 
+/// What a step does to the gauges and counts of its host.
+#[inline]
+fn move_gauges(act: &Act, here: &mut Host, now: Time, listener: usize) {
+    for swing in act.states.list() {
+        let gauge = &mut here.stats.states[swing.state as usize];
+        gauge.swing(now, u64::from(swing.peak), i64::from(swing.net));
+    }
+    for swing in act.swings.list() {
+        // Where entries of a tracker come and go between, memory is counted when all is done.
+        if !(act.tracked && swing.which == Which::Memory) {
+            swing.which.of(here, listener).swing(now, u64::from(swing.peak), i64::from(swing.net));
+        }
+    }
+    if act.counted && (!act.tracked || act.counts.begins()) {
+        act.counts.apply(here, (usize::from(act.side) == SERVER).then_some(listener));
+    }
+    if act.recount && !act.tracked {
+        here.account(now);
+    }
+}
+
 /// Gives the segments of a step to a link that may lose one. Whether it does nothing but delay them; else `carried` says what it does.
 fn carries_plainly(net: &mut Net, carried: &mut Vec<Carried>, act: &Act) -> bool {
     carried.clear();
@@ -109,6 +130,7 @@ fn carries_plainly(net: &mut Net, carried: &mut Vec<Carried>, act: &Act) -> bool
 
 impl<Q: Queue> Parts<'_, Q> {
     /// Segments that go on with a step have come over a link: to where they are for, or to a host that passes them on.
+    #[expect(clippy::inline_always, reason = "the loop of all conversations: a call costs a tenth of a step")]
     #[inline(always)]
     fn arrive(&mut self, talk: &mut Conversation, beat: &Beat) -> Rest {
         let act = &self.scripts.acts[(talk.first + u32::from(beat.at)) as usize];
@@ -165,6 +187,7 @@ impl<Q: Queue> Parts<'_, Q> {
     }
 
     /// Carries out a step of the script, unless somebody looks at its segments one by one.
+    #[expect(clippy::inline_always, reason = "the loop of all conversations: a call costs a tenth of a step")]
     #[inline(always)]
     fn act(&mut self, talk: &mut Conversation, key: Key, at: u16) -> Rest {
         let Parts { now, scripts, hosts, queue, beats, net, carried, scores, .. } = self;
@@ -185,22 +208,7 @@ impl<Q: Queue> Parts<'_, Q> {
             talk.numbers.isn[SERVER] = secrets.isn.0;
             talk.numbers.stamp[SERVER] = (talk.began.as_millis() as u32).wrapping_add(secrets.ts_offset);
         }
-        for swing in act.states.list() {
-            let gauge = &mut here.stats.states[swing.state as usize];
-            gauge.swing(now, u64::from(swing.peak), i64::from(swing.net));
-        }
-        for swing in act.swings.list() {
-            // Where entries of a tracker come and go between, memory is counted when all is done.
-            if !(act.tracked && swing.which == Which::Memory) {
-                swing.which.of(here, listener).swing(now, u64::from(swing.peak), i64::from(swing.net));
-            }
-        }
-        if act.counted && (!act.tracked || act.counts.begins()) {
-            act.counts.apply(here, (side == SERVER).then_some(listener));
-        }
-        if act.recount && !act.tracked {
-            here.account(now);
-        }
+        move_gauges(act, here, now, listener);
         here.stats.accepted += u64::from(act.accepts);
         if act.frees {
             here.descriptor_freed(|listener| scores.acceptable.push((act.host, listener)));
