@@ -216,7 +216,7 @@ fn finish(
     limits.retain(|l| l.capacity > 0);
     limits.sort_by_key(|l| l.limit);
     let mut digest = sim_core::record::Digest::default();
-    digest.traffic([web.attempted.count, 0, 0, 0, 0, 0]);
+    digest.traffic(web.attempted.count);
     Summary {
         digest,
         ended: Time::ZERO + DURATION,
