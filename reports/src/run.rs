@@ -199,6 +199,9 @@ pub(crate) fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Requested => "requested",
         Outcome::Answered => "answered",
         Outcome::Abandoned => "abandoned",
+        Outcome::SynsAgain => "syns_again",
+        Outcome::CutOff => "cut_off",
+        Outcome::BytesLost => "bytes_lost",
         Outcome::Error(errno) => errno.name(),
     }
 }

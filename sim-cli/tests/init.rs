@@ -57,7 +57,7 @@ fn a_client_is_drafted_from_what_its_tools_print() {
     let run = timewait(&["run", &place.name("written.ron")]);
     assert_eq!(run.code, 0, "{}", run.err);
     // About as many wait as were seen: 12,055.
-    assert!(run.out.contains("timewait     12,168"), "{}", run.out);
+    assert!(run.out.contains("timewait    12,151"), "{}", run.out);
 }
 
 #[test]

@@ -54,6 +54,8 @@ named! {
         Timeout = "TIMEOUT",
         /// The stream ended before the answer had come.
         Eof = "EOF",
+        /// The process that called has died.
+        Stopped = "STOPPED",
     }
 }
 
@@ -70,6 +72,7 @@ impl Errno {
         Errno::Enobufs,
         Errno::Timeout,
         Errno::Eof,
+        Errno::Stopped,
     ];
 }
 

@@ -144,6 +144,12 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// Takes all values out, in order of their slots.
+    pub fn take_all(&mut self) -> Vec<T> {
+        let keys: Vec<Key> = (0..self.slots.len() as u32).map(|slot| self.key(slot)).collect();
+        keys.into_iter().filter_map(|key| self.remove(key)).collect()
+    }
+
     /// The key of a slot as it is now: of the live value, or of none.
     pub fn key(&self, slot: u32) -> Key {
         Key { slot, generation: self.slots.get(slot as usize).map_or(0, |entry| entry.generation) }

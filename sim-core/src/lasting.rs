@@ -106,7 +106,7 @@ fn between(quantiles: &[Span], cell: usize, part: u64) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Purpose;
+    use crate::rng::{Component, Purpose};
 
     fn uniform() -> Table {
         let up_to = |from: u64, step: u64| (0..=CELLS as u64).map(|i| Span(from + i * step)).collect();
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_table_of_a_uniform_distribution_is_uniform_to_its_end() {
-        let mut rng = Stream::new(1, Purpose::Service, 0);
+        let mut rng = Stream::new(1, Purpose::Service, Component::SHARED);
         let table = uniform();
         let most = (CELLS * CELLS) as u64;
         let n = 200_000;
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_sample_gives_its_members_and_a_constant_draws_nothing() {
-        let mut rng = Stream::new(1, Purpose::Service, 0);
+        let mut rng = Stream::new(1, Purpose::Service, Component::SHARED);
         let sample = Table::Sample(vec![Span(3), Span(5)]);
         let drawn: Vec<u64> = (0..100).map(|_| sample.draw(&mut rng).0).collect();
         assert!(drawn.iter().all(|d| [3, 5].contains(d)) && drawn.contains(&3) && drawn.contains(&5));

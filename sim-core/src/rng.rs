@@ -1,8 +1,8 @@
 //! Randomness: one seed, many named streams.
 //!
-//! Each stream is a ChaCha8 keyed by the seed, with the (purpose, component) pair as its stream number, so a draw
-//! in one place never shifts another's luck: two runs that differ in one setting stay paired.
-//! Only integers leave this module.
+//! Each stream is a ChaCha8 keyed by the seed and its component's name, with the purpose as its stream number, so a draw
+//! in one place never shifts another's luck: two runs that differ in one setting stay paired, and so do two that differ
+//! in a host that has nothing to do with the others. Only integers leave this module.
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng as _, SeedableRng as _};
@@ -11,30 +11,55 @@ use rand_core::{Rng as _, SeedableRng as _};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Purpose {
-    /// Gaps between arrivals; component: traffic.
+    /// Gaps between arrivals; component: the source.
     Arrivals = 1,
-    /// Losses, duplicates and reordering; component: link direction.
+    /// Losses, duplicates and reordering; component: the link's ends and its direction.
     Link = 2,
-    /// Secrets of a host: sequence numbers, timestamp offsets, port hash; component: host.
+    /// Secrets of a host: sequence numbers, timestamp offsets, port hash; component: the host.
     HostSecret = 3,
-    /// Port choice perturbation; component: host.
+    /// Port choice perturbation; component: the host.
     Ports = 4,
-    /// Phase of the timer wheel; component: 0, for all hosts share the clock.
+    /// Phase of the timer wheel; no component, for all hosts share the clock.
     TimerPhase = 5,
-    /// Random initial sequence numbers, where a profile asks for them; component: host.
+    /// Random initial sequence numbers, where a profile asks for them; component: the host.
     Isn = 6,
-    /// NAT port search; component: host.
+    /// NAT port search; component: the host.
     Nat = 7,
-    /// Conntrack hash seed and limits; component: host.
+    /// Conntrack hash seed and limits; component: the host.
     Conntrack = 8,
-    /// Service times; component: traffic.
+    /// Service times; component: the source.
     Service = 9,
-    /// Think times; component: traffic.
+    /// Think times; component: the source.
     Think = 10,
-    /// Jitter of retries; component: traffic.
+    /// Jitter of retries; component: the source.
     Retry = 11,
-    /// Spoofed addresses of a flood; component: its number among the events.
+    /// Spoofed addresses of a flood; component: where to, and when it begins.
     Flood = 12,
+}
+
+/// Whose luck a stream is: a hash of a name, so that it does not depend on what else there is. Fixed for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Component(u64);
+
+impl Component {
+    /// What all share.
+    pub const SHARED: Component = Component(0);
+
+    /// A host or a source by its name: 64-bit FNV-1a of its bytes, mixed.
+    pub fn named(name: &str) -> Component {
+        let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Component(mix(name.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step)))
+    }
+
+    /// A part of it, by number.
+    pub const fn part(self, number: u64) -> Component {
+        Component(mix(self.0 ^ mix(number)))
+    }
+
+    /// Something between it and another one.
+    pub const fn towards(self, other: Component) -> Component {
+        self.part(other.0)
+    }
 }
 
 /// A ratio of integers, in `0..=1` where it is a probability.
@@ -57,11 +82,12 @@ pub struct Stream(ChaCha8Rng);
 
 impl Stream {
     /// The stream of `seed` for a purpose and a component.
-    pub fn new(seed: u64, purpose: Purpose, component: u32) -> Stream {
+    pub fn new(seed: u64, purpose: Purpose, component: Component) -> Stream {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..16].copy_from_slice(&component.0.to_le_bytes());
         let mut rng = ChaCha8Rng::from_seed(key);
-        rng.set_stream(u64::from(purpose as u16) << 32 | u64::from(component));
+        rng.set_stream(u64::from(purpose as u16));
         Stream(rng)
     }
 
@@ -137,11 +163,28 @@ mod tests {
 
     #[test]
     fn streams_are_independent_and_repeat() {
-        let draw = |p, c| Stream::new(7, p, c).bits64();
-        assert_eq!(draw(Purpose::Ports, 1), draw(Purpose::Ports, 1));
-        assert_ne!(draw(Purpose::Ports, 1), draw(Purpose::Ports, 2));
-        assert_ne!(draw(Purpose::Ports, 1), draw(Purpose::Link, 1));
+        let draw = |p, c| Stream::new(7, p, Component::named(c)).bits64();
+        assert_eq!(draw(Purpose::Ports, "a"), draw(Purpose::Ports, "a"));
+        assert_ne!(draw(Purpose::Ports, "a"), draw(Purpose::Ports, "b"));
+        assert_ne!(draw(Purpose::Ports, "a"), draw(Purpose::Link, "a"));
+        let [a, b] = ["a", "b"].map(Component::named);
+        assert_ne!(a.towards(b), b.towards(a));
+        assert_ne!(a.part(0), a.part(1));
     }
+
+    /// Results of every scenario hang on these.
+    #[test]
+    fn streams_are_these_numbers_for_ever() {
+        let mut host = Stream::new(1, Purpose::Ports, Component::named("client"));
+        let mut part =
+            Stream::new(1, Purpose::Link, Component::named("a").towards(Component::named("b")).part(1));
+        let mut shared = Stream::new(u64::MAX, Purpose::TimerPhase, Component::SHARED);
+        let found =
+            [host.bits64(), host.below(1_000), host.exponential(1_000_000), part.bits64(), shared.bits64()];
+        assert_eq!(found, GOLDEN);
+    }
+    const GOLDEN: [u64; 5] =
+        [2_974_651_689_835_922_966, 876, 513_831, 4_765_807_004_097_861_699, 2_108_776_548_490_310_835];
 
     #[test]
     fn logarithm_of_powers_of_two_is_exact() {
@@ -153,7 +196,7 @@ mod tests {
 
     #[test]
     fn exponential_has_its_mean() {
-        let mut s = Stream::new(1, Purpose::Arrivals, 0);
+        let mut s = Stream::new(1, Purpose::Arrivals, Component::SHARED);
         let n = 100_000u64;
         let sum: u64 = (0..n).map(|_| s.exponential(1_000_000)).sum();
         let mean = sum / n;
@@ -163,7 +206,7 @@ mod tests {
 
     #[test]
     fn below_stays_below_and_reaches_both_ends() {
-        let mut s = Stream::new(3, Purpose::Ports, 0);
+        let mut s = Stream::new(3, Purpose::Ports, Component::SHARED);
         let mut seen = [false; 5];
         for _ in 0..200 {
             seen[s.below(5) as usize] = true;

@@ -150,8 +150,8 @@ pub enum Happening {
         name: String,
         /// Its new value.
         value: String,
-        /// The host's parameters from now on.
-        tcp: Box<TcpConfig>,
+        /// The host's settings from now on.
+        settings: Box<Settings>,
     },
     /// SYNs from addresses that nobody has.
     SynFlood {
@@ -162,6 +162,17 @@ pub enum Happening {
         /// Until when, exclusive.
         until: Time,
     },
+}
+
+/// What sysctls can change on a host that runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Of TCP, for connections that exist too.
+    pub tcp: TcpConfig,
+    /// Of ports: what has one keeps it.
+    pub ports: PortConfig,
+    /// Of connection tracking, if it is on: entries keep the time that they have.
+    pub conntrack: Option<ConntrackConfig>,
 }
 
 /// A listening socket and the application behind it.
@@ -230,6 +241,10 @@ pub struct DropRule {
     pub stop: Time,
     /// How many at most; `u64::MAX` is no limit.
     pub times: u64,
+    /// So many that fit are let through first.
+    pub skip: u64,
+    /// They are held back for so long; zero drops them.
+    pub late: Span,
 }
 
 /// A link between two neighbours; both directions are alike.
@@ -405,14 +420,17 @@ pub struct Pool {
     pub idle: u32,
     /// An idle connection is closed after this time.
     pub idle_timeout: Span,
-    /// A connection that becomes free when it is older than this is closed.
+    /// A connection that becomes free when it is older than this is closed; one that carries several requests at once gets
+    /// no more then.
     pub lifetime: Span,
+    /// Requests that a connection carries at once.
+    pub streams: u32,
 }
 
 impl Pool {
     /// At most so many connections, kept for ever.
     pub const fn new(size: u32) -> Pool {
-        Pool { size, idle: size, idle_timeout: Span::MAX, lifetime: Span::MAX }
+        Pool { size, idle: size, idle_timeout: Span::MAX, lifetime: Span::MAX, streams: 1 }
     }
 }
 
@@ -491,6 +509,11 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// Whether its connections carry several requests at once.
+    pub fn multiplexes(&self) -> bool {
+        self.pool.is_some_and(|pool| pool.streams > 1)
+    }
+
     /// Clients of a host that ask for nothing yet; what is left out is as the language has it.
     pub fn new(name: &str, from: HostId) -> Traffic {
         Traffic {
@@ -606,6 +629,12 @@ pub enum Outcome {
     Answered,
     /// A request was given up: its last try failed.
     Abandoned,
+    /// A SYN was sent again.
+    SynsAgain,
+    /// A connection was cut off at one end with something on its way or unread.
+    CutOff,
+    /// A byte was on its way, or unread, where a connection was cut off.
+    BytesLost,
     /// Any error, at connect() or later.
     Failed,
     /// This error, at connect() or later.

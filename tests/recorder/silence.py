@@ -2,7 +2,7 @@
 """silence.py OUT: asks this machine's kernel what SO_KEEPALIVE and TCP_USER_TIMEOUT make of a peer that has fallen silent.
 
 Needs Linux, root, Python 3.9, `ip` and `nft`. Each case has two network namespaces of its own, joined by a pair of virtual interfaces. OUT
-is a JSON file; the test `oracle_silence` replays it from `tests/oracle/kernel-6.18/silence.json.gz`.
+is a JSON file; the test `oracle_silence` replays it from `tests/oracle/kernel-6.18-silence/silence.json.gz`.
 """
 import concurrent.futures
 import ctypes

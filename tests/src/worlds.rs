@@ -8,7 +8,7 @@
 
 use core::fmt::Write as _;
 
-use sim_core::rng::{Purpose, Stream};
+use sim_core::rng::{Component, Purpose, Stream};
 
 /// A source of choices.
 struct Draw(Stream);
@@ -31,7 +31,7 @@ impl Draw {
 
 /// The text of the world with this number. Not every one is valid: what the checker refuses is to be skipped.
 pub fn text(number: u64) -> String {
-    let mut draw = Draw(Stream::new(number, Purpose::Arrivals, 77));
+    let mut draw = Draw(Stream::new(number, Purpose::Arrivals, Component::SHARED.part(77)));
     let seconds = draw.between(2, 90);
     let router = draw.rarely(3);
     let mut text = String::new();
@@ -292,7 +292,7 @@ fn kept(text: &mut String, draw: &mut Draw) {
 
 /// The text of the calm world with this number. Not every one is valid: what the checker refuses is to be skipped.
 pub fn calm(number: u64) -> String {
-    let mut draw = Draw(Stream::new(number, Purpose::Arrivals, 78));
+    let mut draw = Draw(Stream::new(number, Purpose::Arrivals, Component::SHARED.part(78)));
     let seconds = draw.between(3, 70);
     let router = draw.rarely(3);
     let seed = draw.below(1 << 20);

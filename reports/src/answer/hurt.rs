@@ -7,7 +7,7 @@ use sim_core::scenario::{OnError, Timing};
 use sim_core::time::Span;
 
 use crate::run::Run;
-use crate::words::{at, count, counted, share, span};
+use crate::words::{at, bytes, count, counted, share, span};
 
 /// A screen has room for so many sources; the rest are in the files.
 const SHOWN: usize = 3;
@@ -56,7 +56,7 @@ fn badness(t: &TrafficSummary) -> u64 {
 
 /// What one source felt.
 fn of_source(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Vec<String> {
-    let lines = [failed(run, id, t), unserved(run, t), slow(run, id, t)];
+    let lines = [failed(run, id, t), unserved(run, t), slow(run, id, t), cut_off(t)];
     let name = match run.scenario.traffic.len() {
         0 | 1 => String::new(),
         _ => format!("{}: ", run.traffic_name(Some(id))),
@@ -158,6 +158,18 @@ fn slow(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Option<String> {
         count(slow),
         span(least)
     ))
+}
+
+/// `20 ends of connections were cut off, from 10 s to 12 s, with 4.2 kB on their way or unread`.
+fn cut_off(t: &TrafficSummary) -> Option<String> {
+    let Tally { count: n, first, last } = t.cut_off;
+    if n == 0 {
+        return None;
+    }
+    let ends = counted(n, "end of a connection was", "ends of connections were");
+    let when =
+        if n == 1 { format!("at {}", at(first)) } else { format!("from {} to {}", at(first), at(last)) };
+    Some(format!("{ends} cut off {when} with {} on their way or unread", bytes(t.bytes_lost.count)))
 }
 
 fn syn_loss(run: Run<'_>, why: SynLoss) -> String {

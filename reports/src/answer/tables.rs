@@ -39,8 +39,18 @@ pub(super) fn traffic(run: Run<'_>, room: Room) -> Vec<String> {
         return vec!["no traffic in this scenario".to_owned()];
     }
     let rows: Vec<_> = sources.iter().map(|(id, t)| traffic_row(run.traffic_name(Some(*id)), t)).collect();
-    let header =
-        ["", "attempted", "connected", "completed", "failed", "pending", "connect p50", "p99", "max"];
+    let header = [
+        "",
+        "attempted",
+        "connected",
+        "completed",
+        "failed",
+        "pending",
+        "SYNs again",
+        "connect p50",
+        "p99",
+        "max",
+    ];
     let mut lines = aligned(&header, &rows, room);
     for (id, t) in sources {
         for e in t.errors.iter().filter(|e| e.tally.count > 0) {
@@ -74,6 +84,7 @@ fn traffic_row(name: &str, t: &TrafficSummary) -> Vec<String> {
         of(t.completed.count),
         of(t.failed.count),
         some(t.pending),
+        some(t.syns_again.count),
         latency(500),
         latency(990),
         latency(1000),
@@ -93,6 +104,7 @@ pub(super) fn requests(run: Run<'_>, room: Room) -> Vec<String> {
             of(t.answered.count),
             if t.abandoned.count > 0 { of(t.abandoned.count) } else { String::new() },
             some(t.waiting.count()),
+            if t.bytes_lost.count > 0 { bytes(t.bytes_lost.count) } else { String::new() },
             format!("{}/s", decimal(t.answered.count as f64 / seconds.max(1e-9), 1)),
             latency(500),
             latency(990),
@@ -103,7 +115,11 @@ pub(super) fn requests(run: Run<'_>, room: Room) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
     }
-    aligned(&["", "wanted", "answered", "given up", "waiting", "rate", "p50", "p99", "max"], &rows, room)
+    aligned(
+        &["", "wanted", "answered", "given up", "waiting", "lost", "rate", "p50", "p99", "max"],
+        &rows,
+        room,
+    )
 }
 
 /// A number, or nothing for zero.

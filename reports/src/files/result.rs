@@ -97,6 +97,9 @@ struct TrafficJson<'a> {
     errors: Vec<ErrorJson>,
     connect_latency_s: Option<LatencyJson>,
     request_latency_s: Option<LatencyJson>,
+    syns_again: TallyJson,
+    cut_off: TallyJson,
+    bytes_lost: TallyJson,
     lost_syns: BTreeMap<String, u64>,
 }
 
@@ -246,6 +249,9 @@ fn traffic<'a>(run: Run<'a>, id: TrafficId, t: &TrafficSummary) -> TrafficJson<'
             .collect(),
         connect_latency_s: latency(&t.connect_latency),
         request_latency_s: latency(&t.request_latency),
+        syns_again: t.syns_again.into(),
+        cut_off: t.cut_off.into(),
+        bytes_lost: t.bytes_lost.into(),
         lost_syns: t.lost_syns.iter().map(|&(why, n)| (run.syn_loss_key(why), n)).collect(),
     }
 }

@@ -181,6 +181,7 @@ impl<'a> Line<'a> {
             Booked::Asked => "asked",
             Booked::Answered => "answered",
             Booked::Completed => "completed",
+            Booked::CutOff(_) => "cut_off",
             Booked::Failed(call, errno) => {
                 self.call = Some(call.name().to_owned());
                 self.errno = Some(errno.name());

@@ -1,7 +1,7 @@
 //! `events: [..]`: what happens at a moment.
 
 use sim_core::ids::{HostId, LinkId};
-use sim_core::scenario::{Happening, Link, Occurrence, Rate, Scenario};
+use sim_core::scenario::{Happening, Link, Occurrence, Rate, Scenario, Settings};
 use sim_core::time::{Span, Time};
 
 use super::destination::endpoint;
@@ -30,7 +30,7 @@ pub(crate) static KINDS: &[EventKind] = &[
     EventKind { example: "link_up(\"client\", \"server\")", doc: "it carries again" },
     EventKind {
         example: "stop(\"server:80\")",
-        doc: "the process dies: its listener is closed, connections that nobody accepted are reset, the others closed",
+        doc: "the process dies: its listener is closed, connections that nobody accepted are reset, the others closed, a proxy's to its backends too",
     },
     EventKind {
         example: "start(listener: \"server:80\", reuseaddr: true, again: \"1s\")",
@@ -40,7 +40,7 @@ pub(crate) static KINDS: &[EventKind] = &[
     EventKind { example: "resume(\"server:80\")", doc: "it accepts again" },
     EventKind {
         example: "sysctl(\"client\", \"net.ipv4.tcp_tw_reuse\", \"1\")",
-        doc: "a setting of TCP changes, for connections that exist too",
+        doc: "a setting changes: of TCP for connections that exist too; ports that are taken and entries that are tracked stay",
     },
     EventKind {
         example: "syn_flood(to: \"server:80\", rate: \"10000/s\", until: \"20s\")",
@@ -216,22 +216,26 @@ impl Reader<'_, '_> {
             knobs.len() - 1
         });
         let after = &mut knobs[place].1;
-        let (ports, conntrack) = (after.ports.clone(), after.conntrack.clone());
+        let buckets = after.conntrack.buckets;
         if let Err(message) = setting.set(after, &value_text) {
             notes.error(Diagnostic::error(value.place, message).label("EINVAL"));
             return None;
         }
-        if after.ports != ports || after.conntrack != conntrack || name_text.contains("conntrack") {
-            let message = format!("`{name_text}` cannot change on the way: only settings of TCP can");
+        if name_text.contains("conntrack") && read.conntrack.is_none() {
+            let message = format!("`{}` tracks no connections", read.name);
+            notes.error(Diagnostic::error(name.place, message).help("write `conntrack: on` at the host"));
+            return None;
+        }
+        if after.conntrack.buckets != buckets {
+            let message =
+                format!("`{name_text}` cannot change on the way: the model does not rebuild the hash");
             notes.error(Diagnostic::error(name.place, message));
             return None;
         }
-        Some(Happening::Sysctl {
-            host: id,
-            name: name_text,
-            value: value_text,
-            tcp: Box::new(after.tcp.clone()),
-        })
+        let Knobs { tcp, ports, conntrack, .. } = after.clone();
+        let conntrack = read.conntrack.as_ref().map(|_| conntrack);
+        let settings = Box::new(Settings { tcp, ports, conntrack });
+        Some(Happening::Sysctl { host: id, name: name_text, value: value_text, settings })
     }
 
     fn flood(&mut self, fields: Fields<'_>) -> Option<Happening> {

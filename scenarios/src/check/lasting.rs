@@ -195,7 +195,7 @@ pub(crate) fn show(lasting: &Lasting) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sim_core::rng::{Purpose, Stream};
+    use sim_core::rng::{Component, Purpose, Stream};
 
     fn quantiles(lasting: &Lasting) -> (Vec<Span>, Vec<Span>) {
         let Lasting::Drawn(of) = lasting else { panic!("it is a constant") };
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_is_drawn_has_the_mean() {
-        let mut rng = Stream::new(5, Purpose::Service, 0);
+        let mut rng = Stream::new(5, Purpose::Service, Component::SHARED);
         let exponential = exponential();
         let n = 200_000;
         let sum: u64 = (0..n).map(|_| exponential.draw(&mut rng).0).sum();

@@ -3,7 +3,7 @@
 use sim_core::scenario::{Pool, Traffic};
 
 use super::Input;
-use crate::section::{Absent, Field, count_or, field, names, time_or};
+use crate::section::{Absent, Field, count_or, field, names, number, time_or};
 use crate::syntax::{Kind, Node};
 
 /// A pool, or the word `none`.
@@ -67,6 +67,13 @@ pub(crate) static POOL: &[Field<Pool>] = &[
             Some(())
         },
         |pool, _| time_or(pool.lifetime, "never")
+    ),
+    number!(
+        streams,
+        streams as u32,
+        1..=1_000_000,
+        "number",
+        "requests that a connection carries at once, as HTTP/2 does; `1`: one after the other"
     ),
 ];
 

@@ -5,7 +5,7 @@ use sim_core::time::{Span, Time};
 
 use super::Input;
 use crate::report::Diagnostic;
-use crate::section::{Absent, Field, field, names, time, word_of};
+use crate::section::{Absent, Field, field, names, number, span, time, word_of};
 use crate::syntax::{Kind, Node};
 
 const SEGMENTS: &[(&str, Dropped)] = &[
@@ -75,11 +75,20 @@ pub(crate) static DROP: &[Field<DropRule>] = &[
         },
         |rule, _| if rule.times == u64::MAX { "unlimited".to_owned() } else { rule.times.to_string() }
     ),
+    number!(skip, skip as u64, 0..=1_000_000_000_000, "number", "so many that fit are let through first"),
+    span!(late, late, "they are held back for so long instead: others may overtake them"),
 ];
 
 /// A rule that says nothing: everything, always.
-pub(crate) const BLANK: DropRule =
-    DropRule { segments: Dropped::Any, port: 0, start: Time::ZERO, stop: Time::NEVER, times: u64::MAX };
+pub(crate) const BLANK: DropRule = DropRule {
+    segments: Dropped::Any,
+    port: 0,
+    start: Time::ZERO,
+    stop: Time::NEVER,
+    times: u64::MAX,
+    skip: 0,
+    late: Span::ZERO,
+};
 
 fn is_word(node: &Node, word: &str) -> bool {
     matches!(&node.kind, Kind::Word(w) if w == word)

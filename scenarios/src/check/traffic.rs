@@ -535,6 +535,15 @@ fn fits_together(input: &mut Input<'_>, fields: Fields<'_>, t: &Traffic) {
             "have one request per connection (and no pool), or give it a size",
         );
     }
+    if t.multiplexes() && t.response_timeout != Span::MAX {
+        let message = "a client whose connections carry several requests at once waits for each answer as long as it takes";
+        refuse(input, "response_timeout", message, "leave it out, or have `streams: 1`");
+    }
+    if t.multiplexes() && t.how == CloseHow::Unread {
+        let message =
+            "which answer is the last is not known where a connection carries several requests at once";
+        refuse(input, "close", message, "close in another way, or have `streams: 1`");
+    }
     let think = fields.get("think_time").filter(|_| t.think_time.always() != Some(Span::ZERO));
     if let Some(node) = think.filter(|_| !matches!(t.arrivals, Arrivals::Workers(_))) {
         let why = match (t.pool.is_some(), many) {

@@ -115,6 +115,9 @@ fn outcome_name(outcome: Outcome) -> String {
         Outcome::Requested => "requested".to_owned(),
         Outcome::Answered => "answered".to_owned(),
         Outcome::Abandoned => "abandoned".to_owned(),
+        Outcome::SynsAgain => "syns_again".to_owned(),
+        Outcome::CutOff => "cut_off".to_owned(),
+        Outcome::BytesLost => "bytes_lost".to_owned(),
         Outcome::Error(errno) => errno.name().to_owned(),
     }
 }

@@ -12,7 +12,7 @@ use crate::time::Span;
 
 /// What an application's timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Purpose {
+pub(super) enum Purpose {
     /// The client's patience with connect() ends.
     GiveUp,
     /// The client's patience with the server ends.
@@ -47,20 +47,24 @@ pub enum Status {
 /// One end's application. When its timer is due is for the driver to know.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Application {
-    side: Side,
+    pub(super) side: Side,
     /// Bytes of the incoming message still missing.
-    expect: u32,
+    pub(super) expect: u32,
     /// Bytes of the outgoing message not yet taken by the socket.
-    unsent: u32,
+    pub(super) unsent: u32,
     /// Requests answered; 1 if there is no end of them.
-    served: u32,
+    pub(super) served: u32,
+    /// Requests under way on a connection that carries several at once.
+    pub(super) open: u32,
+    /// Requests that such a connection is to ask as soon as it can.
+    pub(super) due: u32,
     connected: bool,
     /// The client waits for an answer, or for the greeting before it asks.
-    asking: bool,
+    pub(super) asking: bool,
     /// The greeting has been sent, or has come.
-    greeted: bool,
-    timer: Option<Purpose>,
-    status: Status,
+    pub(super) greeted: bool,
+    pub(super) timer: Option<Purpose>,
+    pub(super) status: Status,
 }
 
 impl Application {
@@ -71,6 +75,8 @@ impl Application {
             expect: 0,
             unsent: 0,
             served: 0,
+            open: 0,
+            due: 0,
             connected: false,
             asking: false,
             greeted: false,
@@ -102,6 +108,7 @@ impl Application {
     /// The client's connect() is under way.
     pub(super) fn connecting(&mut self, desk: &mut Desk<'_, '_>) {
         set_options(desk, desk.spec.options);
+        self.due = u32::from(desk.spec.multiplexes());
         if desk.spec.connect_timeout != Span::MAX {
             self.set_timer(desk, desk.spec.connect_timeout, Purpose::GiveUp);
         }
@@ -110,6 +117,7 @@ impl Application {
     /// The server begins: it waits for the request, which may have come already.
     pub(super) fn begin_serving(&mut self, desk: &mut Desk<'_, '_>) {
         set_options(desk, desk.spec.server_options);
+        send_at_once(desk);
         self.expect = desk.spec.request;
         if desk.spec.requests_per_connection == 0 {
             return self.finished_all(desk);
@@ -126,7 +134,9 @@ impl Application {
 
     /// What the server answers is ready. The connection may have ended meanwhile.
     pub(super) fn answer_ready(&mut self, desk: &mut Desk<'_, '_>) {
-        if self.timer == Some(Purpose::Answer) {
+        if desk.spec.multiplexes() {
+            self.answer_stream(desk);
+        } else if self.timer == Some(Purpose::Answer) {
             self.timer = None;
             self.go_on_serving(desk);
         }
@@ -140,13 +150,20 @@ impl Application {
         }
     }
 
-    /// The connection is not wanted any longer.
+    /// The connection is not wanted any longer: an idle one, or its process dies.
     pub(super) fn dismiss(&mut self, desk: &mut Desk<'_, '_>) {
+        if self.side == Side::Client && (!self.connected || self.asking) {
+            let call = if self.connected { Call::Recv } else { Call::Connect };
+            return self.broken(desk, call, Errno::Stopped);
+        }
         self.close(desk, Input::Close);
     }
 
     /// A pooled connection gets another request.
     pub(super) fn next_request(&mut self, desk: &mut Desk<'_, '_>) {
+        if desk.spec.multiplexes() {
+            return self.next_stream(desk);
+        }
         self.status = Status::Running;
         self.stop_timer(desk);
         self.ask(desk);
@@ -186,7 +203,7 @@ impl Application {
         }
     }
 
-    fn set_timer(&mut self, desk: &mut Desk<'_, '_>, after: Span, purpose: Purpose) {
+    pub(super) fn set_timer(&mut self, desk: &mut Desk<'_, '_>, after: Span, purpose: Purpose) {
         self.timer = Some(purpose);
         desk.fx.app_timer = AppTimer::Armed(after);
     }
@@ -197,7 +214,7 @@ impl Application {
         desk.fx.app_timer = timer;
     }
 
-    fn stop_timer(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn stop_timer(&mut self, desk: &mut Desk<'_, '_>) {
         if self.timer.take().is_some() {
             desk.fx.app_timer = AppTimer::Stopped;
         }
@@ -209,6 +226,7 @@ impl Application {
         }
         self.connected = true;
         self.stop_timer(desk);
+        send_at_once(desk);
         book(desk, Booked::Connected);
         if desk.spec.requests_per_connection == 0 {
             // The connection itself is what was wanted.
@@ -235,6 +253,9 @@ impl Application {
     }
 
     fn ask(&mut self, desk: &mut Desk<'_, '_>) {
+        if desk.spec.multiplexes() {
+            return self.ask_streams(desk);
+        }
         if self.served > 0 && desk.spec.pool.is_none() {
             book(desk, Booked::Asked);
         }
@@ -256,12 +277,12 @@ impl Application {
     }
 
     /// Without an end nobody counts: every answer of a connection is then like every other.
-    fn count_served(&mut self, desk: &Desk<'_, '_>) {
+    pub(super) fn count_served(&mut self, desk: &Desk<'_, '_>) {
         self.served = if desk.spec.requests_per_connection == u32::MAX { 1 } else { self.served + 1 };
     }
 
     /// Sends what the socket will take.
-    fn write(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn write(&mut self, desk: &mut Desk<'_, '_>) {
         while self.unsent > 0 {
             match desk.call(Input::Send { len: self.unsent }) {
                 Ok(taken) if taken > 0 => self.unsent -= taken.min(self.unsent),
@@ -316,6 +337,9 @@ impl Application {
 
     /// Takes bytes of the incoming message.
     fn take(&mut self, desk: &mut Desk<'_, '_>, bytes: u32) {
+        if self.reads_streams(desk) {
+            return self.take_streams(desk, bytes);
+        }
         if self.expect == 0 {
             return;
         }
@@ -375,7 +399,7 @@ impl Application {
     }
 
     /// Every request is answered, as far as this end is concerned.
-    fn finished_all(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn finished_all(&mut self, desk: &mut Desk<'_, '_>) {
         if !desk.spec.first.includes(self.side) || desk.spec.how == CloseHow::Never {
             return;
         }
@@ -442,6 +466,13 @@ impl Application {
     }
 }
 
+/// TCP_NODELAY, where several messages share a connection: none waits for the ACK of another.
+fn send_at_once(desk: &mut Desk<'_, '_>) {
+    if desk.spec.multiplexes() {
+        let _ = desk.call(Input::SetNoDelay(true));
+    }
+}
+
 /// setsockopt(), as far as there is anything to set.
 fn set_options(desk: &mut Desk<'_, '_>, options: SocketOptions) {
     let SocketOptions { keepalive, user_timeout } = options;
@@ -453,6 +484,6 @@ fn set_options(desk: &mut Desk<'_, '_>, options: SocketOptions) {
     }
 }
 
-fn book(desk: &mut Desk<'_, '_>, booked: Booked) {
+pub(super) fn book(desk: &mut Desk<'_, '_>, booked: Booked) {
     desk.fx.list.push(Effect::Booked(booked));
 }

@@ -27,6 +27,8 @@ pub enum Booked {
     Completed,
     /// A call failed, or the application gave up.
     Failed(Call, Errno),
+    /// The connection was cut off at one end with so many bytes on their way, or unread.
+    CutOff(u32),
 }
 
 /// A call of an application.
@@ -72,6 +74,9 @@ pub enum Effect {
     Called(Called, Result<u32, Errno>),
     /// An outcome for the books.
     Booked(Booked),
+    /// A server has another request of a connection that carries several at once; the driver says when its answer is ready
+    /// ([`super::Cause::Answer`]).
+    Wanted,
     /// The descriptor is closed.
     DescriptorClosed,
     /// The tuple no longer leads to this end.
@@ -178,5 +183,8 @@ impl Out for Effects {
     }
     fn fired(&mut self, kind: TimerKind) {
         self.list.push(Effect::Fired(kind));
+    }
+    fn cut_off(&mut self, bytes: u32) {
+        self.list.push(Effect::Booked(Booked::CutOff(bytes)));
     }
 }

@@ -10,6 +10,7 @@ mod effects;
 mod end;
 mod lazy;
 mod memory;
+mod streams;
 
 pub use application::{Application, Status};
 pub use effects::{AppTimer, Booked, Called, Effect, Effects, Scarce};

@@ -154,11 +154,11 @@ impl BitTree {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::{Purpose, Stream};
+    use crate::rng::{Component, Purpose, Stream};
 
     #[test]
     fn the_next_filled_bucket_is_the_one_that_a_walk_finds() {
-        let mut rng = Stream::new(3, Purpose::Ports, 0);
+        let mut rng = Stream::new(3, Purpose::Ports, Component::SHARED);
         for len in [1, 63, 64, 65, 4_096, 300_000] {
             let mut buckets = Buckets::new(len);
             let mut plain = vec![NIL; len as usize];

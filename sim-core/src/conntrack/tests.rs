@@ -373,7 +373,7 @@ fn two_trackers_with_one_seed_are_alike() {
 fn a_hint_never_changes_what_happens() {
     let mut plain = Bench::new(40, 16);
     let mut hinted = Bench::new(40, 16);
-    let mut rng = crate::rng::Stream::new(4, crate::rng::Purpose::Ports, 0);
+    let mut rng = crate::rng::Stream::new(4, crate::rng::Purpose::Ports, crate::rng::Component::SHARED);
     let mut hints = [NO_HINT; 60];
     let classes = [Flags::SYN, Flags::SYN_ACK, Flags::ACK, Flags::ACK, Flags::FIN_ACK, Flags::RST, Flags(0)];
     let mut in_time_wait = 0;

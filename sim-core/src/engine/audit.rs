@@ -122,7 +122,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             let refused = book.errors.iter().filter(|e| early(e.call)).map(|e| e.tally.count).sum::<u64>();
             let attempts = book.connected.count + refused + connecting;
             check(book.attempted.count == attempts, Disagreement::Attempts);
-            let open = clients().filter(|conn| conn.job.open).count() as u64;
+            let shared = source.channels.values().map(|channel| channel.jobs().count() as u64).sum::<u64>();
+            let open = clients().filter(|conn| conn.job.open).count() as u64 + shared;
             let queued = (source.pool.waiting.len() + source.jobs.len()) as u64;
             let came_to = book.answered.count + book.abandoned.count + open + queued;
             check(book.requested.count == came_to, Disagreement::Requests);
@@ -131,7 +132,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 let there = clients().count() as u64 + reserved;
                 check(source.pool.open.now == there, Disagreement::Pools);
                 let full = source.pool.open.now >= u64::from(spec.size);
-                check(source.pool.waiting.is_empty() || full, Disagreement::IdlePlaces);
+                let coming = source.pool.opening > 0;
+                check(source.pool.waiting.is_empty() || full || coming, Disagreement::IdlePlaces);
             }
         }
     }

@@ -6,7 +6,7 @@ use super::record::{Record, Sink, Whose};
 use super::search::Calling;
 use super::world::World;
 use crate::app::{Around, Called, Cause, Effects, End, Form, Lesson, Memory, Verdict};
-use crate::host::{Attempt, Conn, Job, Opened};
+use crate::host::{Attempt, Conn, Front, Job, Opened};
 use crate::ids::{HostId, Key, SockAddr, TrafficId, Tuple};
 use crate::net::Path;
 use crate::scenario::Traffic;
@@ -36,6 +36,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     fn place(&mut self, id: TrafficId, mut job: Job) {
         let source = &mut self.sources[id.index()];
         let Some(spec) = source.spec.pool else { return self.start(id, job) };
+        if spec.streams > 1 {
+            return self.place_stream(id, spec, job);
+        }
         let host = source.spec.from;
         while let Some(key) = self.sources[id.index()].pool.idle.pop() {
             let conn = self.hosts[host.index()].tables.conns.get_mut(key);
@@ -63,7 +66,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     /// Queues a request that goes on at that time.
-    fn enlist(&mut self, id: TrafficId, at: Time, job: Job) {
+    pub(super) fn enlist(&mut self, id: TrafficId, at: Time, job: Job) {
         let key = self.sources[id.index()].jobs.insert(job);
         self.queue.push(LaneId::NONE, at, Event::Start(id, key));
     }
@@ -109,6 +112,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 self.record_outcome(attempt, tuple, || {
                     Record::Denied(host, attempt, (from, to), (call, errno))
                 });
+                let source = &mut self.sources[attempt.traffic.index()];
+                source.pool.opening = source.pool.opening.saturating_sub(1);
                 self.on_failed(attempt.traffic, job);
             }
         }
@@ -117,6 +122,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// connect(), once it has what it needs.
     fn connect(&mut self, host: HostId, opened: Opened, attempt: Attempt, rest: (Path, Job, Time)) {
         let inside = self.looks_inside(attempt, opened.tuple);
+        let (path, mut job, began) = rest;
+        if self.sources[attempt.traffic.index()].spec.multiplexes() {
+            self.open_channel(attempt, core::mem::replace(&mut job, Job::NONE));
+        }
         let World { sources, hosts, fx, now, memory, .. } = self;
         if S::FOLLOWS {
             fx.calls = inside;
@@ -155,7 +164,6 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             let view = whole.view();
             (Form::Whole(whole), view)
         });
-        let (path, job, began) = rest;
         let conn = Conn { dest, owner, began, job, ..Conn::new(*now, tuple, attempt, path, end) };
         let key = here.insert_client(conn);
         let whose = Whose { host, tuple, attempt };
@@ -236,11 +244,17 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let Some(conn) = self.hosts[host.index()].tables.conns.get_mut(key) else { return };
         let source = &mut self.sources[id.index()];
         let Some(spec) = source.spec.pool else { return };
-        if let Some(job) = source.pool.waiting.pop_front() {
+        let began = conn.began;
+        if spec.streams > 1 && !source.pool.waiting.is_empty() {
+            self.feed(id, key);
+            if !self.hosts[host.index()].tables.conns.get(key).is_some_and(|conn| conn.view.idle) {
+                return;
+            }
+        } else if let Some(job) = source.pool.waiting.pop_front() {
             conn.job = job;
             return self.step(host, key, Cause::NextRequest);
         }
-        if self.now.since(conn.began) >= spec.lifetime || self.count_idle(id, host) >= spec.idle {
+        if self.now.since(began) >= spec.lifetime || self.count_idle(id, host) >= spec.idle {
             return self.step(host, key, Cause::Close);
         }
         self.sources[id.index()].pool.idle.push(key);
@@ -261,18 +275,23 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     /// A connection of a pool has ended, or never came to be: the place is free for a request that waits.
-    fn free_place(&mut self, id: TrafficId) {
-        let pool = &mut self.sources[id.index()].pool;
+    pub(super) fn free_place(&mut self, id: TrafficId) {
+        let source = &mut self.sources[id.index()];
+        let streams = source.spec.multiplexes();
+        let pool = &mut source.pool;
         match pool.waiting.pop_front() {
-            Some(job) => self.enlist(id, self.now, Job { placed: true, ..job }),
+            Some(job) => {
+                pool.opening += u32::from(streams);
+                self.enlist(id, self.now, Job { placed: true, ..job });
+            }
             None => pool.open.down(),
         }
     }
 
     /// A request was answered: a proxy answers its own client, and a worker with a pool thinks about its next one.
     pub(super) fn on_answered(&mut self, id: TrafficId, job: &Job) {
-        if let Some((host, key)) = job.front {
-            self.queue.push(LaneId::NONE, self.now, Event::Answer(host, key));
+        if let Some(Front { host, key, stream }) = job.front {
+            self.queue.push(LaneId::NONE, self.now, Event::Answer(host, key, stream));
         }
         let source = &mut self.sources[id.index()];
         if source.spec.pool.is_some() && source.workers().is_some() {
@@ -286,7 +305,15 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         if self.sources[id.index()].spec.pool.is_some() {
             self.free_place(id);
         }
+        self.fail(id, job);
+    }
+
+    /// A try has failed: another one, if the source tries again.
+    pub(super) fn fail(&mut self, id: TrafficId, job: Job) {
         let source = &mut self.sources[id.index()];
+        if source.stopped {
+            return self.give_up(id, &job, true);
+        }
         let until = source.last_retry();
         if let Some(pause) = source.retry_pause(job.tries_left)
             && self.now + pause < until
@@ -298,10 +325,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     /// A request is given up. A worker begins anew.
-    fn give_up(&mut self, id: TrafficId, job: &Job, pausing: bool) {
+    pub(super) fn give_up(&mut self, id: TrafficId, job: &Job, pausing: bool) {
         self.books[id.index()].abandoned.add(self.now);
-        if let Some((host, key)) = job.front {
-            self.queue.push(LaneId::NONE, self.now, Event::Refuse(host, key));
+        if let Some(Front { host, key, stream }) = job.front {
+            self.queue.push(LaneId::NONE, self.now, Event::Refuse(host, key, stream));
         }
         let source = &self.sources[id.index()];
         if source.workers().is_some() {
@@ -324,7 +351,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         if pooled {
             self.free_place(id);
         } else if source.workers().is_some() {
-            self.employ(id, self.now);
+            let pause = self.sources[id.index()].pause_between_connections();
+            self.employ(id, self.now + pause);
         }
     }
 }

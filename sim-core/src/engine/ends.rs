@@ -387,6 +387,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 self.hosts[host.index()].descriptor_closed(again);
             }
             Effect::Left => self.hosts[host.index()].unhash(doer.key),
+            Effect::Wanted => self.serve(host, doer.key),
             _ => self.note(&doer.whose, effect),
         }
     }
@@ -431,6 +432,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Verdict::GoesOn => {}
             Verdict::ServerDone => self.server_done(host, doer.whose.tuple.local.port),
             Verdict::Idle => self.on_idle(id, host, key),
+            Verdict::ClientDone | Verdict::ClientFailed if self.sources[id.index()].spec.multiplexes() => {
+                self.close_channel(doer.whose.attempt);
+            }
             Verdict::ClientDone => {
                 if S::REHEARSES {
                     self.sink.aside(Aside::Done(job.open));
@@ -485,6 +489,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     fn book(&mut self, doer: &Doer, booked: Booked) {
         let id = doer.whose.attempt.traffic;
+        if self.sources[id.index()].spec.multiplexes() {
+            return self.book_stream(doer.whose.attempt, doer.key, booked, doer.began);
+        }
         let conns = &mut self.hosts[doer.whose.host.index()].tables.conns;
         let mut none = Job::NONE;
         let job = conns.get_mut(doer.key).map_or(&mut none, |conn| &mut conn.job);
@@ -518,6 +525,10 @@ pub(super) fn book(book: &mut TrafficSummary, now: Time, booked: Booked, began: 
         }
         Booked::Completed => book.completed.add(now),
         Booked::Failed(call, errno) => book.fail(now, call, errno),
+        Booked::CutOff(bytes) => {
+            book.cut_off.add(now);
+            book.bytes_lost.add_many(now, u64::from(bytes));
+        }
     }
     false
 }

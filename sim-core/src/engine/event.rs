@@ -23,10 +23,16 @@ pub enum Event {
     Start(TrafficId, Key),
     /// A worker of the application behind a listener, in that life of it, is through with the request of a connection.
     Served(HostId, u16, u16, Key),
-    /// The answer to the request of a connection is ready.
-    Answer(HostId, Key),
-    /// There will be no answer to the request of a connection: the server closes.
-    Refuse(HostId, Key),
+    /// The same of a request that shares its connection with others, by its place among those that are being served.
+    ServedStream(Key),
+    /// The answer to a request of a connection is ready.
+    Answer(HostId, Key, u32),
+    /// There will be no answer to the request of a connection: the server closes, or answers with an error.
+    Refuse(HostId, Key, u32),
+    /// A packet that a rule has held back goes on.
+    Late(Key),
+    /// A connection that carries several requests at once may have room for more.
+    Roomy(TrafficId, Key),
     /// A search for a port is over.
     Searched(HostId),
     /// The application behind a listener may accept.

@@ -1,17 +1,19 @@
 //! What happens at a moment of the scenario's choice: links, processes, settings, floods.
 
+use std::collections::VecDeque;
+
 use super::event::Event;
 use super::queue::{LaneId, Queue};
 use super::record::{Sink, Whose};
 use super::world::World;
 use crate::app::{Cause, Form};
-use crate::host::{Attempt, Closed, Hint, Packet};
-use crate::ids::{Addr, HostId, SockAddr, TrafficId, Tuple};
-use crate::rng::{Purpose, Stream};
-use crate::scenario::{Happening, Occurrence};
+use crate::host::{Attempt, Closed, Hint, Job, Packet};
+use crate::ids::{Addr, HostId, Key, SockAddr, TrafficId, Tuple};
+use crate::rng::{Component, Purpose, Stream};
+use crate::scenario::{Arrivals, Happening, Occurrence, Settings};
 use crate::seq::Seq;
-use crate::tcp::{Flags, Segment, State, SynOptions, TcpConfig};
-use crate::traffic::nth;
+use crate::tcp::{Flags, Segment, State, SynOptions};
+use crate::traffic::{Source, nth};
 
 /// Something that is to happen, and how far it is.
 #[derive(Clone, Debug)]
@@ -24,12 +26,16 @@ pub(super) struct Planned {
 
 impl Planned {
     pub(super) fn all(events: &[Occurrence], seed: u64) -> Vec<Planned> {
-        let one = |(i, occurrence): (usize, &Occurrence)| Planned {
-            occurrence: occurrence.clone(),
-            count: 0,
-            rng: Stream::new(seed, Purpose::Flood, i as u32),
+        let one = |occurrence: &Occurrence| {
+            let mut component = Component::SHARED;
+            if let Happening::SynFlood { to, .. } = &occurrence.what {
+                let target = u64::from(to.addr.0) << 16 | u64::from(to.port);
+                component = component.part(target).part(occurrence.at.0);
+            }
+            let rng = Stream::new(seed, Purpose::Flood, component);
+            Planned { occurrence: occurrence.clone(), count: 0, rng }
         };
-        events.iter().enumerate().map(one).collect()
+        events.iter().map(one).collect()
     }
 }
 
@@ -51,7 +57,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Happening::Link { link, up } => self.net.set_up(link, up),
             Happening::Stop { host, port } => self.stop_process(host, port),
             Happening::Start { host, port, reuseaddr, again } => {
-                if !self.hosts[host.index()].open_listener(self.now, port, reuseaddr) {
+                if self.hosts[host.index()].open_listener(self.now, port, reuseaddr) {
+                    self.revive_source_behind(host, port);
+                } else {
                     self.queue.push(LaneId::NONE, self.now + again, Event::Planned(number));
                 }
             }
@@ -62,7 +70,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                     self.acceptable.push((host, listener as u16));
                 }
             }
-            Happening::Sysctl { host, tcp, .. } => self.set_tcp(host, &tcp),
+            Happening::Sysctl { host, settings, .. } => self.set(host, &settings),
             Happening::SynFlood { to, rate, until } => {
                 let planned = &mut self.planned[number as usize];
                 planned.count += 1;
@@ -77,8 +85,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     /// A process dies: its listener is closed first, then its connections, as the kernel closes descriptors. Those that
-    /// nobody has accepted are reset, those in use closed.
+    /// nobody has accepted are reset, those in use closed; of a proxy also those to its backends.
     fn stop_process(&mut self, host: HostId, port: u16) {
+        let behind = self.source_behind(host, port);
         let Some(Closed { requests, waiting, accepted }) =
             self.hosts[host.index()].close_listener(self.now, port)
         else {
@@ -93,10 +102,53 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         for key in accepted {
             self.step(host, key, Cause::Close);
         }
+        if let Some(id) = behind {
+            self.stop_source(id);
+        }
+    }
+
+    /// The source whose requests a proxy makes for those that come in at a listener.
+    fn source_behind(&self, host: HostId, port: u16) -> Option<TrafficId> {
+        let is_behind = |source: &Source| source.spec.arrivals == Arrivals::Behind(host, port);
+        self.sources.iter().position(is_behind).map(|i| TrafficId(i as u16))
+    }
+
+    /// The process that a source is part of has died: its requests are given up, its connections closed.
+    fn stop_source(&mut self, id: TrafficId) {
+        let source = &mut self.sources[id.index()];
+        source.stopped = true;
+        let host = source.spec.from;
+        let waiting = core::mem::take(&mut source.pool.waiting);
+        let later = source.jobs.take_all();
+        let reserved = later.iter().filter(|job| job.placed).count();
+        source.pool.opening = source.pool.opening.saturating_sub(reserved as u32);
+        (0..reserved).for_each(|_| source.pool.open.down());
+        let searching = &mut self.searches[host.index()].waiting;
+        let (own, others) = searching.drain(..).partition(|&(whose, _)| whose == id);
+        *searching = others;
+        let own: VecDeque<(TrafficId, Job)> = own;
+        for job in waiting.into_iter().chain(later).chain(own.into_iter().map(|(_, job)| job)) {
+            self.give_up(id, &job, false);
+        }
+        let conns = &self.hosts[host.index()].tables.conns;
+        let is_client =
+            |key: &Key| conns.get(*key).is_some_and(|conn| conn.attempt.traffic == id && !conn.view.server);
+        let slots = 0..conns.high_water() as u32;
+        let clients: Vec<Key> = slots.map(|slot| conns.key(slot)).filter(is_client).collect();
+        for key in clients {
+            self.step(host, key, Cause::Close);
+        }
+    }
+
+    /// A proxy's process has come up again.
+    fn revive_source_behind(&mut self, host: HostId, port: u16) {
+        if let Some(id) = self.source_behind(host, port) {
+            self.sources[id.index()].stopped = false;
+        }
     }
 
     /// A sysctl changes. What steps were learnt with the old value are forgotten.
-    fn set_tcp(&mut self, host: HostId, tcp: &TcpConfig) {
+    fn set(&mut self, host: HostId, settings: &Settings) {
         if let Some(memory) = self.memory.take() {
             for here in &mut self.hosts {
                 memory.count(here.id, &mut here.stats.counters);
@@ -108,7 +160,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             }
             self.memory = Some(Box::default());
         }
-        self.hosts[host.index()].set_tcp(tcp);
+        self.hosts[host.index()].set(settings);
     }
 
     /// A SYN from an address that nobody has (RFC 2544 keeps 198.18.0.0/15 for tests) reaches the host of `to`.

@@ -13,6 +13,7 @@ pub mod record;
 mod search;
 mod series;
 mod service;
+mod streams;
 mod summary;
 mod wire;
 mod world;

@@ -50,7 +50,10 @@ impl Sampler {
     pub(super) fn finish(self) -> Series {
         let mut series = self.series;
         let keep = |metric: &Metric, values: &[u64]| {
-            let outcome = matches!(metric, Metric::Outcome(_, o) if !matches!(o, Outcome::Error(_)));
+            let rare = |o: &Outcome| {
+                matches!(o, Outcome::Error(_) | Outcome::SynsAgain | Outcome::CutOff | Outcome::BytesLost)
+            };
+            let outcome = matches!(metric, Metric::Outcome(_, o) if !rare(o));
             outcome || values.iter().any(|&v| v != 0)
         };
         let columns: BTreeMap<_, _> = series.columns.into_iter().filter(|(m, v)| keep(m, v)).collect();
@@ -106,6 +109,9 @@ impl Sampler {
             Outcome::Requested,
             Outcome::Answered,
             Outcome::Abandoned,
+            Outcome::SynsAgain,
+            Outcome::CutOff,
+            Outcome::BytesLost,
         ];
         let errnos: Vec<Errno> = summary.errors.iter().map(|e| e.errno).collect();
         outcomes.extend(Errno::ALL.iter().filter(|e| errnos.contains(e)).map(|&e| Outcome::Error(e)));

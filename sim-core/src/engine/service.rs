@@ -6,9 +6,17 @@ use super::queue::{LaneId, Queue};
 use super::record::Sink;
 use super::world::World;
 use crate::app::Cause;
-use crate::host::{Job, ListenSocket};
+use crate::host::{Attempt, Front, Job, ListenSocket};
 use crate::ids::{HostId, Key, TrafficId};
 use crate::scenario::{Arrivals, Scenario};
+
+/// A request that is being served and shares its connection with others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Service {
+    listener: u16,
+    epoch: u16,
+    front: Front,
+}
 
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// Tells listeners which source stands behind them, and sources whether their servers need more than a fixed time.
@@ -25,7 +33,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             let served_elsewhere = self.listeners_of(i).any(elsewhere);
             let server_blocks = self.listeners_of(i).any(|l| l.spec.connections < u32::MAX);
             let spec = &mut self.sources[i].spec;
-            (spec.served_elsewhere, spec.server_blocks) = (served_elsewhere, server_blocks);
+            spec.served_elsewhere = served_elsewhere || spec.multiplexes();
+            spec.server_blocks = server_blocks && !spec.multiplexes();
         }
     }
 
@@ -43,44 +52,78 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     pub(super) fn serve(&mut self, host: HostId, key: Key) {
         let here = &mut self.hosts[host.index()];
         let Some(conn) = here.tables.conns.get(key) else { return };
-        let (id, port) = (conn.attempt.traffic, conn.tuple.local.port);
+        let (attempt, port) = (conn.attempt, conn.tuple.local.port);
+        let id = attempt.traffic;
         let Some(listener) = here.listener_on(port) else { return };
+        let source = &mut self.sources[id.index()];
+        let stream = match source.channels.get_mut(&attempt.number) {
+            Some(channel) => channel.arrive(),
+            None if source.spec.multiplexes() => return,
+            None => Front::ALONE,
+        };
+        let front = Front { host, key, stream };
         let listen = &mut here.listeners[listener];
         if listen.working.now >= u64::from(listen.spec.workers) {
             listen.workers_refused.add(self.now);
-            return listen.requests.push_back((key, id));
+            return listen.requests.push_back((front, id));
         }
-        self.begin_service(host, listener as u16, key, id);
+        self.begin_service(listener as u16, front, id);
     }
 
-    fn begin_service(&mut self, host: HostId, listener: u16, key: Key, id: TrafficId) {
+    fn begin_service(&mut self, listener: u16, front: Front, id: TrafficId) {
+        let Front { host, key, stream } = front;
         let listen = &mut self.hosts[host.index()].listeners[listener as usize];
         listen.working.up(self.now);
         let epoch = listen.epoch;
         let source = &mut self.sources[id.index()];
         let time = source.spec.service_time.draw(&mut source.service);
-        let served = Event::Served(host, listener, epoch, key);
-        self.queue.push(LaneId::NONE, self.now + time, served);
+        let event = if stream == Front::ALONE {
+            Event::Served(host, listener, epoch, key)
+        } else {
+            Event::ServedStream(self.services.insert(Service { listener, epoch, front }))
+        };
+        self.queue.push(LaneId::NONE, self.now + time, event);
+    }
+
+    /// A worker is through with a request of a connection that carries several at once.
+    pub(super) fn served_stream(&mut self, service: Key) {
+        if let Some(Service { listener, epoch, front }) = self.services.remove(service) {
+            self.served(listener, epoch, front);
+        }
     }
 
     /// A worker is through with a request, whether or not the connection that it came on is still there: a server sees
     /// that only when it answers.
-    pub(super) fn served(&mut self, host: HostId, listener: u16, epoch: u16, key: Key) {
-        let listen = &mut self.hosts[host.index()].listeners[listener as usize];
+    pub(super) fn served(&mut self, listener: u16, epoch: u16, front: Front) {
+        let listen = &mut self.hosts[front.host.index()].listeners[listener as usize];
         if listen.epoch != epoch {
             return;
         }
         listen.working.down();
         let behind = listen.behind;
         if let Some((next, id)) = listen.requests.pop_front() {
-            self.begin_service(host, listener, next, id);
+            self.begin_service(listener, next, id);
         }
         match behind {
-            None => self.step(host, key, Cause::Answer),
+            None => self.answer(front, false),
             Some(id) => {
                 let job = self.sources[id.index()].job(self.now);
-                self.want_job(id, Job { front: Some((host, key)), ..job });
+                self.want_job(id, Job { front: Some(front), ..job });
             }
+        }
+    }
+
+    /// A request is answered, or will not be: then the server closes, or says so where other requests share the connection.
+    pub(super) fn answer(&mut self, front: Front, error: bool) {
+        let Front { host, key, stream } = front;
+        if stream == Front::ALONE {
+            return self.step(host, key, if error { Cause::Close } else { Cause::Answer });
+        }
+        let Some(conn) = self.hosts[host.index()].tables.conns.get(key) else { return };
+        let Attempt { traffic, number } = conn.attempt;
+        if let Some(channel) = self.sources[traffic.index()].channels.get_mut(&number) {
+            channel.answer(stream, error);
+            self.step(host, key, Cause::Answer);
         }
     }
 

@@ -91,6 +91,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             }
         }
         for (source, book) in self.sources.iter().zip(&mut self.books) {
+            for channel in source.channels.values() {
+                channel.jobs().for_each(|job| wait_for(book, !channel.connected, job));
+            }
             for job in source.pool.waiting.iter().chain(source.jobs.iter()) {
                 book.waiting.queued += 1;
                 book.waiting.oldest = book.waiting.oldest.min(job.wanted);
@@ -102,6 +105,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 /// Books a connection at the end, and the request that it is for.
 fn wait(book: &mut TrafficSummary, connecting: bool, job: &Job) {
     book.pending += u64::from(connecting);
+    wait_for(book, connecting, job);
+}
+
+/// Books a request that is on a connection at the end.
+fn wait_for(book: &mut TrafficSummary, connecting: bool, job: &Job) {
     if job.open {
         *if connecting { &mut book.waiting.connecting } else { &mut book.waiting.unanswered } += 1;
         book.waiting.oldest = book.waiting.oldest.min(job.wanted);
@@ -134,7 +142,7 @@ fn limits_of(host: &Host) -> Vec<LimitSummary> {
     for dest in host.ports.dests() {
         let ports = Limit::Ports { host: id, from: dest.from, to: dest.to };
         let held_by: Vec<(State, u64)> = dest.held_by.clone();
-        let capacity = dest.fixed.map_or(capacity, u64::from);
+        let capacity = dest.fixed.map(u64::from).or(dest.capacity).unwrap_or(capacity);
         limits.push(LimitSummary { held_by, ..limit(ports, capacity, dest.used, dest.refused) });
     }
     for listen in &host.listeners {

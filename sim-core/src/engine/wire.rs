@@ -1,14 +1,16 @@
 //! Packets between hosts: from the segment that a socket sends to its arrival. Whatever happens to a packet on its way
 //! (tracking, translation, loss, record) happens here.
 
+use super::event::Event;
 use super::queue::{LaneId, Queue};
 use super::record::{Carriage, Lost, Record, Sink, Whose};
 use super::world::World;
 use crate::host::{Hint, Packet};
-use crate::ids::HostId;
+use crate::ids::{HostId, Key};
 use crate::net::{Carried, Path};
 use crate::record::SynLoss;
 use crate::tcp::{Flags, Segment};
+use crate::time::Span;
 
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// A host sends a segment of its own, along `path`, from the socket at `from` to the peer that may be at `to`.
@@ -17,6 +19,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let Whose { host, tuple, attempt } = *whose;
         let packet = Packet { tuple, seg: *seg, attempt, from, to };
         self.segments += 1;
+        if seg.rtx {
+            self.book_repeated(&packet);
+        }
         self.record_packet(host, &packet, Record::Sent);
         if path == Path::Here {
             let lane = self.host_lanes[host.index()].loopback;
@@ -29,6 +34,14 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         if self.hosts[host.index()].tracking.is_none() || self.track(host, &packet) {
             self.forward(host, path, &packet);
+        }
+    }
+
+    /// A segment is sent again: of SYNs the source keeps count.
+    fn book_repeated(&mut self, packet: &Packet) {
+        let syn = packet.seg.flags.has(Flags::SYN) && !packet.seg.flags.has(Flags::ACK);
+        if let Some(book) = self.books.get_mut(packet.attempt.traffic.index()).filter(|_| syn) {
+            book.syns_again.add(self.now);
         }
     }
 
@@ -45,12 +58,26 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// Shows a packet that reaches a host to its rules and to its connection tracker. Whether it goes on.
     fn screen(&mut self, host: HostId, packet: &Packet) -> bool {
-        let here = &mut self.hosts[host.index()];
-        if here.drops(self.now, packet) {
-            self.lose(host, Lost::Rule, packet);
-            return false;
+        match self.hosts[host.index()].rule_for(self.now, packet) {
+            None => self.hosts[host.index()].tracking.is_none() || self.track(host, packet),
+            Some(Span::ZERO) => {
+                self.lose(host, Lost::Rule, packet);
+                false
+            }
+            Some(late) => {
+                let held = self.held_back.insert((host, *packet));
+                self.queue.push(LaneId::NONE, self.now + late, Event::Late(held));
+                false
+            }
         }
-        self.hosts[host.index()].tracking.is_none() || self.track(host, packet)
+    }
+
+    /// A packet that a rule has held back goes on.
+    pub(super) fn release(&mut self, held: Key) {
+        let Some((host, packet)) = self.held_back.remove(held) else { return };
+        if self.hosts[host.index()].tracking.is_none() || self.track(host, &packet) {
+            self.come(host, &packet);
+        }
     }
 
     /// A packet reaches a host: its own, or one to pass on.
@@ -58,6 +85,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         if self.hosts[host.index()].screens && !self.screen(host, packet) {
             return;
         }
+        self.come(host, packet);
+    }
+
+    #[inline]
+    fn come(&mut self, host: HostId, packet: &Packet) {
         let here = &self.hosts[host.index()];
         if let Some(key) = here.guess(packet) {
             self.record_packet(host, packet, Record::Arrived);

@@ -7,14 +7,15 @@ use super::queue::{LaneId, Lanes, Queue};
 use super::record::{Record, Sink, Whose, digest_line, digest_packet_record};
 use super::search::Searches;
 use super::series::Sampler;
-use crate::app::{Cause, Effects, Memory};
-use crate::host::{Arrived, Attempt, Conversation, Host, Mini, NewMini, Packet, RowId, Timed};
+use super::service::Service;
+use crate::app::{Effects, Memory};
+use crate::host::{Arrived, Attempt, Conversation, Front, Host, Mini, NewMini, Packet, RowId, Timed};
 use crate::ids::{HostId, Key, Slab, TrafficId, Tuple};
 use crate::log::LogLine;
 use crate::net::{Carried, Net};
 use crate::order::{Order, Rank, Woken};
 use crate::record::{Digest, HostSummary, LogSummary, Summary, Tally, TrafficSummary};
-use crate::rng::{Purpose, Stream};
+use crate::rng::{Component, Purpose, Stream};
 use crate::scenario::Scenario;
 use crate::tcp::config::TimerModel;
 use crate::tcp::{State, TimerKind};
@@ -60,6 +61,10 @@ pub struct World<Q, S> {
     pub(super) net: Net,
     pub(super) sources: Vec<Source>,
     pub(super) planned: Vec<Planned>,
+    /// Packets that a rule holds back.
+    pub(super) held_back: Slab<(HostId, Packet)>,
+    /// Requests that are being served and share their connection with others.
+    pub(super) services: Slab<Service>,
     pub(super) fx: Effects,
     /// The memory of steps; taken out while one of its steps is carried out.
     pub(super) memory: Option<Box<Memory>>,
@@ -112,6 +117,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             sink,
             sources: sources.map(|(i, spec)| Source::new(spec, TrafficId(i as u16), scenario.seed)).collect(),
             planned: Planned::all(&scenario.events, scenario.seed),
+            held_back: Slab::default(),
+            services: Slab::default(),
             fx: Effects::default(),
             memory: Some(Box::default()),
             // Nobody follows a script where the scenario itself means to disturb.
@@ -287,10 +294,15 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Event::App(host, key) => self.wake_app(host, key),
             Event::Work(id) => self.want(id),
             Event::Start(id, key) => self.go_on(id, key),
-            Event::Served(host, listener, epoch, key) => self.served(host, listener, epoch, key),
+            Event::Served(host, listener, epoch, key) => {
+                self.served(listener, epoch, Front { host, key, stream: Front::ALONE });
+            }
             Event::Planned(number) => self.planned(number),
-            Event::Answer(host, key) => self.step(host, key, Cause::Answer),
-            Event::Refuse(host, key) => self.step(host, key, Cause::Close),
+            Event::ServedStream(service) => self.served_stream(service),
+            Event::Answer(host, key, stream) => self.answer(Front { host, key, stream }, false),
+            Event::Refuse(host, key, stream) => self.answer(Front { host, key, stream }, true),
+            Event::Late(held) => self.release(held),
+            Event::Roomy(id, key) => self.on_roomy(id, key),
             Event::Searched(host) => self.searched(host),
             Event::Accept(host, listener) => self.accept(host, listener),
             Event::Gc(host) => self.collect(host),
@@ -561,7 +573,7 @@ impl SourceLanes {
 
 /// The hosts. The phase of the timer wheel is drawn once for all that leave it open.
 fn build_hosts(scenario: &Scenario) -> Vec<Host> {
-    let phase = Span(Stream::new(scenario.seed, Purpose::TimerPhase, 0).below(1 << 42));
+    let phase = Span(Stream::new(scenario.seed, Purpose::TimerPhase, Component::SHARED).below(1 << 42));
     let hosts = scenario.hosts.iter().enumerate();
     hosts.map(|(i, spec)| Host::new(HostId(i as u16), spec, scenario.seed, phase)).collect()
 }

@@ -218,6 +218,8 @@ impl Host {
         dest.refused.add(now);
         if dest.refused.count == 1 {
             dest.held_by = holders(&self.tables, id, pair);
+            let capacity = self.ports.capacity();
+            self.ports.dest_mut(id).capacity = Some(capacity);
         }
     }
 

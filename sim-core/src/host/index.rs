@@ -170,12 +170,12 @@ mod tests {
 
     use super::*;
     use crate::ids::{Addr, SockAddr};
-    use crate::rng::{Purpose, Stream};
+    use crate::rng::{Component, Purpose, Stream};
 
     /// Against an ordered map, with few enough tuples that they collide, and with ports on either side of each other.
     #[test]
     fn it_is_a_map() {
-        let mut rng = Stream::new(3, Purpose::Link, 0);
+        let mut rng = Stream::new(3, Purpose::Link, Component::SHARED);
         let (mut index, mut model) = (Index::default(), BTreeMap::new());
         for _ in 0..200_000 {
             let end = |rng: &mut Stream| SockAddr {

@@ -36,7 +36,7 @@ pub use input::{Arrived, Timed};
 pub use minis::{Mini, NewMini};
 pub use packet::{Attempt, Hint, Packet};
 pub use process::Closed;
-pub use tables::{Conn, Conversation, Job, Numbers, Orphan, Pending, Scripted, Tables};
+pub use tables::{Conn, Conversation, Front, Job, Numbers, Orphan, Pending, Scripted, Tables};
 pub use track::Tracking;
 pub use waiting::{Ending, RowId};
 
@@ -44,7 +44,7 @@ use crate::conntrack::{Conntrack, ConntrackConfig, FIRST_GC};
 use crate::errno::Errno;
 use crate::ids::{HostId, Key, TrafficId, Tuple};
 use crate::record::{Gauge, HostSummary, Tally};
-use crate::rng::{Purpose, Stream};
+use crate::rng::{Component, Purpose, Stream};
 use crate::scenario::{self, DropRule, Dropped, Listen};
 use crate::socket::Listener;
 use crate::tcp::config::TimerModel;
@@ -81,7 +81,7 @@ pub struct ListenSocket {
     /// Requests that waited because every worker was busy.
     pub workers_refused: Tally,
     /// Requests that wait for a worker, with their source.
-    pub requests: VecDeque<(Key, TrafficId)>,
+    pub requests: VecDeque<(Front, TrafficId)>,
     /// Workers that serve a request.
     pub working: Gauge,
     /// A proxy: the source whose requests are made for those that come in here.
@@ -217,7 +217,8 @@ fn tracker(cfg: &ConntrackConfig, timers: TimerModel, mut rng: Stream) -> Conntr
 impl Host {
     /// A host at boot. `phase` is that of its timer wheel, if the scenario leaves it open.
     pub fn new(id: HostId, spec: &scenario::Host, seed: u64, phase: Span) -> Host {
-        let keys = Keys::new(seed, u32::from(id.0));
+        let component = Component::named(&spec.name);
+        let keys = Keys::new(seed, component);
         let mut cfg = spec.tcp.clone();
         if let TimerModel::Wheel { phase: at, .. } = &mut cfg.timers {
             *at = spec.phase.unwrap_or(phase);
@@ -226,7 +227,7 @@ impl Host {
         let mut host = Host {
             id,
             ports: {
-                let rng = Stream::new(seed, Purpose::Ports, u32::from(id.0));
+                let rng = Stream::new(seed, Purpose::Ports, component);
                 Ports::new(&spec.ports, keys.ports, timers, rng)
             },
             listeners: spec.listen.iter().map(|listen| ListenSocket::new(listen, cfg.somaxconn)).collect(),
@@ -234,7 +235,7 @@ impl Host {
             stats: HostSummary::default(),
             refusals: Refusals::default(),
             tracking: spec.conntrack.as_ref().map(|cfg| {
-                let rng = Stream::new(seed, Purpose::Conntrack, u32::from(id.0));
+                let rng = Stream::new(seed, Purpose::Conntrack, component);
                 Tracking::new(tracker(cfg, timers, rng))
             }),
             rules: spec.drop.clone(),
@@ -272,20 +273,25 @@ impl Host {
         !self.rules.is_empty()
     }
 
-    /// Whether a rule drops a packet that arrives. The first that fits counts it.
-    pub fn drops(&mut self, now: Time, packet: &Packet) -> bool {
+    /// What a rule does with a packet that arrives: it is held back for so long, or dropped if that is zero. The first rule
+    /// that fits counts it.
+    pub fn rule_for(&mut self, now: Time, packet: &Packet) -> Option<Span> {
         let fits = |rule: &&mut DropRule| {
             (rule.start..rule.stop).contains(&now)
                 && rule.times > 0
                 && (rule.port == 0 || rule.port == packet.tuple.remote.port)
                 && rule.segments.has(&packet.seg)
         };
-        let Some(rule) = self.rules.iter_mut().find(fits) else { return false };
+        let rule = self.rules.iter_mut().find(fits)?;
+        if rule.skip > 0 {
+            rule.skip -= 1;
+            return None;
+        }
         if rule.times != u64::MAX {
             rule.times -= 1;
         }
-        self.stats.dropped += 1;
-        true
+        self.stats.dropped += u64::from(rule.late == Span::ZERO);
+        Some(rule.late)
     }
 
     /// Its clocks.

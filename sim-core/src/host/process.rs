@@ -4,7 +4,9 @@ use super::Host;
 use super::index::Place;
 use super::packet::Attempt;
 use super::ports::{DestId, Owner};
+use crate::conntrack::ConntrackConfig;
 use crate::ids::{Key, Tuple};
+use crate::scenario::Settings;
 use crate::socket::Listener;
 use crate::tcp::config::TimerModel;
 use crate::tcp::{Clocks, State, TcpConfig};
@@ -88,10 +90,17 @@ impl Host {
         }
     }
 
-    /// Its sysctls change. The timer wheel stays as it is.
-    pub fn set_tcp(&mut self, tcp: &TcpConfig) {
+    /// Its sysctls change. The timer wheel stays as it is, and so do ports that are taken and entries of the tracker.
+    pub fn set(&mut self, settings: &Settings) {
+        let Settings { tcp, ports, conntrack } = settings;
         let timers: TimerModel = self.cfg.timers;
         self.cfg = TcpConfig { timers, ..tcp.clone() };
         self.clocks = (Time::NEVER, Clocks::default());
+        self.ports.configure(ports);
+        if let (Some(tracking), Some(conntrack)) = (&mut self.tracking, conntrack) {
+            let cfg = tracking.table.config_mut();
+            let ConntrackConfig { buckets, timers, first_gc, .. } = cfg.clone();
+            *cfg = ConntrackConfig { buckets, timers, first_gc, ..conntrack.clone() };
+        }
     }
 }

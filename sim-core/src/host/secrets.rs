@@ -1,7 +1,7 @@
 //! Keyed hashes of a tuple: initial sequence numbers, timestamp offsets, cookies (net/core/secure_seq.c).
 
 use crate::ids::Tuple;
-use crate::rng::{Purpose, Stream, mix};
+use crate::rng::{Component, Purpose, Stream, mix};
 use crate::seq::Seq;
 use crate::tcp::Secrets;
 use crate::tcp::config::{IsnPolicy, TcpConfig, Timestamps};
@@ -20,7 +20,7 @@ pub struct Keys {
 
 impl Keys {
     /// The keys of a host.
-    pub fn new(seed: u64, host: u32) -> Keys {
+    pub fn new(seed: u64, host: Component) -> Keys {
         let mut rng = Stream::new(seed, Purpose::HostSecret, host);
         Keys {
             isn: rng.bits64(),

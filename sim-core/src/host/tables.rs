@@ -54,8 +54,24 @@ pub struct Job {
     pub placed: bool,
     /// Retries that are left.
     pub tries_left: u32,
-    /// The server's end that answers when this is answered: of a proxy's own client.
-    pub front: Option<(HostId, Key)>,
+    /// What is answered when this is answered: the request of a proxy's own client.
+    pub front: Option<Front>,
+}
+
+/// A request as its server has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Front {
+    /// The server's host.
+    pub host: HostId,
+    /// The server's end of its connection.
+    pub key: Key,
+    /// Which one of that connection, where it carries several at once; else [`Front::ALONE`].
+    pub stream: u32,
+}
+
+impl Front {
+    /// The only request under way on its connection.
+    pub const ALONE: u32 = u32::MAX;
 }
 
 impl Job {

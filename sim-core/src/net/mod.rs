@@ -4,12 +4,12 @@
 //! as something to delay or lose.
 
 use core::hash::{BuildHasherDefault, Hasher};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::HashMap;
 
 use crate::ids::{Addr, HostId, LinkId};
-use crate::rng::{Purpose, Stream, mix};
+use crate::rng::{Component, Purpose, Stream, mix};
 use crate::scenario::{Link, Scenario};
 use crate::time::Span;
 
@@ -98,6 +98,22 @@ pub struct Net {
     owner: HashMap<Addr, HostId, BuildHasherDefault<AddrHasher>>,
 }
 
+/// A stream for each direction of each link, by the names of its ends. Of links between the same two hosts each has its
+/// number.
+fn streams(scenario: &Scenario) -> Vec<Stream> {
+    let named = |id: HostId| Component::named(&scenario.hosts[id.index()].name);
+    let mut parallel: BTreeMap<(HostId, HostId), u64> = BTreeMap::new();
+    let of_link = |link: &Link| {
+        let number = parallel.entry((link.a.min(link.b), link.a.max(link.b))).or_default();
+        let (a, b) = (named(link.a), named(link.b));
+        let both = [a.towards(b), b.towards(a)]
+            .map(|way| Stream::new(scenario.seed, Purpose::Link, way.part(*number)));
+        *number += 1;
+        both
+    };
+    scenario.links.iter().flat_map(of_link).collect()
+}
+
 impl Net {
     /// The network of a scenario.
     pub fn new(scenario: &Scenario) -> Net {
@@ -106,10 +122,9 @@ impl Net {
         for (i, host) in scenario.hosts.iter().enumerate() {
             owner.extend(host.addresses.iter().map(|&addr| (addr, HostId(i as u16))));
         }
-        let directions = scenario.links.len() as u32 * 2;
         let mut net = Net {
             links: scenario.links.clone(),
-            streams: (0..directions).map(|d| Stream::new(scenario.seed, Purpose::Link, d)).collect(),
+            streams: streams(scenario),
             down: vec![false; scenario.links.len()],
             next: vec![None; hosts * hosts],
             hosts,

@@ -66,10 +66,14 @@ pub struct Tally {
 impl Tally {
     /// Counts one more.
     pub fn add(&mut self, at: Time) {
+        self.add_many(at, 1);
+    }
+    /// Counts so many more, at least one.
+    pub fn add_many(&mut self, at: Time, count: u64) {
         if self.count == 0 {
             self.first = at;
         }
-        self.count += 1;
+        self.count += count;
         self.last = at;
     }
 }
@@ -123,6 +127,12 @@ pub struct TrafficSummary {
     pub connect_latency: Histogram,
     /// Time from when a request was wanted until it was answered.
     pub request_latency: Histogram,
+    /// SYNs that were sent again.
+    pub syns_again: Tally,
+    /// Ends of connections that were cut off, by a RST or for want of patience, with something on its way or unread.
+    pub cut_off: Tally,
+    /// Bytes that they had not seen acknowledged, or had not read: each counts as one.
+    pub bytes_lost: Tally,
     /// What became of SYNs that were not answered.
     pub lost_syns: Vec<(SynLoss, u64)>,
     /// Attempts neither connected nor failed at the end of the run.
@@ -206,6 +216,9 @@ impl TrafficSummary {
             Outcome::Requested => self.requested,
             Outcome::Answered => self.answered,
             Outcome::Abandoned => self.abandoned,
+            Outcome::SynsAgain => self.syns_again,
+            Outcome::CutOff => self.cut_off,
+            Outcome::BytesLost => self.bytes_lost,
             Outcome::Error(errno) => {
                 let of = self.errors.iter().filter(|e| e.errno == errno && e.tally.count > 0);
                 of.fold(Tally::default(), |sum, e| sum.merged(e.tally))

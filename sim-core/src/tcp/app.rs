@@ -125,6 +125,7 @@ impl Endpoint {
         if unread {
             // RFC 2525 §2.17: data are lost, so the peer must know.
             out.count(Counter::TcpExtTCPAbortOnClose);
+            self.tell_of_loss(out);
             self.abort_with_reset(cx, out);
         } else if abort {
             self.disconnect(cx, out);
@@ -139,6 +140,7 @@ impl Endpoint {
         let successor =
             if self.state() == State::FinWait2 { self.orphaned_in_fin_wait2(cx, out) } else { None };
         if self.state() != State::Closed && cx.shared.orphans > cx.cfg.max_orphans {
+            self.tell_of_loss(out);
             self.abort_with_reset(cx, out);
             out.count(Counter::TcpExtTCPAbortOnMemory);
         }
@@ -168,6 +170,7 @@ impl Endpoint {
     /// Ends the connection at once (`tcp_disconnect`), with a RST in the states in which the peer has a connection too.
     fn disconnect(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         let old = self.state();
+        self.tell_of_loss(out);
         self.move_to(State::Closed, out);
         let needs_reset = matches!(
             old,

@@ -350,10 +350,23 @@ impl Endpoint {
     /// The connection ends in an error that the application is told of.
     pub(super) fn fail(&mut self, error: Errno, out: &mut impl Out) {
         self.error = Some(error);
+        self.tell_of_loss(out);
         self.purge_send_queue();
         self.done(out);
         if !self.orphan {
             out.notice(Notice::Error(error));
+        }
+    }
+
+    /// What the end of the connection costs: bytes on their way, or come and not read.
+    pub(super) fn tell_of_loss(&self, out: &mut impl Out) {
+        if matches!(self.state(), State::Closed | State::SynSent | State::SynRecv) {
+            return;
+        }
+        let unacknowledged = self.data_end().diff(self.snd_una).max(0) as u32;
+        let bytes = unacknowledged + self.readable();
+        if bytes > 0 {
+            out.cut_off(bytes);
         }
     }
 

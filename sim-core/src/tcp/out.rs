@@ -23,6 +23,9 @@ pub trait Out {
     fn refused(&mut self, why: Why);
     /// A timer has fired.
     fn fired(&mut self, kind: TimerKind);
+    /// The connection is cut off with so many bytes that were written and not acknowledged, or received and not read: nobody
+    /// at this end will see to them any more.
+    fn cut_off(&mut self, _bytes: u32) {}
 }
 
 /// Something the application is woken for.

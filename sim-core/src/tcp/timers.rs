@@ -278,6 +278,7 @@ impl Endpoint {
             return false;
         }
         let recent = idle <= timers.to_ticks(cx.cfg.time_wait);
+        self.tell_of_loss(out);
         if do_reset || recent || (self.snd_wnd == 0 && self.flight.packets() == 0) {
             self.send_reset(cx, out);
         }

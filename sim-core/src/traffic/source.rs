@@ -1,12 +1,12 @@
 //! One traffic source: its schedule, its turn, its pool.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use super::Schedule;
+use super::{Channel, Schedule};
 use crate::host::{Attempt, Job, PortRequest};
 use crate::ids::{Addr, Key, Slab, SockAddr, TrafficId};
 use crate::record::{Gauge, Tally};
-use crate::rng::{Purpose, Stream};
+use crate::rng::{Component, Purpose, Stream};
 use crate::scenario::{Arrivals, ClientPort, OnError, Traffic};
 use crate::time::{Span, Time};
 
@@ -21,6 +21,10 @@ pub struct Pool {
     pub idle: Vec<Key>,
     /// Requests that wait, the first first.
     pub waiting: VecDeque<Job>,
+    /// Connections that carry several requests at once and may have room for another; the last is asked first.
+    pub roomy: Vec<Key>,
+    /// Connections of that kind whose connect() has not ended.
+    pub opening: u32,
 }
 
 /// What the next attempt is to be.
@@ -45,8 +49,12 @@ pub struct Source {
     pub schedule: Schedule,
     /// Its kept connections.
     pub pool: Pool,
+    /// Of connections that carry several requests at once, by the number of the attempt.
+    pub channels: BTreeMap<u32, Channel>,
     /// Requests whose next try is in the future.
     pub jobs: Slab<Job>,
+    /// The process that it is part of has died.
+    pub stopped: bool,
     /// Draws service times.
     pub service: Stream,
     /// Draws think times.
@@ -62,12 +70,15 @@ pub struct Source {
 impl Source {
     /// A source at the beginning.
     pub fn new(spec: &Traffic, id: TrafficId, seed: u64) -> Source {
-        let stream = |purpose| Stream::new(seed, purpose, u32::from(id.0));
+        let component = Component::named(&spec.name);
+        let stream = |purpose| Stream::new(seed, purpose, component);
         Source {
             spec: spec.clone(),
             schedule: Schedule::new(spec, stream(Purpose::Arrivals)),
             pool: Pool::default(),
+            channels: BTreeMap::new(),
             jobs: Slab::default(),
+            stopped: false,
             service: stream(Purpose::Service),
             think: stream(Purpose::Think),
             retry: stream(Purpose::Retry),
@@ -148,6 +159,15 @@ impl Source {
     /// How many workers there are, if they are what drives it.
     pub fn workers(&self) -> Option<u32> {
         if let Arrivals::Workers(workers) = self.spec.arrivals { Some(workers) } else { None }
+    }
+
+    /// How long a worker without a pool thinks when its connection is closed: what it thinks between the requests of a
+    /// connection, if each has but one.
+    pub fn pause_between_connections(&mut self) -> Span {
+        match self.spec.requests_per_connection {
+            1 => self.spec.think_time.draw(&mut self.think),
+            _ => Span::ZERO,
+        }
     }
 
     /// How long a worker waits before it begins anew.

@@ -63,7 +63,7 @@ const INCIDENTS: &[Incident] = &[
     },
     Incident {
         name: "time-wait-one-second",
-        says: "Nothing ran out, but 6.5% of connects (1,563) waited 1 s or longer: their SYN met a TIME_WAIT at traefik",
+        says: "Nothing ran out, but 6.4% of connects (1,535) waited 1 s or longer: their SYN met a TIME_WAIT at traefik",
         fixes: &[
             ("traffic.https.close.first=client", true),
             (r#"hosts.balancer.sysctl={"net.ipv4.tcp_timestamps": "1"}"#, true),

@@ -176,6 +176,7 @@ impl Around<'_> {
         }
         let think = match t.pool {
             Some(_) => t.think_time.mean(),
+            None if requests == 1 && matches!(t.arrivals, Arrivals::Workers(_)) => t.think_time.mean(),
             None => t.think_time.mean().times(requests.saturating_sub(1)),
         };
         let busy = self.delay.times(4) + t.service_time.mean().times(requests) + think + t.ask_after + t.hold;

@@ -214,12 +214,26 @@ fn outcome_of(name: &str) -> Option<Outcome> {
         "requested" => Outcome::Requested,
         "answered" => Outcome::Answered,
         "abandoned" => Outcome::Abandoned,
+        "syns_again" => Outcome::SynsAgain,
+        "cut_off" => Outcome::CutOff,
+        "bytes_lost" => Outcome::BytesLost,
         _ => Outcome::Error(*Errno::OF_ATTEMPTS.iter().find(|e| e.name() == name)?),
     })
 }
 
 fn unknown_outcome(notes: &mut Notes, node: &Node, name: &str) {
-    let words = ["attempted", "connected", "completed", "failed", "requested", "answered", "abandoned"];
+    let words = [
+        "attempted",
+        "connected",
+        "completed",
+        "failed",
+        "requested",
+        "answered",
+        "abandoned",
+        "syns_again",
+        "cut_off",
+        "bytes_lost",
+    ];
     let names = || words.into_iter().chain(Errno::OF_ATTEMPTS.iter().map(|e| e.name()));
     let mut diagnostic = Diagnostic::error(node.place, format!("there is no outcome {}", quoted(name)));
     if let Some(near) = nearest(name, names()) {

@@ -340,22 +340,29 @@ impl<'a> Play<'a> {
             connect_latency: _,
             request_latency: _,
             lost_syns,
+            syns_again,
+            cut_off,
+            bytes_lost,
             pending,
             waiting: _,
         } = book;
-        let trouble = failed.count + abandoned.count + pending > 0 || !lost_syns.is_empty();
+        let trouble =
+            failed.count + abandoned.count + syns_again.count + pending > 0 || !lost_syns.is_empty();
         if attempted.count != 1 || trouble || !errors.is_empty() || recovered.is_some() {
             return None;
         }
         // The first request is wanted before the script begins.
         let asked = requested.count - before.book.requested.count - u64::from(self.raws.is_empty());
         let answers = answered.count - before.book.answered.count;
-        if asked > 1 || answers > 1 {
+        let cuts = cut_off.count - before.book.cut_off.count;
+        let bytes = bytes_lost.count - before.book.bytes_lost.count;
+        if asked > 1 || answers > 1 || cuts > 1 {
             return None;
         }
         let mut booked = Vec::new();
         booked.extend((connected.count > before.book.connected.count).then_some(Booked::Connected));
         booked.extend((answers > 0).then_some(Booked::Answered));
+        booked.extend((cuts > 0).then_some(Booked::CutOff(bytes as u32)));
         booked.extend((asked > 0).then_some(Booked::Asked));
         booked.extend((completed.count > before.book.completed.count).then_some(Booked::Completed));
         Some(booked)

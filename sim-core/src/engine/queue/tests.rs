@@ -1,6 +1,6 @@
 use super::*;
 use crate::order::Rank;
-use crate::rng::{Purpose, Stream};
+use crate::rng::{Component, Purpose, Stream};
 
 /// Adds a timer that is armed now.
 fn arm(queue: &mut impl Queue, lane: LaneId, time: Time, level: Option<u32>, event: Event) {
@@ -10,7 +10,7 @@ fn arm(queue: &mut impl Queue, lane: LaneId, time: Time, level: Option<u32>, eve
 
 /// Pushes and pops at random, into lanes that are only sometimes in order, and compares with the heap.
 fn lanes_leave_in_the_order_of_the_heap(hosts: usize) {
-    let mut rng = Stream::new(1, Purpose::Link, 0);
+    let mut rng = Stream::new(1, Purpose::Link, Component::SHARED);
     let (mut lanes, mut heap) = (Lanes::new(hosts), Heap::new(hosts));
     let ids = [lanes.event_lane(), lanes.timer_lane(), lanes.event_lane(), LaneId::NONE];
     let mut now = 0;

@@ -196,6 +196,12 @@ impl Ports {
         self.dests.iter().any(|dest| dest.taken.has(port) && !dest.shared.has(port))
     }
 
+    /// Whether bind(), listen() or accept() has given a port to anybody.
+    pub(super) fn has_explicit_owner(&self, port: u16) -> bool {
+        let chunk = &self.buckets[port as usize / BUCKETS];
+        chunk.as_ref().is_some_and(|chunk| chunk[port as usize % BUCKETS].explicit > 0)
+    }
+
     /// Whether a port has any owner, at whatever address.
     fn has_owner(&self, port: u16) -> bool {
         let chunk = &self.buckets[port as usize / BUCKETS];

@@ -53,6 +53,8 @@ pub struct Dest {
     pub fixed: Option<u32>,
     /// Who held the ports at the first refusal, by state.
     pub held_by: Vec<(State, u64)>,
+    /// How many there were then, for the range may change.
+    pub capacity: Option<u64>,
     /// How many ports the kernel's walk has looked at for all connect() calls together, those that found none
     /// included. A range that is nearly used up shows here: each such call walks the whole range.
     pub probes: u64,
@@ -168,6 +170,26 @@ impl Ports {
         }
     }
 
+    /// Range and reserved ports change. A port that has an owner keeps it.
+    pub fn configure(&mut self, config: &PortConfig) {
+        if *config == self.config {
+            return;
+        }
+        let mut reserved = PortSet::default();
+        for &(low, high) in &config.reserved {
+            (low..=high).for_each(|port| reserved.insert(port));
+        }
+        for port in 0..=u16::MAX {
+            if reserved.has(port) {
+                self.blocked.insert(port);
+            } else if self.reserved.has(port) && !self.has_explicit_owner(port) {
+                self.blocked.remove(port);
+            }
+        }
+        self.reserved = reserved;
+        self.config = config.clone();
+    }
+
     /// How many ports connect() may choose from towards any one destination.
     pub fn capacity(&self) -> u64 {
         (self.config.low..=self.config.high).filter(|&p| !self.reserved.has(p)).count() as u64
@@ -189,6 +211,7 @@ impl Ports {
             refused: Tally::default(),
             fixed: None,
             held_by: Vec::new(),
+            capacity: None,
             probes: 0,
             taken: PortSet::default(),
             shared: PortSet::default(),

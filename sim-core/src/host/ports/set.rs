@@ -105,11 +105,11 @@ impl PortSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::{Purpose, Stream};
+    use crate::rng::{Component, Purpose, Stream};
 
     #[test]
     fn a_set_of_ports_is_a_set() {
-        let mut rng = Stream::new(5, Purpose::Ports, 0);
+        let mut rng = Stream::new(5, Purpose::Ports, Component::SHARED);
         let mut set = PortSet::default();
         let mut plain = vec![false; 65_536];
         for round in 0..40 {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::errno::Errno;
-use crate::rng::Purpose;
+use crate::rng::{Component, Purpose};
 use crate::scenario::PortOptions;
 use crate::time::Span;
 
@@ -20,7 +20,7 @@ fn ports_with(low: u16, high: u16, timers: TimerModel) -> Ports {
         autobind_reuse: false,
         probe_time: Span::ZERO,
     };
-    Ports::new(&config, 42, timers, Stream::new(1, Purpose::Ports, 0))
+    Ports::new(&config, 42, timers, Stream::new(1, Purpose::Ports, Component::SHARED))
 }
 
 /// Chooses and takes until no port is left.
@@ -112,7 +112,7 @@ fn a_mini_socket_is_offered_for_takeover_in_walk_order() {
 /// The search by words, with its short cuts, against the walk that the kernel makes, port by port.
 #[test]
 fn the_search_finds_what_a_walk_finds() {
-    let mut rng = Stream::new(9, Purpose::Ports, 1);
+    let mut rng = Stream::new(9, Purpose::Ports, Component::SHARED.part(1));
     for round in 0..400 {
         let low = 1_000 + rng.below(200) as u16;
         let high = low + rng.below(400) as u16;
@@ -165,7 +165,7 @@ fn walk(p: &Ports, dest: DestId, starts: [u32; 2], asks: impl Fn(u16) -> bool) -
 
 #[test]
 fn connect_finds_what_a_walk_finds_and_knows_its_length() {
-    let mut rng = Stream::new(11, Purpose::Ports, 2);
+    let mut rng = Stream::new(11, Purpose::Ports, Component::SHARED.part(2));
     let now = Time(5_000_000_000);
     for _ in 0..300 {
         let low = 2_000 + rng.below(300) as u16;

@@ -1,7 +1,7 @@
 //! Random conversations: whatever arrives, the variables keep their order and nothing overflows.
 
 use super::*;
-use crate::rng::{Purpose, Stream};
+use crate::rng::{Component, Purpose, Stream};
 
 const FLAGS: [u8; 12] = [0x10, 0x18, 0x11, 0x02, 0x12, 0x04, 0x14, 0x01, 0x29, 0x3f, 0x00, 0x19];
 
@@ -52,7 +52,7 @@ fn call(luck: &mut Stream) -> Input {
 
 /// One host against a peer that says anything.
 fn converse(seed: u64) {
-    let mut luck = Stream::new(seed, Purpose::Arrivals, 0);
+    let mut luck = Stream::new(seed, Purpose::Arrivals, Component::SHARED);
     let mut side = Side { isn: luck.bits32(), ..Side::default() };
     let mut now = Time(luck.below(5_000_000_000));
     if luck.below(2) == 0 {

@@ -169,7 +169,8 @@ fn traffic(text: &mut String, t: &Traffic, world: &World, pace: Pace) {
         t.response,
         pace.wait(t.service),
         t.rpc,
-        pace.wait(t.think),
+        // The recorded workers think between the requests of a connection only.
+        pace.wait(if t.rpc > 1 { t.think } else { 0.0 }),
         if t.hold > 0.0 { pace.wait(t.hold) } else { time(CALL) }
     );
     let other = if t.close.other < 0.0 {

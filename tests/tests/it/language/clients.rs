@@ -224,3 +224,31 @@ fn combinations_that_would_do_nothing_are_told() {
     assert!(told(&circle).contains("ask in a circle"));
     assert!(told(&[r#"expect=[binds_first(pool("web"))]"#]).contains("no pool of limited size"));
 }
+
+#[test]
+fn what_is_cut_off_is_counted() {
+    let few = r#"traffic.web.arrivals=at(["0s", "1s"])"#;
+    let hurt = |patches: &[&str]| {
+        let all: Vec<&str> = [few].into_iter().chain(patches.iter().copied()).collect();
+        let web = run(&all).traffic[0].clone();
+        (web.cut_off.count, web.bytes_lost.count)
+    };
+    assert_eq!(hurt(&[]), (0, 0));
+    // A client that leaves its response unread throws a thousand bytes away.
+    assert_eq!(hurt(&["traffic.web.close=(first: client, how: unread)"]), (2, 2_000));
+    // A server that aborts behind its response has not seen it acknowledged.
+    assert_eq!(hurt(&["traffic.web.close=(first: server, how: reset)"]), (2, 2_000));
+    // A client that aborts when it has all of it loses nothing.
+    assert_eq!(hurt(&["traffic.web.close=(first: client, how: reset)"]), (0, 0));
+    let dark = r#"events=[(at: "500ms", what: link_down("c", "s"))]"#;
+    let asks = "traffic.web.requests_per_connection=2";
+    let think = "traffic.web.think_time=600ms";
+    let patient = "traffic.web.user_timeout=2s";
+    // The second request of the first connection never arrives; the second connection sends SYN after SYN.
+    let web = run(&[few, dark, asks, think, patient]).traffic[0].clone();
+    assert_eq!(
+        (web.cut_off.count, web.bytes_lost.count, web.syns_again.count > 0),
+        (1, 200, true),
+        "{web:?}"
+    );
+}

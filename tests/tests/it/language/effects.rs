@@ -39,6 +39,8 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("drop", "port", DROPS, "hosts.s.drop[0].port=81"),
     ("drop", "start", DROPS, "hosts.s.drop[0].start=2s"),
     ("drop", "stop", DROPS, "hosts.s.drop[0].stop=100ms"),
+    ("drop", "skip", DROPS, "hosts.s.drop[0].skip=5"),
+    ("drop", "late", DROPS, "hosts.s.drop[0].late=700ms"),
     ("drop", "times", DROPS, "hosts.s.drop[0].times=3"),
     ("hosts", "conntrack", "", "hosts.g.conntrack=off"),
     ("wheel", "hz", r#"hosts.c.timers=wheel(hz: 100, phase: "0s")"#, "hosts.c.timers.hz=1000"),
@@ -103,6 +105,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("pool", "size", POOL, "traffic.web.pool.size=1"),
     ("pool", "idle", POOL, "traffic.web.pool.idle=1"),
     ("pool", "lifetime", POOL, "traffic.web.pool.lifetime=1s"),
+    ("pool", "streams", POOL, "traffic.web.pool.streams=2"),
     ("pool", "idle_timeout", POOL, "traffic.web.pool.idle_timeout=1s"),
     ("events", "link_down(\"client\", \"server\")", "", r#"events=[(at: "5s", what: link_down("c", "g"))]"#),
     (

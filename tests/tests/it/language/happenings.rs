@@ -118,3 +118,141 @@ fn a_process_that_dies_unseen_leaves_its_clients_half_open() {
     assert_eq!(summary.hosts[0].state(State::Established).now, 1, "nobody has told the client");
     assert_eq!(summary.hosts[1].state(State::Established).now, 0);
 }
+
+#[test]
+fn half_open_peers_are_found_by_keepalive_and_not_by_waiting() {
+    // The server's process dies while the link is down, for longer than its FIN is sent again.
+    let events = r#"events=[(at: "5s", what: link_down("c", "s")), (at: "6s", what: stop("s:80")), (at: "200s", what: link_up("c", "s"))]"#;
+    let once = r#"traffic.web.arrivals=at(["1s"])"#;
+    let held = |more: &str| run(&["duration=300s", events, once, "traffic.web.hold=10min", more]);
+    let error = |summary: &Summary, errno| summary.traffic[0].outcome(Outcome::Error(errno));
+    // A peer that cannot be reached is given up after 9 probes; one that has forgotten answers the first with RST.
+    let soon = held(r#"traffic.web.keepalive=(time: "20s", interval: "5s")"#);
+    let given_up = error(&soon, Errno::Etimedout);
+    let expected = Time::ZERO + Span::from_millis(1_004 + 20_000 + 9 * 5_000);
+    assert_eq!(given_up.count, 1);
+    assert!(given_up.first.since(expected) <= Span::from_millis(4), "{given_up:?}");
+    let late = held(r#"traffic.web.keepalive=(time: "220s", interval: "5s")"#);
+    assert_eq!(error(&late, Errno::Econnreset).count, 1);
+    assert_eq!(late.hosts[0].state(State::Established).now, 0);
+    // Patience alone sends nothing, and so finds nothing.
+    let patient = held("traffic.web.user_timeout=10s");
+    assert_eq!((patient.traffic[0].failed.count, patient.hosts[0].state(State::Established).now), (0, 1));
+}
+
+const PROXY: &str = r#"(
+    duration: "30s", sample: "1s",
+    hosts: {
+        "c": (addresses: ["10.0.0.1"], timers: exact),
+        "p": (addresses: ["10.0.0.2"], timers: exact, listen: [(port: 443)]),
+        "b": (addresses: ["10.0.0.3"], timers: exact, listen: [(port: 80)]),
+    },
+    links: [(path: ["c", "p", "b"], delay: "1ms")],
+    traffic: {
+        "web": (from: "c", to: "p:443", arrivals: constant("50/s")),
+        "up": (from: "p", to: "b:80", arrivals: behind("p:443"), service_time: "100ms", pool: (size: 20)),
+    },
+    events: [(at: "10s", what: stop("p:443")), (at: "20s", what: start("p:443"))],
+)"#;
+
+#[test]
+fn a_proxy_that_dies_ends_its_connections_to_backends() {
+    for pool in ["none", "(size: 20)", "(size: 2)", "(size: unlimited, streams: 50)"] {
+        let patch = format!("traffic.up.pool={pool}");
+        let summary = run_text(PROXY, &[&patch, "duration=15s"]);
+        summary.traffic.iter().for_each(conserved);
+        let [web, up] = [&summary.traffic[0], &summary.traffic[1]];
+        // Nothing of the process is left: its sockets are closed, by itself, so that it keeps the TIME_WAITs.
+        let [proxy, backend] = [&summary.hosts[1], &summary.hosts[2]];
+        assert_eq!((proxy.open_files.now, backend.open_files.now), (0, 0), "{pool}");
+        assert_eq!(up.waiting.count(), 0, "{pool}");
+        let stopped = up.outcome(Outcome::Error(Errno::Stopped)).count;
+        assert!((1..=6).contains(&stopped), "{pool}: {stopped} asked when it died");
+        assert!(proxy.state(State::TimeWait).now > 0 && backend.state(State::CloseWait).now == 0, "{pool}");
+        assert!(web.outcome(Outcome::Error(Errno::Econnrefused)).count > 240, "{pool}");
+        let whole = run_text(PROXY, &[&patch]);
+        whole.traffic.iter().for_each(conserved);
+        let answered = whole.traffic[0].answered;
+        assert!(answered.last > seconds(29), "{pool}: it comes back");
+    }
+}
+
+#[test]
+fn ports_change_on_the_way() {
+    let few = r#"hosts.c.sysctl={"net.ipv4.ip_local_port_range": "40000 40099"}"#;
+    let wider = r#"events=[(at: "30s", what: sysctl("c", "net.ipv4.ip_local_port_range", "40000 40999"))]"#;
+    let summary = run(&[few, wider]);
+    let abandoned = summary.traffic[0].abandoned;
+    assert!(abandoned.count == 200 && abandoned.last < seconds(30), "{abandoned:?}");
+    let first = summary.bound_first().expect("the ports");
+    assert_eq!((first.capacity, first.refused.count), (100, 200), "as many as there were then");
+    // Reserving ports is as good as taking them away; what is in use stays.
+    let reserved =
+        r#"events=[(at: "5s", what: sysctl("c", "net.ipv4.ip_local_reserved_ports", "40010-40099"))]"#;
+    let reserved = run(&[few, reserved]);
+    let abandoned = reserved.traffic[0].abandoned;
+    assert!(abandoned.first < seconds(6), "{abandoned:?}");
+}
+
+#[test]
+fn conntrack_settings_change_on_the_way() {
+    let tracked = r#"hosts.s.conntrack=(max: 100, tcp_timeout_time_wait: "600s")"#;
+    let more = r#"events=[(at: "30s", what: sysctl("s", "net.netfilter.nf_conntrack_max", "10000"))]"#;
+    let with = run(&[tracked, more]).traffic[0].clone();
+    let without = run(&[tracked]).traffic[0].clone();
+    assert!(
+        with.answered.count > without.answered.count + 250,
+        "{} {}",
+        with.answered.count,
+        without.answered.count
+    );
+    // Entries keep the time that they have; those that come later have another one.
+    let shorter =
+        r#"events=[(at: "5s", what: sysctl("s", "net.netfilter.nf_conntrack_tcp_timeout_time_wait", "1"))]"#;
+    let summary = run(&[r#"hosts.s.conntrack=(tcp_timeout_time_wait: "600s")"#, shorter]);
+    assert!((51..600).contains(&summary.hosts[1].conntrack.now));
+}
+
+#[test]
+fn the_settings_that_hold_at_listen_hold_for_the_next_one() {
+    // somaxconn counts at listen(), so a change needs a restart, as on Linux.
+    let change = r#"events=[(at: "1s", what: sysctl("s", "net.core.somaxconn", "9"))]"#;
+    let restart = r#"events=[(at: "1s", what: sysctl("s", "net.core.somaxconn", "9")), (at: "2s", what: stop("s:80")), (at: "2s", what: start("s:80"))]"#;
+    let deaf = "hosts.s.listen[0].accept_after=never";
+    let queue = |events: &str| {
+        let summary = run(&[events, deaf]);
+        summary.hosts[1].state(State::Established).now
+    };
+    assert_eq!(queue(restart), 10);
+    assert!(queue(change) > 500);
+}
+
+#[test]
+fn tw_buckets_change_on_the_way() {
+    let fewer = r#"events=[(at: "30s", what: sysctl("c", "net.ipv4.tcp_max_tw_buckets", "5"))]"#;
+    let summary = run(&[fewer]);
+    // Those that wait go on waiting; each that would be one too many is closed without.
+    let overflows = summary.hosts[0].counters.get(sim_core::counter::Counter::TcpExtTCPTimeWaitOverflow);
+    assert!((290..=301).contains(&overflows), "{overflows}");
+}
+
+#[test]
+fn the_nth_segment_is_lost_or_late() {
+    let once = r#"traffic.web.arrivals=at(["1s"])"#;
+    let three = "traffic.web.requests_per_connection=3";
+    let latency = |rule: &str| {
+        let summary = run(&[once, three, &format!("hosts.s.drop=[{rule}]")]);
+        let web = &summary.traffic[0];
+        assert_eq!((web.answered.count, summary.hosts[1].dropped <= 1), (3, true), "{rule}");
+        (web.request_latency.at_least(Span::from_millis(100)), web.request_latency.max().as_millis())
+    };
+    assert_eq!(latency(""), (0, 4));
+    // The third request: it is sent again after the tail loss probe's two round trips, or an RTO.
+    let (slow, longest) = latency("(segments: data, skip: 2, times: 1)");
+    assert!(slow == 1 && (200..250).contains(&longest), "{longest}");
+    // Late by 150 ms, less than that: nothing is sent again.
+    assert_eq!(latency(r#"(segments: data, skip: 2, times: 1, late: "150ms")"#), (1, 152));
+    // Held back for longer, a probe overtakes it.
+    let (slow, longest) = latency(r#"(segments: data, skip: 2, times: 1, late: "2s")"#);
+    assert!(slow == 1 && (200..250).contains(&longest), "{longest}");
+}
