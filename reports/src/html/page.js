@@ -156,12 +156,22 @@
           const value = curve.values[i];
           if (value === null) { pen = false; continue; }
           path += `${pen ? "L" : "M"}${this.x(i).toFixed(1)} ${y(value).toFixed(1)}`;
-          if (!pen) path += "h.01";
+          // What stands alone between two gaps would be no line: it is a dot.
+          const alone = !pen && (i === view[1] || curve.values[i + 1] === null);
+          if (alone) make("path", { class: "curve dot", d: `M${this.x(i).toFixed(1)} ${y(value).toFixed(1)}h.01`, stroke: color(curve) }, svg);
           pen = true;
         }
         make("path", { class: "curve", d: path, stroke: color(curve), "stroke-dasharray": curve.dash }, svg);
       }
-      for (const limit of limits) make("text", { class: "name", x: L + 6, y: y(limit.value) - 5 }, svg).textContent = limit.text;
+      // The name of a limit stands above its line, and beside that of another that is as high; where there is no room, the line is enough.
+      const named = [];
+      for (const limit of limits) {
+        const at = y(limit.value) - 5, beside = named.filter((n) => Math.abs(n.at - at) < LABEL).map((n) => n.end + 12);
+        const x = Math.max(L + 6, ...beside), end = x + limit.text.length * WIDE;
+        if (beside.length && end > width - R) continue;
+        make("text", { class: "name", x, y: at }, svg).textContent = limit.text;
+        named.push({ at, end });
+      }
       for (const { name, left, line } of moments) {
         make("text", { class: "moment", x: left, y: label(line) }, svg).textContent = name;
       }
