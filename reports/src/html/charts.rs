@@ -73,7 +73,11 @@ impl Charts {
             rows: rows.div_ceil(stride),
         };
         all.outcomes(run, stride);
-        all.latency(run, stride);
+        // Where waiting is what hurts it comes early, else last.
+        let felt = colors::latency_is_felt(run);
+        if felt {
+            all.latency(run, stride);
+        }
         for (i, (heading, shown, limits)) in colors::populations(run).into_iter().enumerate() {
             let id = if i == 0 { "sockets".to_owned() } else { format!("sockets-{}", i + 1) };
             let lines = limits.into_iter().map(|(value, text)| Line { value, text }).collect();
@@ -82,6 +86,9 @@ impl Charts {
         let (heading, shown) = colors::occupancy(run);
         let full = vec![Line { value: 100.0, text: "100%: the limit".to_owned() }];
         all.shown(run, stride, ("limits-over-time".to_owned(), heading, "%"), shown, full);
+        if !felt {
+            all.latency(run, stride);
+        }
         all
     }
 
@@ -229,8 +236,11 @@ impl Charts {
                     }
                     let column = self.column(run.metric_key(metric), values.iter().copied(), stride);
                     let name = format!("{} {} {word}", run.traffic_name(Some(id)), timing_name(timing));
-                    let color =
-                        if shown.len() > 1 { colors::series(i) } else { colors::latency(quantile == 990) };
+                    let color = if shown.len() > 1 {
+                        colors::series(i)
+                    } else {
+                        colors::latency_quantile(quantile == 990)
+                    };
                     let dash = colors::dash(run, from);
                     curves.push(Curve { name, column, color, dash, per_second: false, of: None, ns: true });
                 }

@@ -5,7 +5,7 @@ use sim_core::scenario::{Metric, Outcome};
 
 use super::palette::{self, Color, Ground};
 use super::panel::LimitLine;
-use super::{marks, occupancy, outcomes, populations};
+use super::{latency, marks, occupancy, outcomes, populations};
 use crate::run::Run;
 
 /// A colour on a light ground and on a dark one, as pages write it.
@@ -33,8 +33,13 @@ pub(crate) fn pending() -> Hex {
     hex(palette::FRAME)
 }
 
+/// Whether latency is what hurts or what is claimed.
+pub(crate) fn latency_is_felt(run: Run<'_>) -> bool {
+    latency::symptom(run).is_some()
+}
+
 /// Of a latency: the median, or the slowest.
-pub(crate) fn latency(slowest: bool) -> Hex {
+pub(crate) fn latency_quantile(slowest: bool) -> Hex {
     hex(if slowest { palette::SLOWEST } else { palette::MEDIAN })
 }
 
