@@ -126,17 +126,21 @@ pub enum Danger {
     BytesLost(u64),
 }
 
-/// The dangers of a change.
-pub fn dangers(base: &Hazards, with: &Hazards) -> Vec<Danger> {
+/// The dangers of a change. Bytes are lost on a bad network without any change, too: with every seed it has to be more than
+/// with any seed without it.
+pub fn dangers(base: &Found, with: &Found) -> Vec<Danger> {
     let mut dangers = Vec::new();
-    let per_close = |bytes: u64, h: &Hazards| bytes as f64 / h.closes.max(1) as f64;
+    let per_close = |h: &Hazards| h.bytes_lost as f64 / h.closes.max(1) as f64;
+    let least = with.hazards_by_seed.iter().map(per_close).fold(f64::MAX, f64::min);
+    let most = base.hazards_by_seed.iter().map(per_close).fold(0.0, f64::max);
+    let (base, with) = (&base.hazards, &with.hazards);
     if with.unprotected_share() > base.unprotected_share() + 0.01 {
         dangers.push(Danger::Unprotected(with.unprotected_share()));
     }
     if with.old_segments > base.old_segments {
         dangers.push(Danger::OldSegments(with.old_segments));
     }
-    if per_close(with.bytes_lost, with) > per_close(base.bytes_lost, base) + 0.1 {
+    if per_close(with) > per_close(base) + 0.1 && least > most {
         dangers.push(Danger::BytesLost(with.bytes_lost));
     }
     dangers
@@ -379,7 +383,7 @@ fn combinations(advice: &Advice) -> Vec<Candidate> {
         trial.found.as_ref().is_ok_and(|f| {
             f.reach.beyond(&advice.base.reach)
                 && f.reach.fails.is_some()
-                && dangers(&advice.base.hazards, &f.hazards).is_empty()
+                && dangers(&advice.base, f).is_empty()
         })
     };
     let mut best: Vec<&Trial> = advice.alone.iter().filter(promising).collect();
@@ -464,10 +468,10 @@ mod tests {
     fn what_does_nothing_is_inert_and_what_is_dangerous_is_named() {
         let advice = asked(1);
         assert!(of(&advice.alone[2]).inert);
-        assert!(dangers(&advice.base.hazards, &of(&advice.alone[2]).hazards).is_empty());
+        assert!(dangers(&advice.base, of(&advice.alone[2])).is_empty());
         let buckets = of(&advice.alone[3]);
         assert!(!buckets.inert && buckets.reach.fails.is_none());
-        let dangers = dangers(&advice.base.hazards, &buckets.hazards);
+        let dangers = dangers(&advice.base, buckets);
         assert!(matches!(dangers[..], [Danger::Unprotected(share), ..] if share > 0.9), "{dangers:?}");
         assert_eq!(advice.alone[4].found, Err("there is no pool".to_owned()));
         assert!(advice.alone[5].found.as_ref().is_err_and(|why| why.contains("tcp_tw_recycle")));

@@ -48,7 +48,7 @@ impl Advised<'_> {
         let base = &self.advice.base;
         if found.inert {
             Judgement::Inert
-        } else if !dangers(&base.hazards, &found.hazards).is_empty() {
+        } else if !dangers(base, found).is_empty() {
             Judgement::Hazardous
         } else if found.reach.beyond(&base.reach) {
             Judgement::Helps
@@ -183,7 +183,7 @@ fn item(advised: &Advised<'_>, trial: &Trial, price: bool) -> Vec<String> {
         advised.then(&found.reach)
     )];
     let base = &advised.advice.base;
-    let measured: Vec<_> = dangers(&base.hazards, &found.hazards).iter().map(|d| danger(*d)).collect();
+    let measured: Vec<_> = dangers(base, found).iter().map(|d| danger(*d)).collect();
     if !measured.is_empty() {
         lines.push(format!("      measured: {}", measured.join(", ")));
         lines.push(format!("      {}", in_figures(&base.hazards_by_seed, &found.hazards_by_seed)));
