@@ -1,8 +1,8 @@
 //! Leaving the script: the ends of a conversation take their places in the tables, as if they had stood there all the time.
 
-use super::follow::packet;
 use super::script::{Begun, CLIENT, Exit, Runs, SERVER, Script, Stand};
 use super::scripts::Scripts;
+use super::steps::packet;
 use crate::app::{End, Form};
 use crate::engine::event::Event;
 use crate::engine::queue::{LaneId, Queue};

@@ -19,6 +19,8 @@ mod leave;
 mod rehearsal;
 mod script;
 mod scripts;
+mod singly;
+mod steps;
 mod writing;
 
 pub(super) use beats::Beats;
