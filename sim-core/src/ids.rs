@@ -72,6 +72,11 @@ impl Tuple {
     pub const fn reversed(self) -> Tuple {
         Tuple { local: self.remote, remote: self.local }
     }
+
+    /// The two addresses, the near one first.
+    pub const fn pair(self) -> (Addr, Addr) {
+        (self.local.addr, self.remote.addr)
+    }
 }
 
 /// A key into a [`Slab`]: slot and generation.

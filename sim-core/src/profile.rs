@@ -101,6 +101,7 @@ fn linux() -> Defaults {
             exhausted: Errno::Eaddrnotavail,
             autobind_reuse: false,
             probe_time: Span::ZERO,
+            call_time: Span::ZERO,
         },
     }
 }
@@ -148,6 +149,7 @@ fn other(low: u16, high: u16) -> Defaults {
     d.tcp.timers = TimerModel::Exact;
     d.tcp.tw_reuse = TwReuse::Off;
     d.tcp.tail_loss_probe = false;
+    d.tcp.metrics = false;
     d.ports = PortConfig {
         low,
         high,
@@ -156,6 +158,7 @@ fn other(low: u16, high: u16) -> Defaults {
         exhausted: Errno::Eaddrnotavail,
         autobind_reuse: false,
         probe_time: Span::ZERO,
+        call_time: Span::ZERO,
     };
     d
 }

@@ -94,6 +94,8 @@ pub struct PortConfig {
     pub autobind_reuse: bool,
     /// What a search costs for each port that it looks at. The searches of a host come one after the other.
     pub probe_time: Span,
+    /// What a connect() costs beside its search.
+    pub call_time: Span,
 }
 
 /// Something that happens at a moment.

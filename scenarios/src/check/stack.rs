@@ -212,6 +212,10 @@ pub(crate) static TCP: &[Parameter] = &[
     own(tcp_span!(rto_initial, "first retransmission timeout")),
     as_sysctl("net.ipv4.tcp_rto_min_us", tcp_span!(rto_min, "smallest retransmission timeout")),
     as_sysctl("net.ipv4.tcp_rto_max_ms", tcp_span!(rto_max, "largest retransmission timeout")),
+    as_sysctl(
+        "net.ipv4.tcp_no_metrics_save",
+        tcp_switch!(metrics, "the distance of a peer is remembered from one connection to the next"),
+    ),
     as_sysctl("net.ipv4.tcp_early_retrans", tcp_switch!(tail_loss_probe, "tail loss probes")),
     own(tcp_switch!(fast_syn_retry, "after a bad ACK, SYN again after 2 jiffies")),
     own(tcp_number!(refused_retries as u8, 0..=255, "how often a RST in answer to a SYN is overridden")),
@@ -310,6 +314,11 @@ pub(crate) static PORTS: &[Parameter] = &[
             Some(())
         },
         |k, _| format!("\"{}\"", k.ports.exhausted)
+    )),
+    own(span!(
+        call_time,
+        ports.call_time,
+        "what a connect() costs besides; a host's calls come one after the other"
     )),
     own(span!(
         probe_time,

@@ -216,6 +216,13 @@ pub(crate) static SETTINGS: &[Setting] = &[
         .doc("with `tcp_syncookies` 0, SYNs are dropped when less than a quarter of this many is free"),
     plain!("net.ipv4.tcp_max_tw_buckets", (0, INT), tcp.max_tw_buckets as u32)
         .doc("most sockets in TIME_WAIT"),
+    number(
+        "net.ipv4.tcp_no_metrics_save",
+        (0, 255),
+        |k, n| k.tcp.metrics = n == 0,
+        |k| u64::from(!k.tcp.metrics),
+    )
+    .doc("1: the distance of peers is not remembered, so an RTO after a handshake without a sample is 3 s"),
     plain!("net.ipv4.tcp_orphan_retries", (0, 255), tcp.orphan_retries as u8)
         .doc("retransmissions of an orphan; 0 is 8"),
     plain!("net.ipv4.tcp_retries2", (0, 255), tcp.retries2 as u8)

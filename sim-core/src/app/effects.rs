@@ -79,6 +79,8 @@ pub enum Effect {
     Wanted,
     /// The descriptor is closed.
     DescriptorClosed,
+    /// The connection ends and leaves this smoothed round-trip time to the host ([`Out::measured`]).
+    Measured(u32),
     /// The tuple no longer leads to this end.
     Left,
     /// The tuple leads to this mini-socket from now on.
@@ -186,5 +188,8 @@ impl Out for Effects {
     }
     fn cut_off(&mut self, bytes: u32) {
         self.list.push(Effect::Booked(Booked::CutOff(bytes)));
+    }
+    fn measured(&mut self, srtt: u32) {
+        self.list.push(Effect::Measured(srtt));
     }
 }

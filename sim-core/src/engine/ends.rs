@@ -277,7 +277,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let World { hosts, sources, fx, memory, now, sink, .. } = self;
         let here = &mut hosts[host.index()];
         let clocks = here.clocks(*now);
-        let Host { cfg, shared, tables, .. } = here;
+        let Host { cfg, shared, peers, tables, .. } = here;
         let Some(conn) = tables.conns.get_mut(key) else { return };
         let Form::Whole(end) = &mut conn.form else { return };
         let inside = S::FOLLOWS && sink.looks_inside(conn.attempt, conn.tuple);
@@ -288,6 +288,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         let spec = &sources[conn.attempt.traffic.index()].spec;
         let mut cx = Cx::new(*now, cfg, shared);
+        if cfg.metrics && matches!(end.endpoint.state(), State::SynSent | State::SynRecv) {
+            cx.peer_rtt = peers.rtt(*now, conn.tuple.pair());
+        }
         let verdict = end.step(&mut Around { cx: &mut cx, spec, fx }, cause);
         fx.notes.clone_from(&cx.notes);
         conn.view = end.view();
@@ -465,6 +468,12 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             Effect::Fired(kind) => self.record_of(whose, |whose| Record::Fired(whose, kind)),
             Effect::Called(call, answer) => {
                 self.record_of(whose, |whose| Record::Called(whose, call, answer));
+            }
+            Effect::Measured(srtt) => {
+                self.hosts[whose.host.index()].peers.told(self.now, whose.tuple.pair(), srtt);
+                if S::REHEARSES {
+                    self.sink.aside(Aside::Measured(whose.host, srtt));
+                }
             }
             Effect::RanOut(what) => {
                 let line = self.hosts[whose.host.index()].ran_out(self.now, what);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::event::Event;
 use super::queue::{LaneId, Queue};
-use super::record::{Sink, Whose};
+use super::record::Sink;
 use super::world::World;
 use crate::app::{Cause, Form};
 use crate::host::{Attempt, Closed, Hint, Job, Packet};
@@ -12,7 +12,7 @@ use crate::ids::{Addr, HostId, Key, SockAddr, TrafficId, Tuple};
 use crate::rng::{Component, Purpose, Stream};
 use crate::scenario::{Arrivals, Happening, Occurrence, Settings};
 use crate::seq::Seq;
-use crate::tcp::{Flags, Segment, State, SynOptions};
+use crate::tcp::{Flags, Segment, SynOptions};
 use crate::traffic::{Source, nth};
 
 /// Something that is to happen, and how far it is.
@@ -88,14 +88,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     /// nobody has accepted are reset, those in use closed; of a proxy also those to its backends.
     fn stop_process(&mut self, host: HostId, port: u16) {
         let behind = self.source_behind(host, port);
-        let Some(Closed { requests, waiting, accepted }) =
-            self.hosts[host.index()].close_listener(self.now, port)
+        let Some(Closed { waiting, accepted }) = self.hosts[host.index()].close_listener(self.now, port)
         else {
             return;
         };
-        for (tuple, attempt) in requests {
-            self.moved(&Whose { host, tuple, attempt }, State::SynRecv, State::Closed, true);
-        }
         for key in waiting {
             self.step(host, key, Cause::Disconnect);
         }

@@ -64,6 +64,8 @@ pub enum Aside {
     Stepped(HostId, StepArms),
     /// A client is through; with its last request still open, or not.
     Done(bool),
+    /// A connection has left its round-trip time to the host.
+    Measured(HostId, u32),
 }
 
 /// Timers that a step armed.

@@ -42,6 +42,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             return self.opened(host, call);
         }
         self.make_room(host, &call);
+        self.hosts[host.index()].account(self.now);
         self.searches[host.index()].under_way = Some(call);
         self.queue.push(LaneId::NONE, self.now + lasted, Event::Searched(host));
     }

@@ -248,6 +248,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.events
     }
 
+    /// When the next event is due, or a wake-up that may find nothing.
+    pub fn upcoming(&mut self) -> Option<Time> {
+        self.queue.peek()
+    }
+
     /// A host's gauges as they stand. Its counters are complete in a [`Summary`] only.
     pub fn levels(&self, host: HostId) -> &HostSummary {
         &self.hosts[host.index()].stats
@@ -276,9 +281,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// Applications accept what there is.
     pub(super) fn settle(&mut self) {
-        while let Some((host, listener)) = self.acceptable.pop() {
+        // In the order in which they became so: of several that wait for a descriptor the first in the scenario's order has it.
+        let mut next = 0;
+        while let Some(&(host, listener)) = self.acceptable.get(next) {
             self.on_acceptable(host, listener);
+            next += 1;
         }
+        self.acceptable.clear();
     }
 
     /// A wake-up that finds nothing to do is no event.

@@ -60,7 +60,7 @@ pub struct Opened {
 }
 
 impl Host {
-    /// What connect() needs before the protocol begins, and how long the search for a port has taken.
+    /// What connect() needs before the protocol begins, and how long the call and its search for a port have taken.
     pub fn open(
         &mut self,
         now: Time,
@@ -69,12 +69,12 @@ impl Host {
         fx: &mut Effects,
     ) -> (Result<Opened, (Call, Errno)>, Span) {
         if self.probe_time == Span::ZERO {
-            return (self.acquire(now, pair, wanted, fx), Span::ZERO);
+            return (self.acquire(now, pair, wanted, fx), self.call_time);
         }
         let dest = self.ports.dest(pair.0, pair.1);
         let before = self.ports.probes_towards(dest);
         let opened = self.acquire(now, pair, wanted, fx);
-        (opened, self.probe_time.times(self.ports.probes_towards(dest) - before))
+        (opened, self.call_time + self.probe_time.times(self.ports.probes_towards(dest) - before))
     }
 
     /// A descriptor, a port and a tuple. What a mini-socket on the tuple

@@ -12,7 +12,8 @@ use crate::log::LogLine;
 use crate::net::Path;
 use crate::order::Wake;
 use crate::socket::{self, Listener, MiniFate, Next, Request, SocketMut};
-use crate::tcp::{Cx, Secrets, State, TimeWait};
+use crate::tcp::config::Syncookies;
+use crate::tcp::{Cx, Flags, Out as _, Secrets, State, TimeWait};
 use crate::time::Time;
 
 /// Something whose timer has been armed.
@@ -90,11 +91,16 @@ impl Host {
         listener: Option<usize>,
         fx: &mut Effects,
     ) -> Next {
-        let Host { cfg, shared, listeners, keys, .. } = self;
+        let Host { cfg, shared, peers, listeners, keys, .. } = self;
         let tuple = packet.tuple.reversed();
         let secrets = || keys.of(cfg, now, tuple);
         let queue = listener.map(|i| &mut listeners[i].listener);
         let mut cx = Cx::new(now, cfg, shared);
+        // Asked by a SYN where the queue is short, and by the child of a cookie.
+        let plain_syn = !packet.seg.flags.has(Flags::ACK) && cfg.syncookies != Syncookies::Off;
+        if cfg.metrics && queue.is_some() && !plain_syn {
+            cx.peer_rtt = peers.rtt(now, tuple.pair());
+        }
         let next = socket::receive(&mut cx, socket, queue, &packet.seg, secrets, fx);
         fx.notes.clone_from(&cx.notes);
         next
@@ -132,12 +138,18 @@ impl Host {
         now: Time,
         key: Key,
     ) -> Option<(&mut Request, Option<&mut Listener>, Cx<'_>)> {
-        let Host { cfg, shared, listeners, tables, by_port, .. } = self;
+        let Host { cfg, shared, peers, listeners, tables, by_port, .. } = self;
         let pending = tables.requests.get_mut(key)?;
         let port = pending.tuple.local.port;
         let found = by_port.binary_search_by_key(&port, |&(port, _)| port).ok();
+        let found = found.filter(|_| !pending.forsaken);
         let queue = found.map(|found| &mut listeners[usize::from(by_port[found].1)].listener);
-        Some((&mut pending.request, queue, Cx::new(now, cfg, shared)))
+        let mut cx = Cx::new(now, cfg, shared);
+        // Its child asks, if the handshake gave no sample.
+        if cfg.metrics && pending.request.retransmissions() > 0 {
+            cx.peer_rtt = peers.rtt(now, pending.tuple.pair());
+        }
+        Some((&mut pending.request, queue, cx))
     }
 
     fn arrive_at_request(
@@ -150,6 +162,13 @@ impl Host {
         fx: &mut Effects,
     ) -> Arrived {
         let key = self.tables.requests.key(slot);
+        if self.tables.requests.get(key).is_some_and(|pending| pending.forsaken) {
+            // The segment is looked up again (`tcp_v4_rcv`): another process may listen by now.
+            self.drop_request(key);
+            fx.moved(State::SynRecv, State::Closed);
+            let next = self.pass(now, SocketMut::None, packet, listener, fx);
+            return self.admit(now, (packet, path), next, listener);
+        }
         let Some((request, queue, mut cx)) = self.request_mut(now, key) else { return Arrived::default() };
         // A request never begins a connection anew, so nobody asks for secrets.
         let secrets = Secrets::default;
@@ -194,7 +213,8 @@ impl Host {
     fn insert_request(&mut self, packet: &Packet, request: Request) -> Arrived {
         let tuple = packet.tuple.reversed();
         let (attempt, peer) = (packet.attempt, packet.from);
-        let key = self.enter_request(Pending { request, tuple, attempt, peer, wake: Wake::default() });
+        let wake = Wake::default();
+        let key = self.enter_request(Pending { request, tuple, attempt, peer, wake, forsaken: false });
         Arrived { timed: Some(Timed::Request(key)), ..Arrived::default() }
     }
 

@@ -8,6 +8,7 @@
 //! | `minis` | mini-sockets: how they begin, end early, and run out |
 //! | `books` | gauges, tallies and the memory that all of it takes |
 //! | `ports`, `secrets`, `memory`, `track` | local ports, keyed hashes, sizes of kernel objects, connection tracking |
+//! | `peers` | what is remembered of peers between connections |
 //! | `packet` | a segment with its addresses |
 //! | `process` | processes that die and come back, settings that change |
 //!
@@ -21,6 +22,7 @@ mod input;
 pub mod memory;
 mod minis;
 mod packet;
+pub mod peers;
 pub mod ports;
 mod process;
 mod secrets;
@@ -187,11 +189,14 @@ pub struct Host {
     pub tables: Tables,
     /// What its sockets share.
     pub shared: Shared,
+    /// What it remembers of its peers.
+    pub peers: peers::Peers,
     /// Their places by port.
     by_port: Vec<(u16, u16)>,
     open_files_max: u32,
     exhausted: Errno,
     probe_time: Span,
+    call_time: Span,
     /// Mini-sockets in order of age, where the oldest makes room for the newest; some may have gone.
     minis_by_age: VecDeque<Mini>,
     /// Listeners whose accept() has found no descriptor.
@@ -242,10 +247,12 @@ impl Host {
             screens: spec.conntrack.is_some() || !spec.drop.is_empty(),
             tables: Tables::default(),
             shared: Shared::default(),
+            peers: peers::Peers::default(),
             by_port: Vec::new(),
             open_files_max: spec.open_files,
             exhausted: spec.ports.exhausted,
             probe_time: spec.ports.probe_time,
+            call_time: spec.ports.call_time,
             minis_by_age: VecDeque::new(),
             starving: 0,
             keys,

@@ -1,8 +1,6 @@
 //! Processes that die and come back: listeners that are closed and opened, settings that change.
 
 use super::Host;
-use super::index::Place;
-use super::packet::Attempt;
 use super::ports::{DestId, Owner};
 use crate::conntrack::ConntrackConfig;
 use crate::ids::{Key, Tuple};
@@ -15,8 +13,6 @@ use crate::time::Time;
 /// What a listener leaves behind that is closed.
 #[derive(Clone, Debug, Default)]
 pub struct Closed {
-    /// Requests that are gone.
-    pub requests: Vec<(Tuple, Attempt)>,
     /// Connections that nobody has accepted.
     pub waiting: Vec<Key>,
     /// Connections that the application has accepted.
@@ -24,8 +20,8 @@ pub struct Closed {
 }
 
 impl Host {
-    /// Closes the listener on a port, if one listens (`inet_csk_listen_stop`, net/ipv4/inet_connection_sock.c). What becomes
-    /// of its connections is for the caller.
+    /// Closes the listener on a port, if one listens (`inet_csk_listen_stop`, net/ipv4/inet_connection_sock.c). Its requests stay in
+    /// SYN_RECV until a segment finds them, which is answered with RST, or their timer. What becomes of its connections is for the caller.
     pub fn close_listener(&mut self, now: Time, port: u16) -> Option<Closed> {
         let listener = self.listener_on(port)?;
         self.by_port.retain(|&(open, _)| open != port);
@@ -33,13 +29,8 @@ impl Host {
         self.stats.states[State::Listen as usize].down();
         let mut closed = Closed::default();
         let of_port = |tuple: &Tuple| tuple.local.port == port;
-        let requests = self.tables.requests.iter().filter(|r| of_port(&r.tuple));
-        closed.requests = requests.map(|r| (r.tuple, r.attempt)).collect();
-        for (tuple, _) in &closed.requests {
-            if let Some(Place::Request(slot)) = self.tables.index.get(*tuple) {
-                let key = self.tables.requests.key(slot);
-                self.drop_request(key);
-            }
+        for pending in self.tables.requests.iter_mut().filter(|pending| of_port(&pending.tuple)) {
+            pending.forsaken = true;
         }
         let listen = &mut self.listeners[listener];
         closed.waiting = listen.ready.drain(..).collect();

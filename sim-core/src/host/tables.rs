@@ -135,6 +135,8 @@ pub struct Pending {
     pub peer: Hint,
     /// Its timer.
     pub wake: Wake,
+    /// Its listener is closed: the next segment, or its timer, ends it.
+    pub forsaken: bool,
 }
 
 /// Numbers of a conversation that a script leaves open: of its client, and of its server.

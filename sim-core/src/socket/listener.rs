@@ -157,7 +157,8 @@ impl Listener {
             return None;
         }
         let room = cx.cfg.max_syn_backlog.saturating_sub(self.syn_queue);
-        let scarce = successor.is_none() && room < cx.cfg.max_syn_backlog >> 2;
+        // The last quarter is for peers that have proven to be alive (`tcp_peer_is_proven`).
+        let scarce = successor.is_none() && room < cx.cfg.max_syn_backlog >> 2 && cx.peer_rtt == 0;
         if cx.cfg.syncookies == Syncookies::Off && scarce {
             drop_syn(Why::SynQueueFull, out);
             return None;

@@ -110,6 +110,7 @@ impl Endpoint {
             State::FinWait1 if all_acked => self.fin_acknowledged(cx, seg, out),
             State::Closing if all_acked => Break(self.enter_time_wait(cx, None, out)),
             State::LastAck if all_acked => {
+                self.tell_distance(cx, out);
                 self.done(out);
                 Break(None)
             }

@@ -209,6 +209,8 @@ pub struct TcpConfig {
     pub orphan_retries: u8,
     /// RTO before any sample (RFC 6298 §2.1).
     pub rto_initial: Span,
+    /// A host remembers its peers' distance between connections (`tcp_no_metrics_save` is 0).
+    pub metrics: bool,
     /// Smallest RTO.
     pub rto_min: Span,
     /// Largest RTO (`tcp_rto_max_ms`).
@@ -290,6 +292,7 @@ impl Default for TcpConfig {
             retries2: 15,
             orphan_retries: 0,
             rto_initial: Span::from_secs(1),
+            metrics: true,
             rto_min: Span::from_millis(200),
             rto_max: Span::from_secs(120),
             tail_loss_probe: true,

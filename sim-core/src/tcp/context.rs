@@ -49,6 +49,8 @@ pub struct Cx<'a> {
     pub cfg: &'a TcpConfig,
     /// The host's shared state.
     pub shared: &'a mut Shared,
+    /// What the host remembers of the peer's distance, where the step may ask: smoothed RTT, eighths of a microsecond; 0 = nothing.
+    pub peer_rtt: u32,
     /// What the step says about itself.
     pub notes: Notes,
 }
@@ -56,7 +58,7 @@ pub struct Cx<'a> {
 impl<'a> Cx<'a> {
     /// The surroundings of a step that is about to begin.
     pub fn new(now: Time, cfg: &'a TcpConfig, shared: &'a mut Shared) -> Cx<'a> {
-        Cx { now, cfg, shared, notes: Notes::default() }
+        Cx { now, cfg, shared, peer_rtt: 0, notes: Notes::default() }
     }
 }
 

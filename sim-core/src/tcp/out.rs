@@ -26,6 +26,8 @@ pub trait Out {
     /// The connection is cut off with so many bytes that were written and not acknowledged, or received and not read: nobody
     /// at this end will see to them any more.
     fn cut_off(&mut self, _bytes: u32) {}
+    /// The connection ends and leaves its smoothed round-trip time to the host: eighths of a microsecond; 0: it failed to find out.
+    fn measured(&mut self, _srtt: u32) {}
 }
 
 /// Something the application is woken for.

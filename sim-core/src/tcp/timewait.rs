@@ -41,6 +41,7 @@ impl Endpoint {
         let room = evicts || cx.shared.mini_sockets < cx.cfg.max_tw_buckets;
         if !room {
             out.count(Counter::TcpExtTCPTimeWaitOverflow);
+            self.tell_distance(cx, out);
             self.done(out);
             return None;
         }
@@ -56,8 +57,16 @@ impl Endpoint {
             self.move_to(State::TimeWait, out);
         }
         let tw = self.mini_socket(cx, fin_wait2.is_some(), cx.cfg.timers.expiry(cx.now, life));
+        self.tell_distance(cx, out);
         self.hand_over(out);
         Some(tw)
+    }
+
+    /// What the host is to remember of the peer (`tcp_update_metrics`).
+    pub(super) fn tell_distance(&self, cx: &Cx<'_>, out: &mut impl Out) {
+        if cx.cfg.metrics {
+            out.measured(if self.backoff > 0 { 0 } else { self.srtt });
+        }
     }
 
     fn mini_socket(&self, cx: &Cx<'_>, fin_wait2: bool, deadline: Time) -> TimeWait {

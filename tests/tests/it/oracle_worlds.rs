@@ -27,6 +27,16 @@ fn drawn_worlds_agree() {
 }
 
 #[test]
+fn freshly_drawn_worlds_agree() {
+    agrees("fresh.json.gz", 1_500);
+}
+
+#[test]
+fn worlds_recorded_again_agree() {
+    agrees("again.json.gz", 1_200);
+}
+
+#[test]
 fn small_worlds_agree() {
     agrees("small.json.gz", 2_500);
 }

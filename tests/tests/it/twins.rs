@@ -33,6 +33,8 @@ fn linux() -> impl Strategy<Value = String> {
                 sysctl("tcp_tw_reuse", reuse),
                 sysctl("tcp_timestamps", timestamps),
                 sysctl("tcp_fin_timeout", fin),
+                // A seat knows nothing of other tuples.
+                sysctl("tcp_no_metrics_save", 1),
                 sysctl("ip_local_port_range", "20000 20003"),
             ];
             list.extend(no_buckets.then(|| sysctl("tcp_max_tw_buckets", 0)));

@@ -58,6 +58,8 @@ pub(super) struct Act {
     pub(super) arms_app: bool,
     pub(super) asks_more: bool,
     pub(super) accepts: u16,
+    /// The connection leaves this round-trip time to its host; 0: not with this step.
+    pub(super) measured: u32,
     /// Its segments arrive with that one; [`NOWHERE`] if it sends none.
     pub(super) lands: u16,
     /// The link that they go over first, and how long that takes.
@@ -106,6 +108,7 @@ impl Act {
                 arms_app: step.arms_app,
                 asks_more: step.asks_more,
                 accepts: step.accepts,
+                measured: step.measured,
                 lands: step.lands.0,
                 lane: link.lane,
                 delay: link.delay,

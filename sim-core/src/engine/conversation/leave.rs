@@ -206,7 +206,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 here.tables.scripted.requests -= 1;
                 let order = wake.wanted(request.deadline());
                 let attempt = talk.attempt;
-                let pending = Pending { request, tuple, attempt, peer: Hint::NONE, wake };
+                let pending = Pending { request, tuple, attempt, peer: Hint::NONE, wake, forsaken: false };
                 let key = here.enter_request(pending);
                 self.place_timer(lanes.requests, order, Event::Request(host, key));
                 None

@@ -61,6 +61,7 @@ pub(super) struct Raw {
     pub(super) recount: bool,
     pub(super) stand: Stand,
     pub(super) connecting: bool,
+    pub(super) measured: u32,
     pub(super) alarms: [Runs; ALARMS],
     pub(super) app_timer: Runs,
 }
@@ -243,7 +244,7 @@ impl<'a> Play<'a> {
         });
         let stepped = asides.iter().find_map(|aside| match aside {
             Aside::Stepped(host, _) => Some(host.index()),
-            Aside::Done(_) => None,
+            Aside::Done(_) | Aside::Measured(..) => None,
         });
         let side = side.or(stepped)?;
         let here = HostId(side as u16);
@@ -265,6 +266,7 @@ impl<'a> Play<'a> {
             recount: false,
             stand: Stand::Gone,
             connecting: false,
+            measured: 0,
             alarms: [None; ALARMS],
             app_timer: None,
         };
@@ -286,7 +288,8 @@ impl<'a> Play<'a> {
             match aside {
                 Aside::Stepped(host, armed) if host == here => self.stepped(&mut raw, &armed)?,
                 Aside::Done(false) => raw.done = true,
-                Aside::Stepped(..) | Aside::Done(true) => return None,
+                Aside::Measured(host, srtt) if host == here && srtt > 0 => raw.measured = srtt,
+                Aside::Stepped(..) | Aside::Done(true) | Aside::Measured(..) => return None,
             }
         }
         if raw.cause == Cause::AppTimer {

@@ -251,6 +251,8 @@ pub(super) struct Step {
     pub(super) cause: Cause,
     /// Descriptors that a server's application opens, for connections that it accepts.
     pub(super) accepts: u16,
+    /// The connection leaves this round-trip time to its host; 0: not with this step.
+    pub(super) measured: u32,
     /// Whose.
     pub(super) side: u8,
     /// The client's state after it, while it is a full socket or an orphan; CLOSED else.

@@ -208,6 +208,9 @@ impl<Q: Queue> Parts<'_, Q> {
         }
         move_gauges(act, here, now, listener);
         here.stats.accepted += u64::from(act.accepts);
+        if act.measured > 0 {
+            here.peers.told(now, tuple.pair(), act.measured);
+        }
         if act.frees {
             here.descriptor_freed(|listener| scores.acceptable.push((act.host, listener)));
         }

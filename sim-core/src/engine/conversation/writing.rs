@@ -128,6 +128,7 @@ impl Script {
                 first.cause
             },
             accepts: accepts as u16,
+            measured: raws.iter().map(|raw| raw.measured).max().unwrap_or(0),
             side: first.side as u8,
             state: match &last.stand {
                 Stand::Full(end) if end.hashed => end.endpoint.state(),

@@ -19,6 +19,7 @@ fn ports_with(low: u16, high: u16, timers: TimerModel) -> Ports {
         exhausted: Errno::Eaddrnotavail,
         autobind_reuse: false,
         probe_time: Span::ZERO,
+        call_time: Span::ZERO,
     };
     Ports::new(&config, 42, timers, Stream::new(1, Purpose::Ports, Component::SHARED))
 }

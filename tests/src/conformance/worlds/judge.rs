@@ -63,26 +63,25 @@ fn range(low: u64, high: u64) -> String {
 pub struct Columns<'a> {
     /// When.
     pub looks: &'a Looks,
-    /// Values by run; none: always zero.
-    pub runs: Vec<Option<&'a [u64]>>,
+    /// Ranges by run; none: always zero.
+    pub runs: Vec<Option<&'a [(u64, u64)]>>,
 }
 
 impl Columns<'_> {
     /// Whether it never was anything but zero.
     pub fn idle(&self) -> bool {
-        self.runs.iter().flatten().all(|values| values.iter().all(|&value| value == 0))
+        self.runs.iter().flatten().all(|values| values.iter().all(|range| range.1 == 0))
     }
 
-    /// The range about a look at `at`.
-    fn around(&self, at: Span) -> (u64, u64) {
-        let about = self.looks.about(at);
-        let (mut low, mut high) = (u64::MAX, 0);
-        for run in &self.runs {
-            for value in about.clone().map(|row| run.map_or(0, |values| values[row])) {
-                (low, high) = (low.min(value), high.max(value));
-            }
-        }
-        (low.min(high), high)
+    /// The range about a look.
+    fn around(&self, look: f64) -> (u64, u64) {
+        let at = |run: &Option<&[(u64, u64)]>| {
+            let range = self.looks.place(look).and_then(|place| run.as_ref()?.get(place));
+            range.copied().unwrap_or_default()
+        };
+        let ranges = || self.runs.iter().map(at);
+        let (low, high) = (ranges().map(|range| range.0).min(), ranges().map(|range| range.1).max());
+        (low.unwrap_or(0), high.unwrap_or(0))
     }
 
     /// What differs, if something does: the first look that does, and how many do.
@@ -90,7 +89,7 @@ impl Columns<'_> {
         let (mut first, mut count, mut all) = (None, 0, 0);
         for (at, want) in looks {
             all += 1;
-            let (low, high) = self.around(Span((at * 1e9) as u64));
+            let (low, high) = self.around(at);
             if let Some(problem) = numbers(want, &[low, high], slack) {
                 count += 1;
                 first.get_or_insert_with(|| format!("at {at:.1} s {problem}"));

@@ -1,7 +1,7 @@
 //! Runs that are watched about the times at which the recorder looked.
 //!
 //! A recorder looks a little late, and its applications and the simulated ones are some milliseconds apart. So each look is compared
-//! with all that a run had shortly before and after it, closely enough that a state of two milliseconds is seen.
+//! with all that a run had shortly before and after it: what stood then, and what each event made of it, however short.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +18,6 @@ use super::recording::Recording;
 pub const BEFORE: Span = Span::from_millis(30);
 /// See [`BEFORE`].
 pub const AFTER: Span = Span::from_millis(50);
-/// How often.
-const STEP: Span = Span::from_millis(1);
 
 /// What of a host is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,74 +56,89 @@ impl Level {
     }
 }
 
-/// The moments at which runs are watched, ascending.
+/// The looks of a recording, ascending.
 #[derive(Clone, Debug)]
-pub struct Looks(Vec<Time>);
+pub struct Looks(Vec<Span>);
 
 impl Looks {
-    /// Those about the looks of a recording.
+    /// Those of a recording.
     pub fn of(recording: &Recording) -> Looks {
         let series = recording.series.values().flat_map(|series| series.t.iter().copied());
         let dumps = recording.states.values().flatten().map(|dump| dump.0);
-        let mut at: Vec<Time> = Vec::new();
-        for look in series.chain(dumps) {
-            let look = Span((look * 1e9) as u64);
-            let first = look.0.saturating_sub(BEFORE.0).div_ceil(STEP.0);
-            at.extend((first..=(look + AFTER).0 / STEP.0).map(|step| Time(step * STEP.0)));
-        }
+        let mut at: Vec<Span> = series.chain(dumps).map(span).collect();
         at.sort_unstable();
         at.dedup();
         Looks(at)
     }
 
-    /// Which of them lie about one look.
-    pub fn about(&self, look: Span) -> core::ops::Range<usize> {
-        let first = self.0.partition_point(|at| at.0 + BEFORE.0 < look.0);
-        first..self.0.partition_point(|at| at.0 <= (look + AFTER).0)
+    /// The place of a look.
+    pub fn place(&self, seconds: f64) -> Option<usize> {
+        self.0.binary_search(&span(seconds)).ok()
+    }
+
+    fn begins(&self, look: usize) -> Option<Time> {
+        self.0.get(look).map(|at| Time(at.0.saturating_sub(BEFORE.0)))
     }
 }
 
-/// A run and what was seen of it, by host and level: a value for each look. What is missing was always zero.
+fn span(seconds: f64) -> Span {
+    Span((seconds * 1e9) as u64)
+}
+
+/// The lowest and the highest value about each look.
+pub type Ranges = Vec<(u64, u64)>;
+
+/// A run and what was seen of it, by host and level. What is missing was always zero.
 #[derive(Debug)]
 pub struct Watched {
     /// What it came to.
     pub summary: Summary,
-    levels: BTreeMap<(HostId, Level), Vec<u64>>,
+    levels: BTreeMap<(HostId, Level), Ranges>,
 }
 
 impl Watched {
     /// Runs a scenario.
     pub fn run(scenario: &Scenario, looks: &Looks) -> Watched {
         let mut world: Simulation = Simulation::new(scenario);
-        let mut levels: BTreeMap<(HostId, Level), Vec<u64>> = BTreeMap::new();
-        for (row, &at) in looks.0.iter().enumerate() {
-            world.advance_until(at);
-            for host in (0..scenario.hosts.len()).map(|i| HostId(i as u16)) {
-                for level in Level::all() {
-                    let value = level.of(world.levels(host));
-                    if value > 0 {
-                        let seen = levels.entry((host, level)).or_insert_with(|| vec![0; looks.0.len()]);
-                        seen[row] = value;
+        let levels: Vec<(HostId, Level)> = (0..scenario.hosts.len())
+            .flat_map(|i| Level::all().map(move |level| (HostId(i as u16), level)))
+            .collect();
+        let now = |world: &Simulation| -> Vec<u64> {
+            levels.iter().map(|&(host, level)| level.of(world.levels(host))).collect()
+        };
+        let mut seen: Vec<Ranges> = vec![Vec::new(); levels.len()];
+        // Looks that have begun, and the first of them that is not over.
+        let (mut begun, mut first) = (0, 0);
+        while first < looks.0.len() {
+            if first == begun
+                && let Some(begins) = looks.begins(begun)
+            {
+                world.advance_until(begins);
+            }
+            let next = world.upcoming().unwrap_or(Time::NEVER);
+            while looks.begins(begun).is_some_and(|begins| begins <= next) {
+                let values = now(&world);
+                seen.iter_mut().zip(values).for_each(|(ranges, value)| ranges.push((value, value)));
+                begun += 1;
+            }
+            while first < begun && (looks.0[first] + AFTER).0 < next.0 {
+                first += 1;
+            }
+            if first < begun {
+                world.advance(1);
+                for (ranges, value) in seen.iter_mut().zip(now(&world)) {
+                    for range in &mut ranges[first..begun] {
+                        *range = (range.0.min(value), range.1.max(value));
                     }
                 }
             }
         }
-        Watched { summary: world.run(), levels }
+        let busy = levels.into_iter().zip(seen).filter(|(_, ranges)| ranges.iter().any(|range| range.1 > 0));
+        Watched { levels: busy.collect(), summary: world.run() }
     }
 
-    /// The values of a level, one for each look.
-    pub fn level(&self, host: HostId, level: Level) -> Option<&[u64]> {
+    /// The ranges of a level, one for each look.
+    pub fn level(&self, host: HostId, level: Level) -> Option<&[(u64, u64)]> {
         self.levels.get(&(host, level)).map(Vec::as_slice)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_look_is_watched_from_before_until_after_it() {
-        let looks = Looks((0..2_000).map(|ms| Time(ms * 1_000_000)).collect());
-        assert_eq!(looks.about(Span::from_millis(1_000)), 970..1_051);
     }
 }

@@ -26,8 +26,8 @@ const WAKE: &str = "100us";
 /// the 2500 ticks of a port epoch, over their common factor 4.
 const PHASE_MODULUS_NS: u64 = (1 << 18) * 625 * 4_000_000;
 
-/// How the applications of a run keep time. The recorder's wait in epoll, in whole milliseconds, so each of their timers is late by up to one; how
-/// late hangs on the moment. It adds up where each thing is timed from the last, and decides who comes first where two are due together.
+/// How the applications of a run keep time. The recorder's wait in epoll, in whole milliseconds, so each of their timers is late by up to one, and
+/// by what it takes to wake up; how late hangs on the moment. It adds up where each thing is timed from the last, and decides who comes first where two are due together.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// How late a timer fires, seconds.
@@ -35,9 +35,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// That of the n-th run: they are spread evenly over the millisecond, the first in its middle.
+    /// That of the n-th run: they are spread over what recordings show, the first in its middle.
     pub fn of(run: u64) -> Pace {
-        const SPREAD: [f64; 8] = [0.5, 0.2, 0.8, 0.05, 0.95, 0.35, 0.65, 0.5];
+        const SPREAD: [f64; 8] = [0.8, 0.2, 1.1, 0.05, 0.95, 0.35, 0.65, 1.4];
         Pace { late: SPREAD[(run % 8) as usize] / 1e3 }
     }
 
@@ -64,7 +64,8 @@ pub fn text(world: &World, machine: &Machine<'_>, pace: Pace) -> String {
             tracked(name).map_or(String::new(), conntrack)
         );
     };
-    let client_rest = sysctls(machine.sysctl[0], &world.sysctl.c) + &limit(world.nofile.c);
+    let calls = format!("ports: (call_time: {}), ", time(CALL));
+    let client_rest = calls + &sysctls(machine.sysctl[0], &world.sysctl.c) + &limit(world.nofile.c);
     let server_rest = sysctls(machine.sysctl[1], world.server_sysctl()) + &limit(world.nofile.s);
     if world.kind == Kind::Loop {
         let all = [&client[..], &server[..]].concat();
@@ -208,12 +209,8 @@ fn arrivals(t: &Traffic, pace: Pace) -> String {
             format!("phases([{}])", phases.join(", "))
         }
         Arrivals::At { at } => {
-            let mut last = f64::NEG_INFINITY;
-            let spread = at.iter().map(|x| {
-                last = (t.start + x + pace.late).max(last + CALL);
-                time(last)
-            });
-            format!("at([{}])", spread.collect::<Vec<_>>().join(", "))
+            let all: Vec<_> = at.iter().map(|x| pace.wait(t.start + x)).collect();
+            format!("at([{}])", all.join(", "))
         }
     }
 }

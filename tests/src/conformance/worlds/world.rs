@@ -185,10 +185,8 @@ impl World {
             let retries = t.retry.as_ref().is_some_and(|retry| retry.times > 0);
             for listen in self.listen.iter().filter(|l| t.to.iter().any(|(_, port)| *port == l.port)) {
                 let room = u64::from(listen.backlog).min(somaxconn) + 1;
-                // Workers come back together, long after the first accept.
-                let again = matches!(t.arrivals, Arrivals::Workers { .. });
-                let accepts_at_once = listen.accept_every == 0.0 && (listen.accept_after == 0.0 || again);
-                if accepts_at_once && t.arrivals.at_once() > room {
+                let at_once = listen.accept_every == 0.0 && listen.accept_after >= 0.0;
+                if at_once && t.at_once(listen.accept_after) > room {
                     return Some("a burst larger than the backlog, accepted at once");
                 }
                 let small = room < 64;
@@ -203,14 +201,16 @@ impl World {
     }
 }
 
-impl Arrivals {
-    /// How many connections are wanted at one moment, at most.
-    fn at_once(&self) -> u64 {
-        match self {
+impl Traffic {
+    /// How many connections are wanted at one moment, at most, once the server accepts. Workers come back together, long after that.
+    fn at_once(&self, accept_after: f64) -> u64 {
+        match &self.arrivals {
             Arrivals::Constant { .. } | Arrivals::Phases { .. } => 1,
             Arrivals::Workers { n } => u64::from(*n),
             Arrivals::At { at } => {
-                at.chunk_by(|a, b| b - a < 0.01).map(<[f64]>::len).max().unwrap_or(0) as u64
+                let bursts = at.chunk_by(|a, b| b - a < 0.01);
+                let accepted = bursts.filter(|burst| self.start + burst[0] >= accept_after);
+                accepted.map(<[f64]>::len).max().unwrap_or(0) as u64
             }
         }
     }

@@ -142,6 +142,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("close", "other", "", "traffic.web.close.other=never"),
     ("options", "range", "", "traffic.web.port=bound(range: (40000, 40099))"),
     ("options", "reuseaddr", "traffic.web.port=bound", "traffic.web.port=bound(reuseaddr: true)"),
+    ("ports", "call_time", "", "hosts.c.ports=(call_time: \"1ms\")"),
     ("ports", "probe_time", "", "hosts.c.ports=(probe_time: \"1ms\")"),
     ("fixed", "range", "traffic.web.port=fixed(range: (2000, 2003))", "traffic.web.port.range=(2000, 2009)"),
     ("fixed", "reuseaddr", "traffic.web.port=fixed(range: (2000, 2003))", "traffic.web.port.reuseaddr=true"),
@@ -216,6 +217,12 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
         "net.ipv4.tcp_wmem",
         "traffic.web.response=200kB",
         "hosts.s.sysctl.net.ipv4.tcp_wmem=4096 4096 8192",
+    ),
+    (
+        "sysctl",
+        "net.ipv4.tcp_no_metrics_save",
+        "links[1].loss=20%;hosts.c.sysctl.net.ipv4.tcp_timestamps=0",
+        "hosts.c.sysctl.net.ipv4.tcp_no_metrics_save=1",
     ),
     ("sysctl", "net.ipv4.tcp_rto_min_us", LOSSY, "hosts.s.sysctl.net.ipv4.tcp_rto_min_us=900000"),
     (

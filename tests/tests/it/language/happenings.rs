@@ -1,8 +1,10 @@
 //! Events: what happens at a moment.
 
+use sim_core::counter::Counter;
 use sim_core::errno::Errno;
+use sim_core::ids::HostId;
 use sim_core::record::Summary;
-use sim_core::scenario::Outcome;
+use sim_core::scenario::{Metric, Outcome};
 use sim_core::tcp::State;
 use sim_core::time::{Span, Time};
 
@@ -255,4 +257,25 @@ fn the_nth_segment_is_lost_or_late() {
     // Held back for longer, a probe overtakes it.
     let (slow, longest) = latency(r#"(segments: data, skip: 2, times: 1, late: "2s")"#);
     assert!(slow == 1 && (200..250).contains(&longest), "{longest}");
+}
+
+/// As 6.18 does (asked of it): a request stays when its listener is closed, without RST. Its timer ends it in silence; a SYN that
+/// comes again is answered with RST.
+#[test]
+fn a_request_outlives_its_listener() {
+    let one = r#"traffic.web.arrivals=at(["1s"])"#;
+    let lost = "hosts.c.drop=[(segments: syn_ack)]";
+    let closed = r#"events=[(at: "1500ms", what: stop("s:80"))]"#;
+    let silent = "traffic.web.connect_timeout=200ms";
+    let states = |summary: &Summary, ms: usize| {
+        let requests = summary.series.get(Metric::Sockets(HostId(1), State::SynRecv)).expect("there was one");
+        requests[ms / 100]
+    };
+    let again = run(&["sample=100ms", one, lost, closed]);
+    assert_eq!([1_100, 1_600, 2_000, 2_100].map(|ms| states(&again, ms)), [1, 1, 1, 0]);
+    assert_eq!(again.traffic[0].outcome(Outcome::Error(Errno::Econnrefused)).count, 1);
+    let quiet = run(&["sample=100ms", one, lost, closed, silent]);
+    assert_eq!([1_100, 1_600, 2_000, 2_100].map(|ms| states(&quiet, ms)), [1, 1, 1, 0]);
+    assert_eq!([&again, &quiet].map(|summary| summary.hosts[1].counters.get(Counter::TcpOutRsts)), [1, 0]);
+    assert_eq!(quiet.hosts[1].counters.get(Counter::TcpRetransSegs), 0);
 }
