@@ -39,7 +39,9 @@ impl Hasher for PairHasher {
         mix(self.0)
     }
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|&byte| self.write_u32(u32::from(byte)));
+        for &byte in bytes {
+            self.write_u32(u32::from(byte));
+        }
     }
     fn write_u32(&mut self, n: u32) {
         self.0 = self.0 << 32 | self.0 >> 32 ^ u64::from(n);
@@ -51,7 +53,7 @@ impl Hasher for PairHasher {
 pub struct Peers {
     metrics: Vec<Metric>,
     places: HashMap<Pair, u32, BuildHasherDefault<PairHasher>>,
-    /// The one that was told last: connections come in runs.
+    /// The one that was told last: connections come in runs, or go to one destination after the other.
     last: usize,
 }
 
@@ -65,10 +67,14 @@ impl Peers {
     /// A connection ends and tells its smoothed round-trip time; 0: it failed to find out (`tcp_update_metrics`).
     #[inline]
     pub fn told(&mut self, now: Time, pair: Pair, srtt: u32) {
-        match self.metrics.get_mut(self.last) {
-            Some(metric) if metric.pair == pair => metric.told(now, srtt),
-            _ => self.told_other(now, pair, srtt),
+        let after = if self.last + 1 < self.metrics.len() { self.last + 1 } else { 0 };
+        for place in [self.last, after] {
+            if let Some(metric) = self.metrics.get_mut(place).filter(|metric| metric.pair == pair) {
+                self.last = place;
+                return metric.told(now, srtt);
+            }
         }
+        self.told_other(now, pair, srtt);
     }
 
     fn told_other(&mut self, now: Time, pair: Pair, srtt: u32) {

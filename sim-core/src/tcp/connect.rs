@@ -332,22 +332,10 @@ impl Endpoint {
         if self.srtt == 0 {
             // RFC 6298 §5.7: no sample from the handshake, so it was too slow for 1 s; unless the host knows the peer better
             // (`tcp_init_metrics`).
-            let known = self.rto_of_peer(cx).unwrap_or(RTO_FALLBACK);
+            let known = rto_of_peer(cx).unwrap_or(RTO_FALLBACK);
             self.rto = super::rtt::rounded_micros(cx.cfg, known.as_micros());
         }
         self.initialize_buffer(cx);
-    }
-
-    /// The RTO that follows from what the host remembers of the peer, in whole ticks of its round-trip time.
-    fn rto_of_peer(&self, cx: &Cx<'_>) -> Option<Span> {
-        if !cx.cfg.metrics {
-            return None;
-        }
-        cx.notes.ask_outside();
-        let tick = cx.cfg.timers.from_ticks(1);
-        let rtt = Span::from_micros(u64::from(cx.peer_rtt >> 3));
-        let whole = Span(rtt.0 - rtt.0 % tick.0);
-        (cx.peer_rtt > 0).then(|| whole + whole.times(2).max(cx.cfg.rto_min))
     }
 
     /// The full socket that a completed handshake makes of a request (`tcp_create_openreq_child`). The segment that
@@ -390,6 +378,18 @@ impl Endpoint {
         out.count(Counter::TcpPassiveOpens);
         sock
     }
+}
+
+/// The RTO that follows from what the host remembers of the peer, in whole ticks of its round-trip time.
+fn rto_of_peer(cx: &Cx<'_>) -> Option<Span> {
+    if !cx.cfg.metrics {
+        return None;
+    }
+    cx.notes.ask_outside();
+    let tick = cx.cfg.timers.from_ticks(1);
+    let rtt = Span::from_micros(u64::from(cx.peer_rtt >> 3));
+    let whole = Span(rtt.0 - rtt.0 % tick.0);
+    (cx.peer_rtt > 0).then(|| whole + whole.times(2).max(cx.cfg.rto_min))
 }
 
 /// Smallest segment size that is believed (`tcp_min_snd_mss`).

@@ -75,11 +75,11 @@ impl Columns<'_> {
 
     /// The range about a look.
     fn around(&self, look: f64) -> (u64, u64) {
-        let at = |run: &Option<&[(u64, u64)]>| {
-            let range = self.looks.place(look).and_then(|place| run.as_ref()?.get(place));
+        let at = |run: Option<&[(u64, u64)]>| {
+            let range = self.looks.place(look).and_then(|place| run?.get(place));
             range.copied().unwrap_or_default()
         };
-        let ranges = || self.runs.iter().map(at);
+        let ranges = || self.runs.iter().copied().map(at);
         let (low, high) = (ranges().map(|range| range.0).min(), ranges().map(|range| range.1).max());
         (low.unwrap_or(0), high.unwrap_or(0))
     }
