@@ -248,9 +248,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         self.events
     }
 
-    /// When the next event is due, or a wake-up that may find nothing.
-    pub fn upcoming(&mut self) -> Option<Time> {
-        self.queue.peek()
+    /// When the next event is due, or a wake-up that may find nothing; [`Time::NEVER`] if nothing is.
+    pub fn upcoming(&self) -> Time {
+        self.queue.first().time.min(self.beats.first().time)
     }
 
     /// A host's gauges as they stand. Its counters are complete in a [`Summary`] only.

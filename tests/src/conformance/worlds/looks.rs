@@ -115,7 +115,7 @@ impl Watched {
             {
                 world.advance_until(begins);
             }
-            let next = world.upcoming().unwrap_or(Time::NEVER);
+            let next = world.upcoming();
             while looks.begins(begun).is_some_and(|begins| begins <= next) {
                 let values = now(&world);
                 seen.iter_mut().zip(values).for_each(|(ranges, value)| ranges.push((value, value)));
