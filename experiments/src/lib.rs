@@ -17,6 +17,7 @@ mod axis;
 pub mod campaign;
 pub mod catalogue;
 pub mod compare;
+pub mod design;
 pub mod draft;
 pub mod formula;
 pub mod hazard;

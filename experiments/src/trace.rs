@@ -66,6 +66,19 @@ pub enum Which {
     First(Fate),
 }
 
+impl Which {
+    /// Those of a tuple as people write it: `10.0.0.1:32768-10.0.0.2:80`.
+    pub fn tuple(text: &str) -> Option<Which> {
+        let (local, remote) = text.split_once('-')?;
+        Some(Which::Tuple(socket(local)?, socket(remote)?))
+    }
+}
+
+fn socket(text: &str) -> Option<SockAddr> {
+    let (addr, port) = text.trim().rsplit_once(':')?;
+    Some(SockAddr { addr: scenarios::addr(addr).ok()?, port: port.parse().ok()? })
+}
+
 /// Which connections those are, once the first has been found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Target {

@@ -6,6 +6,8 @@ use sim_core::record::{Gauge, Histogram, LimitSummary, Summary, SynLoss, Tally, 
 use sim_core::scenario::{ClientPort, Host, Limit, Metric, Outcome, Scenario, Timing};
 use sim_core::time::{Span, Time};
 
+use crate::words;
+
 /// What a report reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
@@ -19,6 +21,17 @@ impl<'a> Run<'a> {
     /// A scenario and its summary.
     pub const fn new(scenario: &'a Scenario, summary: &'a Summary) -> Run<'a> {
         Run { scenario, summary }
+    }
+
+    /// Whether it ended before the scenario does, and when, in words: `stopped at 45 s of 150 s`.
+    pub fn partial(&self) -> Option<String> {
+        let (ended, whole) = (self.summary.ended, Time(self.scenario.duration.0));
+        (ended < whole).then(|| format!("stopped at {} of {}", words::at(ended), words::at(whole)))
+    }
+
+    /// A text about the run, marked if it is partial.
+    pub fn marked(&self, text: &str) -> String {
+        self.partial().map_or_else(|| text.to_owned(), |partial| format!("PARTIAL ({partial}): {text}"))
     }
 
     /// The host, if there is such a one.

@@ -35,6 +35,8 @@ impl Keeper {
                 "another sweep is at work in `{dir}`: wait for it, or take another directory"
             )));
         }
+        // What a sweep has left that was killed while it tidied up.
+        let _ = fs::remove_file(path.with_extension("part"));
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|e| failed(&e))?;
         let whole = bytes.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);

@@ -13,6 +13,7 @@ mod output;
 mod paint;
 mod progress;
 mod questions;
+mod set;
 mod simulate;
 mod terminal;
 mod usage;

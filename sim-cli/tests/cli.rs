@@ -105,30 +105,6 @@ fn slips_on_the_command_line_get_advice_that_helps() {
     assert!(!timewait(&["fly"]).err.contains("tip:"));
 }
 
-#[cfg(unix)]
-#[test]
-fn ctrl_c_prints_what_there_is() {
-    let place = Place::new();
-    let long = small(HOLDS).replace("duration: \"1s\"", "duration: \"10d\"").replace("100ms", "1h");
-    let file = place.write("long.ron", &long.replace("10/s", "1000/s"));
-    let mut run = Command::new(env!("CARGO_BIN_EXE_timewait"));
-    run.args(["run", &file, "--out", &place.name("out")]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = run.spawn().unwrap();
-    // The places of its files are claimed before it begins to simulate, and after it has begun to listen to signals.
-    while fs::read_dir(place.path("out")).map_or(0, Iterator::count) == 0 {
-        assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
-        std::thread::yield_now();
-    }
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130));
-    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert!(out.starts_with("Ten connections\n") && out.contains("Nothing ran out."), "{out}");
-    assert!(err.contains(" of 864000 s: this is what there is; the expectations are not judged"), "{err}");
-    assert!(!place.path("out").exists(), "an empty directory is left");
-}
-
 #[test]
 fn a_directory_without_scenarios_is_two() {
     let place = Place::new();

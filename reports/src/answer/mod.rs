@@ -22,6 +22,10 @@ pub fn answer_within(run: Run<'_>, columns: Option<usize>) -> String {
         Room { text: columns.unwrap_or(WIDTH).min(WIDTH), table: columns.map(|c| c.saturating_sub(2)) };
     let mut out = String::new();
     push_wrapped(&mut out, "", &run.scenario.title, room);
+    if let Some(partial) = run.partial() {
+        let text = format!("PARTIAL: {partial}. Everything here speaks of that part alone.");
+        push_wrapped(&mut out, "", &text, room);
+    }
     if !run.scenario.teaches.is_empty() {
         push_wrapped(&mut out, "", &run.scenario.teaches, room);
     }

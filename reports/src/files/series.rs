@@ -9,7 +9,8 @@ pub fn series_csv(run: Run<'_>) -> String {
     let series = &run.summary.series;
     let mut out = csv::Writer::from_writer(Vec::new());
     let names = series.columns.keys().map(|&m| format!("{} [{}]", run.metric_key(m), unit(m)));
-    let header: Vec<_> = std::iter::once("time [s]".to_owned()).chain(names).collect();
+    let time = run.partial().map_or_else(|| "time [s]".to_owned(), |p| format!("time [s] (PARTIAL: {p})"));
+    let header: Vec<_> = std::iter::once(time).chain(names).collect();
     write(&mut out, &header);
     for row in 0..series.rows {
         let time = series.time(row).to_string();

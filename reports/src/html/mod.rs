@@ -97,6 +97,10 @@ fn head(title: &str, styles: &[&str], script: Option<&str>) -> String {
 
 /// The answer in words, and the expectations.
 fn said(run: Run<'_>, beside: &Beside<'_>, out: &mut String) {
+    if let Some(partial) = run.partial() {
+        let text = format!("PARTIAL: {partial}. Everything here speaks of that part alone.");
+        let _ = writeln!(out, "<p class=\"bad\"><strong>{text}</strong></p>");
+    }
     let _ =
         writeln!(out, "<div class=\"answer\"><p><strong>{}</strong></p>", escaped(&answer::headline(run)));
     for sentence in answer::hurt(run) {

@@ -4,7 +4,7 @@ use super::axis::{self, Scale, Tick};
 use super::font;
 use super::legend;
 use super::marks::{self, Mark};
-use super::palette::{FRAME, GRID, INK, LIMIT_DASH, PAPER, SOFT_INK};
+use super::palette::{ALARM, FRAME, GRID, INK, LIMIT_DASH, PAPER, SOFT_INK};
 use super::panel::{Bar, Kind, LimitLine, Measure, Panel};
 use super::picture::{Anchor, Label, Picture, label};
 use crate::answer;
@@ -85,6 +85,11 @@ fn titles(picture: &mut Picture, run: Run<'_>) -> f64 {
         y += 26.0;
     }
     y -= 3.0;
+    if let Some(partial) = run.partial() {
+        let text = format!("PARTIAL: {partial}");
+        picture.text(Label { bold: true, ..label((MARGIN, y), text, 13.5, ALARM) });
+        y += 19.0;
+    }
     let bound = run.summary.bound_first().is_some();
     let headline = format!("{}{}", if bound { "Ran out first: " } else { "" }, answer::headline(run));
     for line in font::wrap(&headline, 13.5, false, room) {

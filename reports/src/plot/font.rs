@@ -70,3 +70,20 @@ pub(super) fn wrap(text: &str, em: f64, bold: bool, room: f64) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    /// The licence that a font names in its table of names, as `README.md` and `deny.toml` say it.
+    #[test]
+    fn the_font_is_under_the_licence_that_we_pass_on() {
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+        for face in [notosans::REGULAR_TTF, notosans::BOLD_TTF] {
+            for says in ["Licensed under the Apache License, Version 2.0", "Copyright 2012 Google Inc."] {
+                let says = utf16(says);
+                assert!(face.windows(says.len()).any(|window| window == says));
+            }
+        }
+        assert!(include_str!("../../../LICENSE-OFL").contains("SIL OPEN FONT LICENSE Version 1.1"));
+        assert!(include_str!("../../../LICENSE-APACHE").contains("Version 2.0, January 2004"));
+    }
+}

@@ -59,7 +59,7 @@ fn an_empty_summary_breaks_nothing() {
     s.summary = sim_core::record::Summary::default();
     assert!(reports::answer::answer(s.run()).contains("Nothing ran out"));
     assert!(result_json(s.run(), &[]).contains("\"bound_first\": null"));
-    assert_eq!(series_csv(s.run()), "time [s]\n");
+    assert_eq!(series_csv(s.run()), "time [s] (PARTIAL: stopped at 0 s of 150 s)\n");
     let drawn =
         reports::plot::draw(s.run(), reports::plot::View::Overview, None, reports::plot::Style::default());
     assert!(drawn.expect("a picture all the same").svg().contains("no connection attempts in this run"));

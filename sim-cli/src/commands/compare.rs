@@ -14,8 +14,9 @@ use crate::args::CompareArgs;
 use crate::exit::{Exit, Failure};
 use crate::interrupt;
 use crate::load::{self, quoted};
-use crate::output::{self, Batch};
+use crate::output;
 use crate::progress::Progress;
+use crate::set::Batch;
 use crate::terminal;
 
 /// Written last: where it is, all others are of the same comparison.
@@ -82,10 +83,10 @@ fn write_files(
     let runs: Vec<_> =
         runs.map(|(v, o)| (v.name.as_str(), reports::Run::new(&o.scenario, &o.summary))).collect();
     let (svg, png) = plot::overlay(&shown[0].scenario.title, &runs);
-    batch.write("answer.txt", answer.as_bytes())?;
-    batch.write("compare.svg", svg.as_bytes())?;
-    batch.write("compare.png", &png)?;
-    batch.write("compare.json", compare_json(compared).as_bytes())?;
+    batch.write("answer.txt", answer.as_bytes());
+    batch.write("compare.svg", svg.as_bytes());
+    batch.write("compare.png", png);
+    batch.write("compare.json", compare_json(compared).as_bytes());
     batch.publish()
 }
 

@@ -16,7 +16,8 @@ use sim_core::time::Time;
 use super::{page, seen, trace};
 use crate::args::{RunArgs, Views};
 use crate::exit::{Exit, Failure};
-use crate::output::{self, Batch, Single};
+use crate::output::{self, Single};
+use crate::set::Batch;
 use crate::simulate::Finished;
 use crate::{interrupt, load, simulate, terminal};
 
@@ -41,16 +42,16 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         Some(file) => (captured(&scenario, file, &args.pcap_at)?, None),
     };
     let run = Run::new(&scenario, &finished.summary);
-    if finished.stopped {
-        return interrupted(args, run);
-    }
-    let verdicts = verdicts(run);
+    // Expectations speak of the whole run.
+    let verdicts = if finished.stopped { Vec::new() } else { verdicts(run) };
     let answer = format!("{}{}", answer::answer(run), expectations(&verdicts, of_several(&scenario)));
     let witness = match witness {
         None if looks => Some(simulate::followed(&scenario, Witness::default()).1),
         witness => witness,
     };
-    let seen = if looks || batch.is_some() { seen::seen(run, witness.as_ref()) } else { None };
+    // One that Ctrl-C has ended is not run again for it.
+    let looks = !finished.stopped && (looks || batch.is_some());
+    let seen = if looks { seen::seen(run, witness.as_ref()) } else { None };
     if let (Some(batch), Some(dir)) = (batch, &args.out) {
         let ground = if args.dark { Ground::Dark } else { Ground::Light };
         let drawn = Drawing {
@@ -72,13 +73,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if args.json {
         output::out(&files::result_json(run, &verdicts))?;
     } else if args.quiet {
-        output::answer(&format!("{}\n", answer::headline(run)))?;
+        output::answer(&format!("{}\n", run.marked(&answer::headline(run))))?;
     } else {
         let shown = answer::answer_within(run, terminal::columns());
         let text = format!("{shown}{}", expectations(&verdicts, of_several(&scenario)));
         output::answer(&if terminal::visible() { beside(&text, run) } else { text })?;
     }
-    Ok(Exit::Ok)
+    Ok(if finished.stopped { stopped(run) } else { Exit::Ok })
 }
 
 /// Columns of a chart beside the answer, and below it.
@@ -133,18 +134,12 @@ fn captured(scenario: &Scenario, path: &Path, places: &[String]) -> Result<Finis
     Ok(finished)
 }
 
-/// The answer so far. Nothing is written and no expectation is judged, for they speak of the whole run.
-fn interrupted(args: &RunArgs, run: Run<'_>) -> Result<Exit, Failure> {
-    output::answer(&if args.quiet {
-        format!("{}\n", answer::headline(run))
-    } else {
-        answer::answer_within(run, terminal::columns())
-    })?;
+/// What is said of a run that Ctrl-C has ended early. What was printed and written is marked as partial.
+fn stopped(run: Run<'_>) -> Exit {
     let unjudged = if run.scenario.expect.is_empty() { "" } else { "; the expectations are not judged" };
-    let unwritten = if args.out.is_some() { "; no file was written" } else { "" };
     let (ended, whole) = (at(run.summary.ended), at(Time(run.scenario.duration.0)));
-    output::note(&format!("stopped at {ended} of {whole}: this is what there is{unjudged}{unwritten}"));
-    Ok(Exit::Interrupted)
+    output::note(&format!("stopped at {ended} of {whole}: this is what there is{unjudged}"));
+    Exit::Interrupted
 }
 
 fn shown(dir: &Path) -> String {
@@ -205,14 +200,14 @@ fn write_files(
     answer: &str,
     drawing: &Drawing<'_>,
 ) -> Result<(), Failure> {
-    batch.write("answer.txt", answer.as_bytes())?;
-    batch.write("series.csv", files::series_csv(run).as_bytes())?;
-    batch.write("scenario.ron", scenarios::show(run.scenario).as_bytes())?;
+    batch.write("answer.txt", answer.as_bytes());
+    batch.write("series.csv", files::series_csv(run).as_bytes());
+    batch.write("scenario.ron", scenarios::show(run.scenario).as_bytes());
     for &view in &drawing.views {
         let Some(drawn) = plot::draw(run, view, drawing.ladder, drawing.style) else { continue };
-        batch.write(&format!("{}.svg", view.name()), drawn.svg().as_bytes())?;
-        batch.write(&format!("{}.png", view.name()), &drawn.png())?;
+        batch.write(&format!("{}.svg", view.name()), drawn.svg().as_bytes());
+        batch.write(&format!("{}.png", view.name()), drawn.png());
     }
-    batch.write(MARK, files::result_json(run, verdicts).as_bytes())?;
+    batch.write(MARK, files::result_json(run, verdicts).as_bytes());
     batch.publish()
 }

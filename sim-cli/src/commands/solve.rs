@@ -18,8 +18,9 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt;
 use crate::judge;
 use crate::load::{self, asked_scenario, quoted};
-use crate::output::{self, Batch};
+use crate::output;
 use crate::progress::Progress;
+use crate::set::Batch;
 
 /// What is asked: a scenario, what of it varies, and its expectations.
 struct Question {
@@ -97,8 +98,8 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
         output::answer(&text)?;
     }
     if let (true, Some(mut batch), Some(dir)) = (complete, batch, &args.out) {
-        batch.write("answer.txt", text.as_bytes())?;
-        batch.write("solve.json", json.as_bytes())?;
+        batch.write("answer.txt", text.as_bytes());
+        batch.write("solve.json", json.as_bytes());
         batch.publish()?;
         output::note(&format!("written to {}", dir.join("").display()));
     }

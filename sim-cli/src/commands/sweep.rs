@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use experiments::campaign::{Campaign, Constraint, Point, checks, combinations, is_whole};
 use experiments::record::{Key, Reading};
 use experiments::sweep::{Seeds, Swept, Task, sweep as sweep_all, tasks};
-use experiments::{Axis, Run, Setting, Target, in_order};
+use experiments::{Axis, Run, in_order};
 use reports::plot;
 use reports::sweeps::{self, Sweep};
 use reports::verdict::{Unit, number};
@@ -21,8 +21,9 @@ use crate::exit::{Exit, Failure};
 use crate::interrupt;
 use crate::keeper::{self, Keeper, NAME};
 use crate::load::{self, asked_scenario, quoted};
-use crate::output::{self, Batch};
+use crate::output;
 use crate::progress::Progress;
+use crate::set::Batch;
 use crate::terminal;
 
 /// What is measured if nothing is asked for.
@@ -136,29 +137,11 @@ fn campaign(args: &SweepArgs) -> Result<(Campaign, Loaded, Vec<Unit>), Failure> 
     Ok((campaign, loaded, units))
 }
 
-/// A table of points: the first line names the paths, every other is a point.
+/// The points of a file.
 fn design(path: &Path, scenario: &Scenario) -> Result<(Vec<Axis>, Vec<Point>), Failure> {
-    let wrong = |why: String| Failure::Usage(format!("--design `{}`: {why}", path.display()));
     let text = load::text(path)?.text;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|e| wrong(e.to_string()))?.clone();
-    let target = |name| Target::new(name, scenario).map(|target| Axis { target, values: Vec::new() });
-    let mut axes = header.iter().map(target).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
-    let mut points: Vec<Point> = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| wrong(e.to_string()))?;
-        let choice = axes.iter_mut().zip(&record).map(|(axis, text)| {
-            axis.values.iter().position(|v| v.text == text).unwrap_or_else(|| {
-                axis.values.push(Setting::new(text));
-                axis.values.len() - 1
-            })
-        });
-        let point = Point { choice: choice.collect() };
-        if !points.contains(&point) {
-            points.push(point);
-        }
-    }
-    Ok((axes, points))
+    let wrong = |why: String| Failure::Usage(format!("--design `{}`: {why}", path.display()));
+    experiments::design::design(&text, scenario).map_err(wrong)
 }
 
 /// Prints every run as a line of JSON, without running any.
@@ -300,12 +283,12 @@ fn measured(run: &Run, measures: &[String]) -> Option<Reading> {
 }
 
 fn write_files(mut batch: Batch, keeper: &Keeper, sweep: &Sweep<'_>, dir: &Path) -> Result<(), Failure> {
-    batch.write("points.csv", sweeps::points_csv(sweep).as_bytes())?;
+    batch.write("points.csv", sweeps::points_csv(sweep).as_bytes());
     if let Some((svg, png)) = plot::sweep(sweep) {
-        batch.write("sweep.svg", svg.as_bytes())?;
-        batch.write("sweep.png", &png)?;
+        batch.write("sweep.svg", svg.as_bytes());
+        batch.write("sweep.png", png);
     }
-    batch.write("sweep.json", sweeps::sweep_json(sweep).as_bytes())?;
+    batch.write("sweep.json", sweeps::sweep_json(sweep).as_bytes());
     batch.publish()?;
     let campaign = sweep.campaign;
     let points = campaign.points.iter().zip(&sweep.swept.readings);

@@ -10,7 +10,7 @@ use reports::trace::{Vantage, capture, ladders, lines};
 use reports::words;
 use sim_core::engine::Record;
 use sim_core::host::Attempt;
-use sim_core::ids::{HostId, SockAddr, TrafficId};
+use sim_core::ids::{HostId, TrafficId};
 use sim_core::scenario::Scenario;
 use sim_core::time::{Span, Time};
 
@@ -211,9 +211,7 @@ fn which(args: &WhichArgs, scenario: &Scenario) -> Result<Which, Failure> {
     if let Some(text) = &args.tuple {
         let why =
             || format!("--tuple: `{text}` is not ADDR:PORT-ADDR:PORT, as in `10.0.0.1:32768-10.0.0.2:80`");
-        let (local, remote) = text.split_once('-').ok_or_else(|| Failure::Usage(why()))?;
-        let ends = socket(local).zip(socket(remote)).ok_or_else(|| Failure::Usage(why()))?;
-        return Ok(Which::Tuple(ends.0, ends.1));
+        return Which::tuple(text).ok_or_else(|| Failure::Usage(why()));
     }
     if args.all {
         return Ok(Which::All);
@@ -236,11 +234,6 @@ fn connection(text: &str, scenario: &Scenario) -> Result<Which, String> {
         })?,
     };
     Ok(Which::Attempt(Attempt { traffic: TrafficId(place as u16), number: number - 1 }))
-}
-
-fn socket(text: &str) -> Option<SockAddr> {
-    let (addr, port) = text.trim().rsplit_once(':')?;
-    Some(SockAddr { addr: scenarios::addr(addr).ok()?, port: port.parse().ok()? })
 }
 
 fn rendered(

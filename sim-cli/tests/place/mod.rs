@@ -9,6 +9,7 @@ use tempfile::TempDir;
 /// What a command came to.
 pub struct Ran {
     pub code: i32,
+    #[allow(dead_code, reason = "not every test reads what is printed")]
     pub out: String,
     pub err: String,
 }
