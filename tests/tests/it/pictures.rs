@@ -76,8 +76,8 @@ const SHOWN: &[(&str, &[&str], &[&str])] = &[
         ],
         &["Sockets"],
     ),
-    ("poisson-470", &["Erlang B: 0.38%"], &["The smaller"]),
-    ("poisson-500", &["Erlang B: 5.94%"], &["The smaller"]),
+    ("poisson-470", &["Erlang B: 0.30%"], &["The smaller"]),
+    ("poisson-500", &["Erlang B: 5.79%"], &["The smaller"]),
     ("fin-timeout", &["plain and tuned TIME_WAIT, peak 6,000 each"], &["tuned TIME_WAIT"]),
     // A queue of accept() is no limit on TIME_WAIT.
     (

@@ -74,8 +74,8 @@ fn the_first_with_a_fate_is_found() {
     assert_eq!(number("ports-run-out", Fate::Refused), Some((28_233, 28_232)));
     // Followed by tuple, the ladder begins with the first life.
     assert_eq!(number("reuse-with-random-isn", Fate::Reused), Some((1, 0)));
-    assert_eq!(number("reuse-with-random-isn", Fate::Reset), Some((33, 2_000)));
-    assert_eq!(number("reuse-with-random-isn", Fate::Retransmitted), Some((33, 2_000)));
+    assert_eq!(number("reuse-with-random-isn", Fate::Reset), Some((34, 2_031)));
+    assert_eq!(number("reuse-with-random-isn", Fate::Retransmitted), Some((34, 2_031)));
     assert_eq!(number("conntrack-full", Fate::Refused), number("conntrack-full", Fate::Failed));
 }
 
