@@ -60,7 +60,7 @@ pub(super) struct Act {
     pub(super) accepts: u16,
     /// The connection leaves this round-trip time to its host; 0: not with this step.
     pub(super) measured: u32,
-    /// Its segments arrive with that one; [`NOWHERE`] if it sends none.
+    /// Its segments arrive with that one; [`super::script::NOWHERE`] if it sends none.
     pub(super) lands: u16,
     /// The link that they go over first, and how long that takes.
     pub(super) lane: LaneNumber,
