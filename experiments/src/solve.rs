@@ -57,11 +57,18 @@ const PROBES: u64 = 7;
 
 /// Searches `0..=steps` for the edge. `holds` is asked for two values at once where there are threads for it, and gives
 /// nothing when the search shall end. Which values are tried does not depend on the number of threads.
-pub fn search(steps: u64, jobs: usize, holds: impl Fn(u64) -> Option<bool> + Sync) -> Solution {
+///
+/// `like` is the edge of the same question under another seed. It lies near, so that the search begins there, and a few
+/// values do for it; that the answer is monotone was looked at then.
+pub fn search(
+    steps: u64,
+    like: Option<Edge>,
+    jobs: usize,
+    holds: impl Fn(u64) -> Option<bool> + Sync,
+) -> Solution {
     let mut search = Search { tried: BTreeMap::new(), jobs, holds };
-    let edge = search.edge(steps);
-    let complete = edge.is_some() && search.probe(steps).is_some();
-    let edge = search.narrowest();
+    let complete = search.whole(steps, like).is_some();
+    let edge = search.narrowest(steps);
     Solution { edge, tried: search.tried, complete }
 }
 
@@ -98,12 +105,45 @@ impl<F: Fn(u64) -> Option<bool> + Sync> Search<F> {
         self.ask(&probes)
     }
 
-    /// Narrows the first change of the answer, going up, to neighbours.
-    fn edge(&mut self, steps: u64) -> Option<()> {
+    /// The whole search; none if it shall end before.
+    fn whole(&mut self, steps: u64, like: Option<Edge>) -> Option<()> {
+        match like {
+            Some(Edge::Largest { holds: low, .. }) => self.around(low, true, steps)?,
+            Some(Edge::Smallest { fails: low, .. }) => self.around(low, false, steps)?,
+            _ => {}
+        }
+        if self.change().is_some() {
+            return self.narrow();
+        }
         self.ask(&[0, steps])?;
         if self.change().is_none() {
             self.probe(steps)?;
         }
+        self.narrow()?;
+        self.probe(steps)
+    }
+
+    /// Goes from a value and the next, towards where the answer changes if it holds below the edge (or above it), in steps
+    /// that double.
+    fn around(&mut self, low: u64, holds_below: bool, steps: u64) -> Option<()> {
+        let mut at = [low, low + 1];
+        self.ask(&at)?;
+        let upwards = self.tried[&low] == holds_below;
+        let mut stride = 1;
+        while self.change().is_none() && (if upwards { at[1] < steps } else { at[0] > 0 }) {
+            at = if upwards {
+                [at[1], at[1].saturating_add(stride).min(steps)]
+            } else {
+                [at[0].saturating_sub(stride), at[0]]
+            };
+            self.ask(&at)?;
+            stride *= 2;
+        }
+        Some(())
+    }
+
+    /// Narrows the first change of the answer, going up, to neighbours.
+    fn narrow(&mut self) -> Option<()> {
         while let Some((low, high)) = self.change() {
             if high - low == 1 {
                 break;
@@ -121,16 +161,15 @@ impl<F: Fn(u64) -> Option<bool> + Sync> Search<F> {
         pairs.into_iter().find(|(low, high)| low.1 != high.1).map(|(low, high)| (*low.0, *high.0))
     }
 
-    fn narrowest(&self) -> Option<Edge> {
-        if self.tried.len() < 2 {
-            return None;
+    fn narrowest(&self, steps: u64) -> Option<Edge> {
+        match self.change() {
+            Some((holds, fails)) if self.tried[&holds] => Some(Edge::Largest { holds, fails }),
+            Some((fails, holds)) => Some(Edge::Smallest { fails, holds }),
+            None => match (self.tried.get(&0)?, self.tried.get(&steps)?) {
+                (true, _) => Some(Edge::Everywhere),
+                (false, _) => Some(Edge::Nowhere),
+            },
         }
-        Some(match self.change() {
-            Some((holds, fails)) if self.tried[&holds] => Edge::Largest { holds, fails },
-            Some((fails, holds)) => Edge::Smallest { fails, holds },
-            None if self.tried.values().all(|&holds| holds) => Edge::Everywhere,
-            None => Edge::Nowhere,
-        })
     }
 }
 
@@ -146,9 +185,9 @@ mod tests {
     #[test]
     fn the_edge_is_found_from_either_side_with_few_tries() {
         for edge in [1, 2, 370, 371, 1000, 1899, 1900] {
-            let up = search(1900, 1, |v| Some(v < edge));
+            let up = search(1900, None, 1, |v| Some(v < edge));
             assert_eq!(up.edge, Some(Edge::Largest { holds: edge - 1, fails: edge }));
-            let down = search(1900, 2, |v| Some(v >= edge));
+            let down = search(1900, None, 2, |v| Some(v >= edge));
             assert_eq!(down.edge, Some(Edge::Smallest { fails: edge - 1, holds: edge }));
             assert!(
                 up.complete && up.astray().is_empty() && up.tried.len() <= 2 + 14 + 7,
@@ -159,25 +198,42 @@ mod tests {
     }
 
     #[test]
+    fn near_the_edge_of_another_seed_a_few_tries_do() {
+        for edge in [1, 2, 369, 370, 371, 372, 380, 1899, 1900] {
+            let up = search(1900, Some(Edge::Largest { holds: 370, fails: 371 }), 1, |v| Some(v < edge));
+            assert_eq!(up.edge, Some(Edge::Largest { holds: edge - 1, fails: edge }));
+            let down = search(1900, Some(Edge::Smallest { fails: 370, holds: 371 }), 2, |v| Some(v >= edge));
+            assert_eq!(down.edge, Some(Edge::Smallest { fails: edge - 1, holds: edge }));
+            let enough = if edge.abs_diff(371) <= 1 { 3 } else { 2 + 11 + 14 };
+            assert!(up.complete && up.tried.len() <= enough, "{edge}: {:?}", up.tried);
+            assert_eq!(up.tried.keys().collect::<Vec<_>>(), down.tried.keys().collect::<Vec<_>>());
+        }
+        for near in [Edge::Largest { holds: 99, fails: 100 }, Edge::Smallest { fails: 0, holds: 1 }] {
+            assert_eq!(search(100, Some(near), 1, |_| Some(true)).edge, Some(Edge::Everywhere));
+            assert_eq!(search(100, Some(near), 1, |_| Some(false)).edge, Some(Edge::Nowhere));
+        }
+    }
+
+    #[test]
     fn no_edge_is_said() {
-        assert_eq!(search(100, 1, |_| Some(true)).edge, Some(Edge::Everywhere));
-        assert_eq!(search(100, 1, |_| Some(false)).edge, Some(Edge::Nowhere));
-        assert_eq!(search(1, 1, |v| Some(v == 0)).edge, Some(Edge::Largest { holds: 0, fails: 1 }));
+        assert_eq!(search(100, None, 1, |_| Some(true)).edge, Some(Edge::Everywhere));
+        assert_eq!(search(100, None, 1, |_| Some(false)).edge, Some(Edge::Nowhere));
+        assert_eq!(search(1, None, 1, |v| Some(v == 0)).edge, Some(Edge::Largest { holds: 0, fails: 1 }));
     }
 
     #[test]
     fn an_answer_that_is_not_monotone_is_noticed() {
-        let solution = search(1000, 1, |v| Some(!(300..=700).contains(&v)));
+        let solution = search(1000, None, 1, |v| Some(!(300..=700).contains(&v)));
         assert_eq!(solution.edge, Some(Edge::Largest { holds: 299, fails: 300 }));
         assert!(!solution.astray().is_empty() && solution.astray().iter().all(|&v| v > 700));
-        let inside = search(1000, 1, |v| Some((400..600).contains(&v)));
+        let inside = search(1000, None, 1, |v| Some((400..600).contains(&v)));
         assert_eq!(inside.edge, Some(Edge::Smallest { fails: 399, holds: 400 }));
         assert!(inside.astray().contains(&1000));
     }
 
     #[test]
     fn what_is_tried_does_not_depend_on_the_threads() {
-        let of = |jobs| search(12_345, jobs, |v| Some(v < 777));
+        let of = |jobs| search(12_345, None, jobs, |v| Some(v < 777));
         assert_eq!(of(1), of(2));
         assert_eq!(of(1), of(8));
     }
@@ -186,9 +242,9 @@ mod tests {
     fn stopped_early_it_has_what_it_knows() {
         let count = std::sync::atomic::AtomicUsize::new(0);
         let next = || count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let solution = search(1000, 1, |v| (next() < 6).then_some(v < 300));
+        let solution = search(1000, None, 1, |v| (next() < 6).then_some(v < 300));
         let Some(Edge::Largest { holds, fails }) = solution.edge else { panic!("{solution:?}") };
         assert!(!solution.complete && holds < 300 && fails >= 300);
-        assert_eq!(search(1000, 1, |_| None).edge, None);
+        assert_eq!(search(1000, None, 1, |_| None).edge, None);
     }
 }

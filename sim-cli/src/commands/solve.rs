@@ -149,12 +149,13 @@ fn seeds(args: &SolveArgs) -> Result<Vec<Option<u64>>, Failure> {
     }
 }
 
-/// The edge for each seed: several seeds at once, or several values of one.
+/// The edge for each seed: the first with several values at once; its edge is where the search for the others begins,
+/// several of which go on at once.
 fn search_all(question: &Question, seeds: &[Option<u64>], jobs: usize) -> Vec<(Option<u64>, Solution)> {
-    let within = if seeds.len() == 1 { jobs } else { 1 };
-    let usual = seeds.len() * usual_tries(question.range.steps());
+    let steps = question.range.steps();
+    let usual = usual_tries(steps) + TRIES_OF_ANOTHER_SEED * (seeds.len() - 1);
     let progress = Mutex::new((0, Progress::new(std::io::stderr().is_terminal())));
-    let one = |&seed: &Option<u64>| {
+    let one = |&seed: &Option<u64>, like: Option<Edge>, jobs: usize| {
         let holds = |step: u64| {
             let answer = question.holds(step, seed)?;
             let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,15 +164,26 @@ fn search_all(question: &Question, seeds: &[Option<u64>], jobs: usize) -> Vec<(O
             progress.1.show(done, usual.max(done));
             Some(answer)
         };
-        (seed, search(question.range.steps(), within, holds))
+        (seed, search(steps, like, jobs, holds))
     };
-    let mut found = Vec::new();
-    let _: Option<()> = in_order(seeds, jobs, one, |solution| {
-        found.push(solution);
-        ControlFlow::Continue(())
-    });
+    let Some((first, others)) = seeds.split_first() else { return Vec::new() };
+    let first = one(first, None, jobs);
+    let like = first.1.edge.filter(|_| first.1.complete);
+    let mut found = vec![first];
+    let _: Option<()> = in_order(
+        others,
+        jobs,
+        |seed| one(seed, like, 1),
+        |solution| {
+            found.push(solution);
+            ControlFlow::Continue(())
+        },
+    );
     found
 }
+
+/// So many values are usually tried where the edge of another seed is known: one step or two away from it.
+const TRIES_OF_ANOTHER_SEED: usize = 4;
 
 /// So many values are usually tried: both ends, two for each third, and those that show whether the answer is monotone.
 fn usual_tries(steps: u64) -> usize {
