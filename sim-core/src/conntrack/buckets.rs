@@ -1,15 +1,32 @@
-//! The heads of the chains, one for each bucket of the hash.
+//! The chains, one for each bucket of the hash.
 //!
 //! The number of buckets is the kernel's setting and means something (`early_drop` and the garbage collector walk them in
-//! order), but most of them may be empty for ever. So heads lie in pages of 64 that exist only while one of theirs is
+//! order), but most of them may be empty for ever. So they lie in pages of 64 that exist only while one of theirs is
 //! in use, and a tree of bits leads from one bucket in use to the next without touching those between.
+//!
+//! A chain is an array and no list: a walk knows all its nodes beforehand, so that the memory of one entry is on its way
+//! while another is looked at. In a table of a million entries that is most of what a walk costs.
 
-/// No node: the end of a chain, or an empty bucket.
+use super::pool::Pool;
+
+/// No node, or no block.
 pub(super) const NIL: u32 = u32::MAX;
+
+/// So many nodes lie in a block: with the number of the next block they fill a line of the cache.
+const WIDE: usize = 15;
+
+/// The most nodes of a chain that a walk may copy: insertion refuses far shorter ones.
+const LONGEST: usize = 128;
+
+/// A part of a chain, the oldest node first. The number of the block with older ones comes last.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Block([u32; WIDE + 1]);
 
 /// 64 neighbouring buckets.
 #[derive(Clone, Debug)]
 struct Page {
+    /// Of a chain of one node: the node. Of a longer one: the block with its newest nodes, the only one that may not be full.
     heads: [u32; 64],
     /// How many nodes each chain has: its length is asked at each insertion, and is limited to less than a hundred.
     lengths: [u8; 64],
@@ -21,27 +38,68 @@ struct Page {
 pub(super) struct Buckets {
     len: u32,
     pages: Vec<Option<Box<Page>>>,
+    blocks: Pool<Block>,
     /// Pages out of use, all of their buckets empty: a table whose entries come and go does not allocate.
     #[expect(clippy::vec_box, reason = "a page moves between here and `pages` as it is")]
     spare: Vec<Box<Page>>,
     in_use: BitTree,
 }
 
+/// The nodes of a chain as they stood when a walk began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chain {
+    nodes: [u32; LONGEST],
+    len: usize,
+}
+
+impl Chain {
+    /// The newest first.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = u32> + '_ {
+        self.nodes[..self.len].iter().copied()
+    }
+}
+
+/// The nodes of a chain, the newest first.
+#[derive(Clone, Debug)]
+pub(super) struct Nodes<'a> {
+    blocks: &'a Pool<Block>,
+    /// The rest of the chain in one block, and the next block.
+    here: &'a [u32],
+    next: u32,
+}
+
+impl Iterator for Nodes<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        if self.here.is_empty() {
+            if self.next == NIL {
+                return None;
+            }
+            let Block(block) = self.blocks.get(self.next);
+            (self.here, self.next) = (&block[..WIDE], block[WIDE]);
+        }
+        let (&node, rest) = self.here.split_last()?;
+        self.here = rest;
+        Some(node)
+    }
+}
+
+/// How many nodes of a chain of so many lie in its first block.
+fn in_first(length: usize) -> usize {
+    (length - 1) % WIDE + 1
+}
+
 impl Buckets {
     pub(super) fn new(len: u32) -> Buckets {
         let pages = len.div_ceil(64) as usize;
-        Buckets { len, pages: vec![None; pages], spare: Vec::new(), in_use: BitTree::new(pages) }
+        let blocks = Pool::new();
+        Buckets { len, pages: vec![None; pages], blocks, spare: Vec::new(), in_use: BitTree::new(pages) }
     }
 
     pub(super) fn len(&self) -> u32 {
         self.len
-    }
-
-    pub(super) fn head(&self, bucket: u32) -> u32 {
-        match &self.pages[(bucket / 64) as usize] {
-            Some(page) => page.heads[(bucket % 64) as usize],
-            None => NIL,
-        }
     }
 
     /// How many nodes the chain of a bucket has.
@@ -50,17 +108,37 @@ impl Buckets {
         page.map_or(0, |page| u32::from(page.lengths[(bucket % 64) as usize]))
     }
 
-    /// A node has come to a chain, or gone from it.
-    pub(super) fn count(&mut self, bucket: u32, by: i8) {
-        if let Some(page) = &mut self.pages[(bucket / 64) as usize] {
-            let length = &mut page.lengths[(bucket % 64) as usize];
-            *length = length.saturating_add_signed(by);
+    /// The nodes of a bucket's chain, the newest first.
+    #[inline]
+    pub(super) fn nodes(&self, bucket: u32) -> Nodes<'_> {
+        let mut nodes = Nodes { blocks: &self.blocks, here: &[], next: NIL };
+        if let Some(page) = &self.pages[(bucket / 64) as usize] {
+            let at = (bucket % 64) as usize;
+            match usize::from(page.lengths[at]) {
+                0 => {}
+                1 => nodes.here = &page.heads[at..=at],
+                length => {
+                    let Block(block) = self.blocks.get(page.heads[at]);
+                    (nodes.here, nodes.next) = (&block[..in_first(length)], block[WIDE]);
+                }
+            }
         }
+        nodes
     }
 
-    /// Puts a node in front of a chain, or, with [`NIL`], empties it.
-    pub(super) fn set_head(&mut self, bucket: u32, head: u32) {
-        let (index, at) = ((bucket / 64) as usize, bucket % 64);
+    /// The same as they stand now, for a walk that changes them.
+    pub(super) fn chain(&self, bucket: u32) -> Chain {
+        let mut chain = Chain { nodes: [NIL; LONGEST], len: 0 };
+        for (place, node) in chain.nodes.iter_mut().zip(self.nodes(bucket)) {
+            *place = node;
+            chain.len += 1;
+        }
+        chain
+    }
+
+    /// Puts a node in front of a chain.
+    pub(super) fn push(&mut self, bucket: u32, node: u32) {
+        let (index, at) = ((bucket / 64) as usize, (bucket % 64) as usize);
         let slot = &mut self.pages[index];
         if slot.is_none() {
             self.in_use.insert(index);
@@ -68,17 +146,66 @@ impl Buckets {
         }
         let page =
             slot.get_or_insert_with(|| Box::new(Page { heads: [NIL; 64], lengths: [0; 64], filled: 0 }));
-        page.heads[at as usize] = head;
-        if head != NIL {
-            page.filled |= 1 << at;
+        let (head, length) = (&mut page.heads[at], usize::from(page.lengths[at]));
+        assert!(length < LONGEST, "whoever inserts looks at the length");
+        page.lengths[at] += 1;
+        page.filled |= 1 << at;
+        match length {
+            0 => *head = node,
+            _ if length > 1 && !length.is_multiple_of(WIDE) => {
+                self.blocks.get_mut(*head).0[length % WIDE] = node;
+            }
+            _ => {
+                let mut block = [NIL; WIDE + 1];
+                // A single node moves into the block, and a full block comes behind it.
+                if length == 1 {
+                    (block[0], block[1]) = (*head, node);
+                } else {
+                    (block[0], block[WIDE]) = (node, *head);
+                }
+                *head = self.blocks.add(Block(block));
+            }
+        }
+    }
+
+    /// Takes a node, which must be there, out of a chain. Those behind and before it keep their order.
+    pub(super) fn remove(&mut self, bucket: u32, node: u32) {
+        let (index, at) = ((bucket / 64) as usize, (bucket % 64) as usize);
+        let slot = &mut self.pages[index];
+        let Some(page) = slot.as_mut() else { return };
+        let length = usize::from(page.lengths[at]);
+        page.lengths[at] -= 1;
+        if length == 1 {
+            page.heads[at] = NIL;
+            page.filled &= !(1 << at);
+            if page.filled == 0 {
+                self.spare.extend(slot.take());
+                self.in_use.remove(index);
+            }
             return;
         }
-        page.filled &= !(1 << at);
-        page.lengths[at as usize] = 0;
-        if page.filled == 0 {
-            self.spare.extend(slot.take());
-            self.in_use.remove(index);
+        // Each of those before it moves to the place of the next.
+        let first = page.heads[at];
+        let (mut block, mut fill, mut moving) = (first, in_first(length), node);
+        'all: loop {
+            let Block(here) = self.blocks.get_mut(block);
+            for place in here[..fill].iter_mut().rev() {
+                core::mem::swap(place, &mut moving);
+                if moving == node {
+                    break 'all;
+                }
+            }
+            (block, fill) = (here[WIDE], WIDE);
         }
+        let Block(newest) = self.blocks.get(first);
+        if length == 2 {
+            page.heads[at] = newest[0];
+        } else if in_first(length) == 1 {
+            page.heads[at] = newest[WIDE];
+        } else {
+            return;
+        }
+        self.blocks.free(first);
     }
 
     /// The first bucket from `bucket` on that is not empty.
@@ -157,31 +284,41 @@ mod tests {
     use crate::rng::{Component, Purpose, Stream};
 
     #[test]
-    fn the_next_filled_bucket_is_the_one_that_a_walk_finds() {
+    fn chains_are_what_a_list_of_lists_would_be() {
         let mut rng = Stream::new(3, Purpose::Ports, Component::SHARED);
-        for len in [1, 63, 64, 65, 4_096, 300_000] {
+        for len in [1, 63, 64, 65, 300] {
             let mut buckets = Buckets::new(len);
-            let mut plain = vec![NIL; len as usize];
-            for _ in 0..2_000 {
-                let bucket = rng.below(u64::from(len)) as u32;
-                let head = if rng.below(2) == 0 { NIL } else { rng.below(100) as u32 };
-                buckets.set_head(bucket, head);
-                plain[bucket as usize] = head;
+            let mut plain = vec![Vec::new(); len as usize];
+            for node in 0..20_000 {
+                // A few buckets only, so that their chains grow over several blocks and shrink again.
+                let bucket = (rng.below(4) * u64::from(len.saturating_sub(1)) / 3) as u32;
+                let chain = &mut plain[bucket as usize];
+                let grows = rng.below(100) < if node / 2_000 % 2 == 0 { 60 } else { 40 };
+                if grows && chain.len() < 80 {
+                    buckets.push(bucket, node);
+                    chain.insert(0, node);
+                } else if !chain.is_empty() {
+                    let gone = chain.remove(rng.below(chain.len() as u64) as usize);
+                    buckets.remove(bucket, gone);
+                }
+                assert_eq!(buckets.nodes(bucket).collect::<Vec<_>>(), *chain);
+                assert_eq!(buckets.chain(bucket).nodes().collect::<Vec<_>>(), *chain);
+                assert_eq!(buckets.length(bucket), chain.len() as u32);
                 let from = rng.below(u64::from(len) + 2) as u32;
-                let walk = (from..len).find(|&b| plain[b as usize] != NIL);
+                let walk = (from..len).find(|&b| !plain[b as usize].is_empty());
                 assert_eq!(buckets.next_filled(from), walk, "from {from} of {len}");
-                assert_eq!(buckets.head(bucket), head);
             }
         }
     }
 
     #[test]
-    fn pages_that_fall_empty_serve_again() {
+    fn pages_and_blocks_that_fall_empty_serve_again() {
         let mut buckets = Buckets::new(u32::MAX >> 1);
         for n in 0..10_000 {
-            buckets.set_head(n * 200_000, 7);
-            buckets.set_head(n * 200_000, NIL);
+            (0..40).for_each(|node| buckets.push(n * 200_000, node));
+            (0..40).for_each(|node| buckets.remove(n * 200_000, node));
         }
         assert_eq!((buckets.spare.len(), buckets.next_filled(0)), (1, None));
+        assert_eq!(buckets.blocks.capacity(), 3);
     }
 }

@@ -3,7 +3,6 @@
 //! A scan takes no simulated time, but as the kernel does it pauses for a jiffy whenever it has met 256 expired
 //! entries (at 250 Hz), and goes on in the bucket where it stopped.
 
-use super::buckets::NIL;
 use super::config::{ConntrackConfig, FIRST_GC};
 use super::fact::{Destroyed, FactSink};
 use super::tracker::Conntrack;
@@ -141,17 +140,17 @@ impl Conntrack {
         let mut expired = 0;
         let mut rest = self.table.next_filled(self.gc.bucket);
         while let Some(bucket) = rest {
-            let mut node = self.table.head(bucket);
-            while node != NIL {
+            for node in self.table.chain(bucket).nodes() {
+                if !self.table.is_left(node) {
+                    continue;
+                }
                 if expired > expired_max {
                     return Some(bucket);
                 }
                 let slot = node >> 1;
-                let next = self.table.next_other(node);
                 if self.table.is_expired(node, now) {
                     self.destroy(slot, Destroyed::Expired, out);
                     expired += 1;
-                    node = next;
                     continue;
                 }
                 let entry = self.table.entry(slot);
@@ -159,9 +158,6 @@ impl Conntrack {
                 let expendable = !entry.status.seen().assured || entry.flow.state().closing();
                 if enough > 0 && self.table.len() >= enough && expendable {
                     self.destroy(slot, Destroyed::Pressure, out);
-                    node = next;
-                } else {
-                    node = self.table.next(node);
                 }
             }
             rest = self.table.next_filled(bucket + 1);

@@ -22,6 +22,7 @@ mod config;
 mod fact;
 mod flow;
 mod gc;
+mod pool;
 mod state;
 mod step;
 mod table;

@@ -5,8 +5,9 @@
 
 use hashbrown::HashTable;
 
-use super::buckets::{Buckets, NIL};
+use super::buckets::{Buckets, Chain, NIL};
 use super::flow::{Flow, SideFlags};
+use super::pool::Pool;
 use super::state::{Dir, FlowState};
 use super::step::Seen;
 use crate::ids::{Addr, SockAddr, Tuple};
@@ -90,8 +91,6 @@ pub(super) struct Entry {
     original: TupleKey,
     /// When it ceases to be found.
     pub(super) expires: Time,
-    /// The next node of either chain; of a free slot the first is the next free slot.
-    next: [u32; 2],
     pub(super) status: Status,
     pub(super) flow: Flow,
 }
@@ -124,16 +123,12 @@ pub(super) enum Refused {
     ChainTooLong,
 }
 
-/// Entries that are allocated together. Growth moves none of them, so memory never doubles.
-const CHUNK: usize = 1024;
-
 #[derive(Clone, Debug)]
 pub(super) struct Table {
-    chunks: Vec<Vec<Entry>>,
+    entries: Pool<Entry>,
     buckets: Buckets,
     /// The reply tuples of translated entries, by slot. Never iterated.
     translated: HashTable<(u32, TupleKey)>,
-    free: u32,
     len: u32,
     seed: u64,
 }
@@ -141,10 +136,9 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(buckets: u32, seed: u64) -> Table {
         Table {
-            chunks: Vec::new(),
+            entries: Pool::new(),
             buckets: Buckets::new(buckets.max(1)),
             translated: HashTable::new(),
-            free: NIL,
             len: 0,
             seed,
         }
@@ -160,12 +154,12 @@ impl Table {
 
     #[inline]
     pub(super) fn entry(&self, slot: u32) -> &Entry {
-        &self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+        self.entries.get(slot)
     }
 
     #[inline]
     pub(super) fn entry_mut(&mut self, slot: u32) -> &mut Entry {
-        &mut self.chunks[slot as usize / CHUNK][slot as usize % CHUNK]
+        self.entries.get_mut(slot)
     }
 
     /// The bucket of a tuple: `reciprocal_scale` of a keyed 32-bit hash. The kernel's hash is SipHash; ours only has to
@@ -176,23 +170,21 @@ impl Table {
         ((hash * u64::from(self.buckets.len())) >> 32) as u32
     }
 
-    pub(super) fn head(&self, bucket: u32) -> u32 {
-        self.buckets.head(bucket)
-    }
-
     /// The first bucket from `bucket` on that is not empty.
     pub(super) fn next_filled(&self, bucket: u32) -> Option<u32> {
         self.buckets.next_filled(bucket)
     }
 
-    pub(super) fn next(&self, node: u32) -> u32 {
-        self.entry(node >> 1).next[(node & 1) as usize]
+    /// The chain of a bucket, for a walk that may destroy entries: it looks at each node whether its entry [is left].
+    ///
+    /// [is left]: Table::is_left
+    pub(super) fn chain(&self, bucket: u32) -> Chain {
+        self.buckets.chain(bucket)
     }
 
-    /// The node after `node` that will still be there when the entry of `node` has been removed.
-    pub(super) fn next_other(&self, node: u32) -> u32 {
-        let next = self.next(node);
-        if next != NIL && next >> 1 == node >> 1 { self.next(next) } else { next }
+    /// Whether the entry of a node that was in a chain has not been removed since.
+    pub(super) fn is_left(&self, node: u32) -> bool {
+        self.entry(node >> 1).status.has(Status::LIVE)
     }
 
     pub(super) fn is_expired(&self, node: u32, now: Time) -> bool {
@@ -228,18 +220,26 @@ impl Table {
         self.node_key(node) == key
     }
 
-    /// Whether a node stands for a tuple and has not expired.
+    /// The node of a tuple, [`NIL`] if there is none; nothing if an expired entry stands before it, or before the end.
     #[inline]
-    pub(super) fn bears_now(&self, node: u32, key: TupleKey, now: Time) -> bool {
-        let entry = self.entry(node >> 1);
-        self.key_in(entry, node) == key && entry.expires() > now
+    pub(super) fn find(&self, now: Time, key: TupleKey) -> Option<u32> {
+        for node in self.buckets.nodes(self.bucket(key)) {
+            let entry = self.entry(node >> 1);
+            if entry.expires() <= now {
+                return None;
+            }
+            if self.key_in(entry, node) == key {
+                return Some(node);
+            }
+        }
+        Some(NIL)
     }
 
     /// The node of a tuple, if the caller guessed the slot of its entry and a walk along the chain could not do more
     /// than find it at once: it is the first of its chain and has not expired.
     #[inline]
     pub(super) fn guess(&self, now: Time, key: TupleKey, slot: u32) -> Option<u32> {
-        let entry = self.chunks.get(slot as usize / CHUNK)?.get(slot as usize % CHUNK)?;
+        let entry = self.entries.find(slot)?;
         let node = slot << 1 | u32::from(entry.original != key);
         let first = entry.status.has(Status::LIVE | Status::first(node));
         (first && entry.expires() > now && (node & 1 == 0 || self.bears(node, key))).then_some(node)
@@ -248,14 +248,9 @@ impl Table {
     /// Finds without reaping: for those who only look.
     pub(super) fn peek(&self, now: Time, tuple: Tuple) -> Option<u32> {
         let key = TupleKey::of(tuple);
-        let mut node = self.head(self.bucket(key));
-        while node != NIL {
-            if !self.is_expired(node, now) && self.bears(node, key) {
-                return Some(node >> 1);
-            }
-            node = self.next(node);
-        }
-        None
+        let mut nodes = self.buckets.nodes(self.bucket(key));
+        let found = nodes.find(|&node| !self.is_expired(node, now) && self.bears(node, key));
+        found.map(|node| node >> 1)
     }
 
     /// Inserts at the heads of both chains, unless a tuple is taken or a chain is too long (`__nf_conntrack_confirm`).
@@ -272,10 +267,10 @@ impl Table {
             return Err(Refused::ChainTooLong);
         }
         let status = Status::LIVE | if translated { Status::TRANSLATED } else { 0 };
-        let slot = self.store(Entry {
+        assert!(self.len < NIL >> 1, "fewer than 2^31 entries");
+        let slot = self.entries.add(Entry {
             original: new.original,
             expires: new.expires,
-            next: [NIL; 2],
             status: Status(status),
             flow: new.flow,
         });
@@ -291,28 +286,7 @@ impl Table {
 
     /// Whether an entry has a tuple, expired or not.
     fn is_taken(&self, bucket: u32, key: TupleKey) -> bool {
-        let mut node = self.head(bucket);
-        while node != NIL && !self.bears(node, key) {
-            node = self.next(node);
-        }
-        node != NIL
-    }
-
-    fn store(&mut self, entry: Entry) -> u32 {
-        if self.free != NIL {
-            let slot = self.free;
-            self.free = self.entry(slot).next[0];
-            *self.entry_mut(slot) = entry;
-            return slot;
-        }
-        // No slot is free, so each one is an entry.
-        let slot = self.len;
-        assert!(slot < NIL >> 1, "fewer than 2^31 entries");
-        if slot as usize == self.chunks.len() * CHUNK {
-            self.chunks.push(Vec::with_capacity(CHUNK));
-        }
-        self.chunks[slot as usize / CHUNK].push(entry);
-        slot
+        self.buckets.nodes(bucket).any(|node| self.bears(node, key))
     }
 
     /// Takes an entry out of both chains.
@@ -325,43 +299,27 @@ impl Table {
         {
             reply.remove();
         }
-        let free = self.free;
-        let place = self.entry_mut(slot);
-        place.status = Status(0);
-        place.next[0] = free;
-        self.free = slot;
+        self.entry_mut(slot).status = Status(0);
+        self.entries.free(slot);
         self.len -= 1;
     }
 
     /// Puts a node in front of its chain.
     fn link(&mut self, node: u32, bucket: u32) {
-        let head = self.head(bucket);
-        let entry = self.entry_mut(node >> 1);
-        entry.next[(node & 1) as usize] = head;
-        entry.status.0 |= Status::first(node);
-        if head != NIL {
-            self.entry_mut(head >> 1).status.0 &= !Status::first(head);
+        if let Some(second) = self.buckets.nodes(bucket).next() {
+            self.entry_mut(second >> 1).status.0 &= !Status::first(second);
         }
-        self.buckets.set_head(bucket, node);
-        self.buckets.count(bucket, 1);
+        self.entry_mut(node >> 1).status.0 |= Status::first(node);
+        self.buckets.push(bucket, node);
     }
 
     fn unlink(&mut self, node: u32) {
-        let after = self.next(node);
         let bucket = self.bucket(self.node_key(node));
-        let mut at = self.head(bucket);
-        self.buckets.count(bucket, -1);
-        if at == node {
-            self.buckets.set_head(bucket, after);
-            if after != NIL {
-                self.entry_mut(after >> 1).status.0 |= Status::first(after);
-            }
-            return;
+        let was_first = self.entry(node >> 1).status.has(Status::first(node));
+        self.buckets.remove(bucket, node);
+        if was_first && let Some(first) = self.buckets.nodes(bucket).next() {
+            self.entry_mut(first >> 1).status.0 |= Status::first(first);
         }
-        while self.next(at) != node {
-            at = self.next(at);
-        }
-        self.entry_mut(at >> 1).next[(at & 1) as usize] = after;
     }
 
     /// Each live node stands once, in its own bucket, and the first of a chain knows that it is.
@@ -369,18 +327,14 @@ impl Table {
     pub(super) fn check_chains(&self) {
         let mut nodes = 0;
         for bucket in 0..self.buckets() {
-            let mut node = self.head(bucket);
-            let mut length = 0;
-            while node != NIL {
+            let mut is_first = true;
+            for node in self.buckets.nodes(bucket) {
                 assert_eq!(self.bucket(self.node_key(node)), bucket);
                 let status = self.entry(node >> 1).status;
                 assert!(status.has(Status::LIVE));
-                assert_eq!(status.has(Status::first(node)), node == self.head(bucket));
-                nodes += 1;
-                length += 1;
-                node = self.next(node);
+                assert_eq!(status.has(Status::first(node)), is_first);
+                (is_first, nodes) = (false, nodes + 1);
             }
-            assert_eq!(self.buckets.length(bucket), length);
         }
         assert_eq!(nodes, 2 * self.len);
     }
@@ -388,12 +342,12 @@ impl Table {
     /// Every entry not yet collected, in the order of the slab.
     #[cfg(test)]
     pub(super) fn live(&self) -> impl Iterator<Item = &Entry> + '_ {
-        self.chunks.iter().flatten().filter(|e| e.status.has(Status::LIVE))
+        self.entries.iter().filter(|e| e.status.has(Status::LIVE))
     }
 
     /// The entries that have not expired, in the order of the slab.
     pub(super) fn views(&self, now: Time) -> impl Iterator<Item = EntryView> + '_ {
-        let slots = self.chunks.iter().flatten().zip(0..);
+        let slots = self.entries.iter().zip(0..);
         slots
             .filter(move |(e, _)| e.status.has(Status::LIVE) && e.expires() > now)
             .map(move |(_, s)| self.view(s, now))
@@ -452,7 +406,7 @@ mod tests {
     #[test]
     fn an_entry_stays_small() {
         // The kernel pays 256 bytes; ten million of ours fit where a laptop has room.
-        assert!(size_of::<Entry>() <= 79, "{}", size_of::<Entry>());
+        assert!(size_of::<Entry>() <= 71, "{}", size_of::<Entry>());
     }
 
     fn tuple(n: u32) -> Tuple {

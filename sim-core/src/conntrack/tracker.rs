@@ -340,28 +340,25 @@ impl Conntrack {
     /// (`____nf_conntrack_find`). [`NIL`] if there is none.
     #[inline]
     fn lookup(&mut self, now: Time, key: TupleKey, out: &mut impl FactSink) -> u32 {
-        let head = self.table.head(self.table.bucket(key));
-        if head == NIL || self.table.bears_now(head, key, now) {
-            return head;
+        match self.table.find(now, key) {
+            Some(node) => node,
+            None => self.reap(now, key, out),
         }
-        self.walk(now, head, key, out)
     }
 
-    fn walk(&mut self, now: Time, head: u32, key: TupleKey, out: &mut impl FactSink) -> u32 {
-        let mut node = head;
-        while node != NIL {
-            if self.table.is_expired(node, now) {
-                let next = self.table.next_other(node);
-                self.destroy(node >> 1, Destroyed::Expired, out);
-                node = next;
+    #[cold]
+    fn reap(&mut self, now: Time, key: TupleKey, out: &mut impl FactSink) -> u32 {
+        for node in self.table.chain(self.table.bucket(key)).nodes() {
+            if !self.table.is_left(node) {
                 continue;
             }
-            if self.table.bears(node, key) {
-                break;
+            if self.table.is_expired(node, now) {
+                self.destroy(node >> 1, Destroyed::Expired, out);
+            } else if self.table.bears(node, key) {
+                return node;
             }
-            node = self.table.next(node);
         }
-        node
+        NIL
     }
 
     /// Sees to it that one more entry fits (`__nf_conntrack_alloc`). Whether it does.
@@ -380,9 +377,10 @@ impl Conntrack {
         let mut bucket = self.table.bucket(key);
         for _ in 0..EVICTION_RANGE {
             let mut dropped = 0;
-            let mut node = self.table.head(bucket);
-            while node != NIL {
-                let next = self.table.next_other(node);
+            for node in self.table.chain(bucket).nodes() {
+                if !self.table.is_left(node) {
+                    continue;
+                }
                 if self.table.is_expired(node, now) {
                     // Reaped in passing, which the kernel does not count as a success.
                     self.destroy(node >> 1, Destroyed::Expired, out);
@@ -390,7 +388,6 @@ impl Conntrack {
                     self.destroy(node >> 1, Destroyed::EarlyDrop, out);
                     dropped += 1;
                 }
-                node = next;
             }
             if dropped > 0 {
                 out.fact(Fact::Counted(Counter::CtEarlyDrop, dropped));
