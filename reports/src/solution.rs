@@ -161,7 +161,7 @@ fn astray(solved: &Solved<'_>) -> Option<String> {
     }
     let values: Vec<_> = wrong.iter().take(8).map(|&w| solved.range.value(w).to_string()).collect();
     Some(format!(
-        "Not monotone: it is the other way round at {}. The edge found is the first from below.",
+        "Not monotone: it is the other way round at {}. The edge found is the lowest among them.",
         values.join(", ")
     ))
 }
