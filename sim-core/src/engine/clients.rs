@@ -296,7 +296,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let source = &mut self.sources[id.index()];
         if source.spec.pool.is_some() && source.workers().is_some() {
             let think = source.spec.think_time.draw(&mut source.think);
-            self.employ(id, self.now + think);
+            let next = source.next_turn(job.wanted, self.now + think, false);
+            self.employ(id, next);
         }
     }
 
@@ -332,13 +333,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         let source = &self.sources[id.index()];
         if source.workers().is_some() {
-            let pause = source.worker_pause(pausing);
-            self.employ(id, self.now + pause);
+            let next = source.next_turn(job.wanted, self.now + source.worker_pause(pausing), true);
+            self.employ(id, next);
         }
     }
 
-    /// A client has closed. A worker without a pool begins anew.
-    pub(super) fn on_done(&mut self, id: TrafficId, job: Job) {
+    /// A client has closed the connection that began at `began`. A worker without a pool begins anew.
+    pub(super) fn on_done(&mut self, id: TrafficId, began: Time, job: Job) {
         let source = &self.sources[id.index()];
         let pooled = source.spec.pool.is_some();
         if job.open {
@@ -351,8 +352,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         if pooled {
             self.free_place(id);
         } else if source.workers().is_some() {
-            let pause = self.sources[id.index()].pause_between_connections();
-            self.employ(id, self.now + pause);
+            let source = &mut self.sources[id.index()];
+            let pause = source.pause_between_connections();
+            let next = source.next_turn(began, self.now + pause, false);
+            self.employ(id, next);
         }
     }
 }

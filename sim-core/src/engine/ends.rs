@@ -442,7 +442,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 if S::REHEARSES {
                     self.sink.aside(Aside::Done(job.open));
                 }
-                self.on_done(id, job);
+                self.on_done(id, doer.began, job);
             }
             Verdict::ClientFailed => self.on_failed(id, job),
         }

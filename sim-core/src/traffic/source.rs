@@ -27,6 +27,9 @@ pub struct Pool {
     pub opening: u32,
 }
 
+/// The least time from one turn of a worker to its next, where its own might take none.
+const LEAST_TURN: Span = Span::from_millis(1);
+
 /// What the next attempt is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempted {
@@ -170,13 +173,19 @@ impl Source {
         }
     }
 
+    /// When a worker begins anew that is done at `at` with what it began at `began`. A turn that failed, or took no time, lasts a
+    /// millisecond: so no loop keeps time from passing.
+    pub fn next_turn(&self, began: Time, at: Time, failed: bool) -> Time {
+        if failed || at == began { at.max(began + LEAST_TURN) } else { at }
+    }
+
     /// How long a worker waits before it begins anew.
     pub fn worker_pause(&self, failed: bool) -> Span {
         /// After a failed attempt for which the scenario names no retry.
         const PAUSE: Span = Span::from_millis(50);
         match (failed, self.spec.on_error) {
             (false, _) => Span::ZERO,
-            (true, OnError::Retry(retry)) => retry.after.max(Span::from_millis(1)),
+            (true, OnError::Retry(retry)) => retry.after.max(LEAST_TURN),
             (true, OnError::GiveUp) => PAUSE,
         }
     }

@@ -22,7 +22,7 @@ const LIVE_BYTES: u128 = 1024;
 const TIME_WAIT_BYTES: u128 = 64;
 /// Bytes of a pair of source and destination: the ports that are taken towards it.
 const PAIR_BYTES: u128 = 4096;
-/// How long a worker pauses that gives up, and the least pause between two series of retries (`engine::apps`).
+/// How long a worker pauses that gives up, and the least pause between two series of retries (`traffic::source`).
 const PAUSE: Span = Span::from_millis(50);
 const LEAST_PAUSE: Span = Span::from_millis(1);
 
@@ -179,9 +179,19 @@ impl Around<'_> {
             None if requests == 1 && matches!(t.arrivals, Arrivals::Workers(_)) => t.think_time.mean(),
             None => t.think_time.mean().times(requests.saturating_sub(1)),
         };
-        let busy = self.delay.times(4) + t.service_time.mean().times(requests) + think + t.ask_after + t.hold;
-        // Where the client is the other side, or reads on to the end, it also waits for the second close.
-        let waits = t.first == Side::Server || t.how == CloseHow::HalfClose;
+        let way = self.delay.times(4);
+        let busy = way + t.service_time.mean().times(requests) + think + t.ask_after + t.hold;
+        let busy = if self.server_may_close() {
+            busy.min(way + t.service_time.mean() + t.server_idle_timeout)
+        } else {
+            busy
+        };
+        // Where the client is the other side, or reads on to the end, it also waits for the second close. A RST ends it at once.
+        let waits = match t.how {
+            CloseHow::HalfClose => true,
+            CloseHow::Reset => false,
+            _ => t.first == Side::Server,
+        };
         match (t.how, t.other) {
             (CloseHow::Never, _) => Span::MAX,
             (_, OtherSide::Never) if waits => Span::MAX,
@@ -208,6 +218,12 @@ impl Around<'_> {
         self.delay.times(2) + t.service_time.mean() + t.think_time.mean()
     }
 
+    /// Whether the server may tire of waiting before the client is done.
+    fn server_may_close(&self) -> bool {
+        let t = self.traffic;
+        t.server_idle_timeout < t.hold.max(t.think_time.mean())
+    }
+
     /// How long a tuple of the client stays taken after the client is done.
     fn after_life(&self) -> Span {
         let (t, cfg) = (self.traffic, &self.client.tcp);
@@ -219,7 +235,8 @@ impl Around<'_> {
                 t.to.iter().any(|to| loopback(to.addr)) || t.source.iter().any(|a| loopback(*a))
             }
         };
-        if t.first == Side::Server || matches!(t.how, CloseHow::Reset | CloseHow::Unread) || reused {
+        let keeps = t.first != Side::Server && !self.server_may_close();
+        if !keeps || matches!(t.how, CloseHow::Reset | CloseHow::Unread) || reused {
             Span::ZERO
         } else {
             cfg.time_wait

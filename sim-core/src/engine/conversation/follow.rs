@@ -174,7 +174,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// What is left of a step.
     pub(super) fn go_on_with(&mut self, key: Key, at: u16, rest: Rest) {
-        let Some(attempt) = self.talks.get(key).map(|talk| talk.attempt) else { return };
+        let Some(&Conversation { attempt, began, .. }) = self.talks.get(key) else { return };
         let (mut clean, mut rest) = (true, rest);
         if rest == Rest::Unsent {
             clean = self.send_one_by_one(key, at);
@@ -183,7 +183,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             rest = parts.settle(talk, key, at);
         }
         if rest == Rest::Done {
-            self.on_done(attempt.traffic, Job::NONE);
+            self.on_done(attempt.traffic, began, Job::NONE);
         }
         if !clean {
             self.leave(key);

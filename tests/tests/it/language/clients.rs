@@ -252,3 +252,54 @@ fn what_is_cut_off_is_counted() {
         "{web:?}"
     );
 }
+
+/// Workers on one host: no segment needs time.
+const ON_ONE_HOST: &str = r#"(
+    duration: "1s", sample: "100ms",
+    hosts: {"s": (addresses: ["10.0.1.1"], timers: exact, listen: [(port: 80, closed: true)])},
+    traffic: {"web": (from: "s", to: "10.0.1.1:80", arrivals: workers(2))},
+)"#;
+
+#[test]
+fn no_loop_of_workers_keeps_time_from_passing() {
+    let endings = |patches: &[&str]| {
+        let summary = run_text(ON_ONE_HOST, patches);
+        conserved(&summary.traffic[0]);
+        (summary.traffic[0].answered.count, summary.traffic[0].abandoned.count)
+    };
+    let open = "hosts.s.listen[0].closed=false";
+    let port = "hosts.s.sysctl.net.ipv4.ip_local_port_range=20000 60000";
+    // Each of these would be over when it begins: a turn a millisecond is what a worker then has.
+    let impatient = ["traffic.web.response_timeout=1ns", "traffic.web.service_time=1s"];
+    assert_eq!(endings(&[open, port, impatient[0], impatient[1]]), (0, 2_000));
+    // Times that are drawn are nothing now and then.
+    let drawn = r#"traffic.web.service_time=sample(["0s", "0s", "0s", "1ms"])"#;
+    let (answered, _) = endings(&[open, port, drawn, "traffic.web.pool=(size: 2)"]);
+    assert!((1_990..=2_000).contains(&answered), "{answered}");
+}
+
+#[test]
+fn workers_whose_connections_need_no_time_are_refused() {
+    let why = |patches: &[&str]| {
+        let patches: Vec<_> = patches.iter().filter_map(|p| Patch::parse(p).ok()).collect();
+        let extras = Extras { patches: &patches, ..Extras::default() };
+        let report = load(&Source::new("base.ron", ON_ONE_HOST), &extras).err();
+        report.map(|report| report.to_string()).unwrap_or_default()
+    };
+    let refused = |patches: &[&str]| why(patches).contains("would never let time pass");
+    let close = |first, how, other| format!("traffic.web.close=(first: {first}, how: {how}, other: {other})");
+    assert!(refused(&[]));
+    // The client waits for the server's close, unless that is a RST.
+    assert!(!refused(&[&close("server", "graceful", "close_after(\"300ms\")")]));
+    assert!(!refused(&[&close("client", "half_close", "close_after(\"300ms\")")]));
+    assert!(refused(&[&close("server", "reset", "close_after(\"300ms\")")]));
+    assert!(refused(&[&close("server", "reset", "never")]));
+    assert!(!refused(&[&close("server", "reset", "never"), "traffic.web.hold=1ms"]));
+    // A server that waits for less than the client holds.
+    let idle = |time: &str| {
+        let timeout = format!("traffic.web.server_idle_timeout={time}");
+        why(&["traffic.web.hold=1s", &timeout, "traffic.web.arrivals=workers(50)"])
+    };
+    assert_eq!(idle("1ms"), "");
+    assert!(idle("1ns").contains("events"), "{}", idle("1ns"));
+}
