@@ -165,6 +165,15 @@ impl<T> Slab<T> {
         self.slots.iter().filter_map(|entry| entry.value.as_ref())
     }
 
+    /// The live values with their keys, in order of their slots.
+    pub fn entries(&self) -> impl Iterator<Item = (Key, &T)> {
+        let slots = self.slots.iter().zip(0..);
+        slots.filter_map(|(entry, slot)| {
+            let key = Key { slot, generation: entry.generation };
+            entry.value.as_ref().map(|value| (key, value))
+        })
+    }
+
     /// The live values, to be changed, in order of their slots.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.slots.iter_mut().filter_map(|entry| entry.value.as_mut())

@@ -64,6 +64,18 @@ impl Lasting {
         }
     }
 
+    /// No length is longer.
+    pub fn longest(&self) -> Span {
+        let last = |lengths: &[Span]| lengths.iter().copied().max().unwrap_or(Span::ZERO);
+        match self {
+            Lasting::Always(span) => *span,
+            Lasting::Drawn(of) => match &of.table {
+                Table::Quantiles { body, tail } => last(body).max(last(tail)),
+                Table::Sample(lengths) => last(lengths),
+            },
+        }
+    }
+
     /// One length. What is the same each time draws nothing.
     pub fn draw(&self, rng: &mut Stream) -> Span {
         match self {

@@ -109,6 +109,11 @@ impl Wake {
         })
     }
 
+    /// Whether a timer that is due then will be woken in time; `is_queued` says whether a wake-up waits in the queue.
+    pub fn is_kept(&self, due: Time, is_queued: impl FnOnce(Order) -> bool) -> bool {
+        due == Time::NEVER || (self.queued <= Order { time: due, rank: self.armed } && is_queued(self.queued))
+    }
+
     /// A wake-up has come while the timer is due at `due`.
     pub fn came(&mut self, at: Order, due: Time) -> Woken {
         if self.queued != at {

@@ -105,6 +105,11 @@ impl Application {
         !self.connected
     }
 
+    /// Whether a server has taken a request that it has yet to answer.
+    pub fn owes_answer(&self) -> bool {
+        self.timer == Some(Purpose::Answer)
+    }
+
     /// The client's connect() is under way.
     pub(super) fn connecting(&mut self, desk: &mut Desk<'_, '_>) {
         set_options(desk, desk.spec.options);

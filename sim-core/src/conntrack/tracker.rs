@@ -39,6 +39,10 @@ pub struct Census {
     states: [u32; FlowState::ALL.len()],
     /// Exempt from early drop.
     pub assured: u32,
+    /// Entries that ever were.
+    pub created: u64,
+    /// Entries that have gone.
+    pub destroyed: u64,
 }
 
 impl Census {
@@ -81,6 +85,18 @@ impl Conntrack {
     /// Entries per state, without walking the table.
     pub fn census(&self) -> Census {
         self.census
+    }
+
+    /// Whether the table holds what is counted: entries made less those destroyed, by state, each found by both its
+    /// tuples. It looks at every entry: for tests.
+    pub fn agrees(&self) -> bool {
+        let mut there = Census { created: self.census.created, ..Census::default() };
+        there.destroyed = there.created - self.len() as u64;
+        for entry in self.table.live() {
+            there.states[entry.flow.state() as usize] += 1;
+            there.assured += u32::from(entry.status.seen().assured);
+        }
+        there == self.census && self.table.chains_agree()
     }
 
     /// The entry of a tuple in either direction. Changes nothing.
@@ -318,6 +334,7 @@ impl Conntrack {
             Ok(slot) => {
                 *hint = slot;
                 self.census.states[state as usize] += 1;
+                self.census.created += 1;
                 out.fact(Fact::Inserted { original: original.tuple(), state });
                 Verdict::Pass(CtState::New)
             }
@@ -420,6 +437,7 @@ impl Conntrack {
         let state = entry.flow.state();
         self.census.states[state as usize] -= 1;
         self.census.assured -= u32::from(entry.status.seen().assured);
+        self.census.destroyed += 1;
         out.fact(Fact::Destroyed { original: entry.original(), state, why });
         self.table.remove(slot);
     }

@@ -13,6 +13,7 @@ use crate::rng::{Component, Purpose, Stream};
 use crate::scenario::{Arrivals, Happening, Occurrence, Settings};
 use crate::seq::Seq;
 use crate::tcp::{Flags, Segment, SynOptions};
+use crate::time::Time;
 use crate::traffic::{Source, nth};
 
 /// Something that is to happen, and how far it is.
@@ -25,6 +26,16 @@ pub(super) struct Planned {
 }
 
 impl Planned {
+    /// What is to happen.
+    pub(super) fn what(&self) -> &Happening {
+        &self.occurrence.what
+    }
+
+    /// When; of what is done more than once, first when.
+    pub(super) fn at(&self) -> Time {
+        self.occurrence.at
+    }
+
     pub(super) fn all(events: &[Occurrence], seed: u64) -> Vec<Planned> {
         let one = |occurrence: &Occurrence| {
             let mut component = Component::SHARED;

@@ -18,6 +18,18 @@ pub(super) struct Service {
     front: Front,
 }
 
+impl Service {
+    /// Whether a listener of a host serves it, in that life of it.
+    pub(super) fn is_of(&self, life: (HostId, u16, u16)) -> bool {
+        (self.front.host, self.listener, self.epoch) == life
+    }
+
+    /// Whether it is that request.
+    pub(super) fn is_for(&self, front: Front) -> bool {
+        self.front == front
+    }
+}
+
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// Tells listeners which source stands behind them, and sources whether their servers need more than a fixed time.
     pub(super) fn arrange_service(&mut self, scenario: &Scenario) {

@@ -96,6 +96,10 @@ impl Host {
         let dest = self.ports.dest(from, to);
         let (port, owner) = self.port_for(now, dest, wanted)?;
         let tuple = Tuple { local: SockAddr { addr: from, port }, remote: to };
+        if tuple == tuple.reversed() {
+            // Linux would let the socket meet itself in a simultaneous open. Here it finds that nobody listens.
+            return Err((Call::Connect, Errno::Econnrefused));
+        }
         // What connect() has chosen is free, or held by a mini-socket.
         let taken = owner == Owner::Explicit || self.ports.is_taken(port, dest);
         let inherited = if taken {
@@ -238,11 +242,12 @@ impl Host {
     /// bind() and connect() with a port of the caller's.
     ///
     /// A listener is bound to every address and listens, so bind() to its port fails whatever either has set. (Nearly every
-    /// server sets SO_REUSEADDR on its listener, and what accept() makes has the listener's flags. A listener lives as long
-    /// as its host, so the owner that decides is always the listener and never such a child.)
+    /// server sets SO_REUSEADDR on its listener, and what accept() makes has the listener's flags. So where a listener has
+    /// been closed, what it has accepted is in the way of those that have not set it.)
     fn check_fixed(&mut self, now: Time, tuple: Tuple, reuse: bool) -> Result<(), (Call, Errno)> {
         let SockAddr { addr, port } = tuple.local;
-        if self.listener_on(port).is_some() || self.ports.bind_conflict(addr, port, reuse) {
+        let left_behind = !reuse && self.ports.is_of_listener(port);
+        if self.listener_on(port).is_some() || left_behind || self.ports.bind_conflict(addr, port, reuse) {
             return Err((Call::Bind, Errno::Eaddrinuse));
         }
         self.check_tuple(now, tuple)

@@ -130,6 +130,16 @@ impl Index {
         Place::unpack(self.blocks[block as usize][at])
     }
 
+    /// How many tuples lead somewhere.
+    pub fn len(&self) -> usize {
+        self.taken.iter().map(|&taken| usize::from(taken)).sum()
+    }
+
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Makes a tuple lead to a place, whatever it led to before.
     pub fn put(&mut self, tuple: Tuple, place: Place) {
         let (family, at) = family(tuple);

@@ -6,6 +6,7 @@
 //! | `calls` | socket(), bind(), connect(), accept() |
 //! | `input` | what a segment leads to, when no full socket is there for it |
 //! | `minis` | mini-sockets: how they begin, end early, and run out |
+//! | `audit` | the books against the tables, for tests |
 //! | `books` | gauges, tallies and the memory that all of it takes |
 //! | `ports`, `secrets`, `memory`, `track` | local ports, keyed hashes, sizes of kernel objects, connection tracking |
 //! | `peers` | what is remembered of peers between connections |
@@ -15,6 +16,7 @@
 //! A [`Host`] is the kernel of one machine without a clock or a network. The protocol itself is in [`crate::tcp`] and
 //! [`crate::socket`]; here is what surrounds it.
 
+mod audit;
 mod books;
 mod calls;
 mod index;
@@ -261,7 +263,7 @@ impl Host {
         };
         for (i, listen) in spec.listen.iter().enumerate() {
             host.by_port.push((listen.port, i as u16));
-            host.ports.listen(listen.port);
+            host.ports.listen(Time::ZERO, listen.port);
             host.stats.states[State::Listen as usize].up(Time::ZERO);
         }
         host.by_port.sort_unstable();

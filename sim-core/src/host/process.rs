@@ -35,18 +35,16 @@ impl Host {
         let listen = &mut self.listeners[listener];
         closed.waiting = listen.ready.drain(..).collect();
         listen.requests.clear();
-        listen.starved = false;
+        self.starving -= u32::from(core::mem::take(&mut listen.starved));
         listen.paused = false;
         listen.epoch = listen.epoch.wrapping_add(1);
         let gauges = [&mut listen.open, &mut listen.working, &mut listen.accept_queue, &mut listen.syn_queue];
         for gauge in gauges {
             gauge.set(now, 0);
         }
-        let conns = &self.tables.conns;
-        let slots = 0..conns.high_water() as u32;
-        let keys = slots.map(|slot| conns.key(slot));
-        closed.accepted =
-            keys.filter(|&key| conns.get(key).is_some_and(|c| c.view.server && of_port(&c.tuple))).collect();
+        let conns = self.tables.conns.entries();
+        let accepted = conns.filter(|(_, conn)| conn.view.server && of_port(&conn.tuple));
+        closed.accepted = accepted.map(|(key, _)| key).collect();
         self.account(now);
         Some(closed)
     }
@@ -63,7 +61,7 @@ impl Host {
             self.stats.bind_refused.add(now);
             return false;
         }
-        self.ports.take(now, port, Owner::Explicit, DestId::NONE);
+        self.ports.listen(now, port);
         self.stats.states[State::Listen as usize].up(now);
         let listen = &mut self.listeners[i];
         listen.listener = Listener::new(listen.spec.backlog, self.cfg.somaxconn);
@@ -85,6 +83,9 @@ impl Host {
     pub fn set(&mut self, settings: &Settings) {
         let Settings { tcp, ports, conntrack } = settings;
         let timers: TimerModel = self.cfg.timers;
+        if tcp.tw_reuse_delay != self.cfg.tw_reuse_delay {
+            self.ports.ask_all_minis();
+        }
         self.cfg = TcpConfig { timers, ..tcp.clone() };
         self.clocks = (Time::NEVER, Clocks::default());
         self.ports.configure(ports);

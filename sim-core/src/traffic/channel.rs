@@ -50,6 +50,12 @@ impl Channel {
         self.jobs.iter().map(|(_, job)| job)
     }
 
+    /// Numbers of the requests that the server has got and not yet answered.
+    pub fn owed(&self) -> impl Iterator<Item = u32> {
+        let got = self.jobs.iter().map(|&(number, _)| number).filter(|&number| number < self.arrived);
+        got.filter(|number| self.answers.iter().all(|(answered, _)| answered != number))
+    }
+
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
         self.jobs.is_empty()

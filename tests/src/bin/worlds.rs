@@ -1,14 +1,21 @@
 //! Digests of random worlds, one a line: to compare two builds, or two ways of running.
 //!
-//! `cargo run --release -p tests --bin worlds -- FROM TO [text | books | compare | audit] [calm]`. `audit` holds the books of each
-//! against its tables and names those that disagree. `compare` runs each in four ways and names those that differ: as it is,
-//! without scripts, without the memory of steps either, and on the plain heap. `calm` draws worlds in which conversations follow
-//! scripts.
+//! `cargo run --release -p tests --bin worlds -- FROM TO [text | books | compare | audit] [calm | small]`. `audit` holds the books of
+//! each against its tables on the way, under both queues, and names those that disagree, or whose two runs do; build it with
+//! `--profile audit`, so that assertions are on. `compare` runs each in four ways and names those that differ: as it is, without
+//! scripts, without the memory of steps either, and on the plain heap. `calm` draws worlds in which conversations follow scripts,
+//! `small` those with everything in them.
 
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use experiments::in_order;
 use scenarios::{Extras, Source, load};
 use sim_core::engine::queue::{Heap, Lanes};
 use sim_core::engine::{Simulation, World};
 use sim_core::scenario::Scenario;
+use tests::audit::both_ways;
+use tests::worlds::{calm, small, text};
 
 /// A 128-bit hash of a text, for comparing.
 fn digest(text: &str) -> String {
@@ -40,37 +47,53 @@ fn compare(world: u64, scenario: &Scenario) {
     }
 }
 
-/// Says what of a world's books does not agree with its tables, and when that was first seen.
-fn audit(number: u64, scenario: &Scenario) {
-    let mut world = Simulation::new(scenario);
-    let (mut more, mut stride) = (true, 61);
-    while more {
-        more = world.advance(stride);
-        let found = world.audit();
-        if !found.is_empty() {
-            return println!(
-                "{number} disagrees after {} events, at {}: {found:?}",
-                world.events(),
-                world.now()
-            );
+/// Audits worlds on every processor. Names those that disagree or panic; whether there was none.
+fn audit(numbers: std::ops::Range<u64>, text: impl Fn(u64) -> String + Sync) -> ExitCode {
+    let numbers: Vec<u64> = numbers.collect();
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let one = |&number: &u64| {
+        let loaded = load(&Source::new("world", text(number)), &Extras::default()).ok()?;
+        let audited = || both_ways(&loaded.scenario, number);
+        Some(std::panic::catch_unwind(audited).unwrap_or_else(|_| Err("panics".to_owned())))
+    };
+    let (mut valid, mut bad, mut next, mut events) = (0, 0, numbers.iter(), 0);
+    let _: Option<()> = in_order(&numbers, threads, one, |audited| {
+        let number = next.next().copied().unwrap_or(0);
+        valid += u64::from(audited.is_some());
+        match audited {
+            Some(Err(why)) => {
+                bad += 1;
+                println!("{number} {why}");
+            }
+            Some(Ok(summary)) => events += summary.events,
+            None => {}
         }
-        stride += stride / 3;
-    }
+        ControlFlow::Continue(())
+    });
+    println!("{} worlds, {valid} of them valid, {events} events, {bad} disagree", numbers.len());
+    if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn main() {
+fn main() -> ExitCode {
     let number = |n: usize| std::env::args().nth(n).and_then(|arg| arg.parse().ok()).unwrap_or(0);
     let (from, to): (u64, u64) = (number(1), number(2));
     let mode = std::env::args().nth(3).unwrap_or_default();
-    let calm = std::env::args().nth(4).is_some_and(|arg| arg == "calm");
+    let kind = std::env::args().nth(4).unwrap_or_default();
+    let text_of = |world: u64| match kind.as_str() {
+        "calm" => calm(world),
+        "small" => small(world),
+        _ => text(world),
+    };
+    if mode == "audit" {
+        return audit(from..to, text_of);
+    }
     for world in from..to {
-        let text = if calm { tests::worlds::calm(world) } else { tests::worlds::text(world) };
+        let text = text_of(world);
         if mode == "text" {
             println!("{text}");
         }
         match load(&Source::new("world", text), &Extras::default()) {
             Ok(loaded) if mode == "compare" => compare(world, &loaded.scenario),
-            Ok(loaded) if mode == "audit" => audit(world, &loaded.scenario),
             Ok(loaded) => {
                 let summary = Simulation::new(&loaded.scenario).run();
                 let books = format!(
@@ -92,4 +115,5 @@ fn main() {
             Err(report) => println!("{world} refused: {}", report.to_string().lines().next().unwrap_or("")),
         }
     }
+    ExitCode::SUCCESS
 }

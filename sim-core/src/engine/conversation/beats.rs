@@ -79,6 +79,11 @@ impl Beats {
         self.first.1
     }
 
+    /// All that are on their way, and whose they are: for tests.
+    pub(in crate::engine) fn waiting(&self) -> impl Iterator<Item = (Order, Key)> {
+        self.lanes.iter().flatten().map(|beat| (beat.order, beat.key))
+    }
+
     /// Takes the next one.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Beat> {

@@ -93,6 +93,14 @@ impl Queue for Heap {
     fn next_wait(&mut self, _host: HostId, _next: Option<(Order, RowId)>) -> bool {
         false
     }
+    fn waiting(&self) -> Vec<(Order, Due)> {
+        let due = |cause| match cause {
+            Cause::Event(event) => Due::Event(event),
+            Cause::Row(host, row) => Due::Row(host, row),
+            Cause::Packet(..) => Due::Packet(LaneId::NONE),
+        };
+        self.entries.iter().map(|Reverse(entry)| (entry.order, due(entry.cause))).collect()
+    }
     fn first(&self) -> Order {
         Heap::first(self)
     }

@@ -51,6 +51,11 @@ impl Ticks {
         Ok(Some(order))
     }
 
+    /// Those that have not left.
+    fn waiting(&self) -> impl Iterator<Item = &Waiting<Event>> {
+        self.queue.iter().take(self.left).chain(self.queue.iter().skip(self.tick))
+    }
+
     /// Takes the next timer, and says what is the head after it.
     fn pop(&mut self) -> Option<(Event, Order)> {
         self.left = self.left.checked_sub(1)?;
@@ -191,6 +196,25 @@ impl Queue for Lanes {
             *row = next.map(|(_, row)| row);
         }
         news
+    }
+
+    fn waiting(&self) -> Vec<(Order, Due)> {
+        let mut all = self.rest.waiting();
+        for (number, lane) in (0..).zip(&self.all) {
+            match lane {
+                Lane::Rest => {}
+                Lane::Rows(host, row) => {
+                    let head = self.heads.get(number);
+                    all.extend(row.map(|row| (head, Due::Row(*host, row))));
+                }
+                Lane::Events(events) => all.extend(events.iter().map(|e| (e.order, Due::Event(e.what)))),
+                Lane::Ticks(ticks) => all.extend(ticks.waiting().map(|e| (e.order, Due::Event(e.what)))),
+                Lane::Packets(packets) => {
+                    all.extend(packets.iter().map(|p| (p.order, Due::Packet(LaneId(number)))));
+                }
+            }
+        }
+        all
     }
 
     #[inline]

@@ -15,8 +15,21 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    fn is_owned(self) -> bool {
+    pub(super) fn is_owned(self) -> bool {
         self.auto + self.explicit > 0
+    }
+
+    /// Whether any owner was bound, so that connect() leaves the port alone.
+    pub(super) fn is_bound(self) -> bool {
+        self.explicit > 0
+    }
+
+    /// One more owner.
+    pub(super) fn add(&mut self, owner: Owner) {
+        match owner {
+            Owner::Auto => self.auto += 1,
+            Owner::Explicit => self.explicit += 1,
+        }
     }
 
     /// A chunk of buckets without owners.
@@ -41,12 +54,9 @@ impl Ports {
         if !bucket.is_owned() {
             self.live_buckets += 1;
         }
-        match owner {
-            Owner::Auto => bucket.auto += 1,
-            Owner::Explicit => {
-                bucket.explicit += 1;
-                self.blocked.insert(port);
-            }
+        bucket.add(owner);
+        if owner == Owner::Explicit {
+            self.blocked.insert(port);
         }
         if dest != DestId::NONE {
             let dest = &mut self.dests[dest.0 as usize];
@@ -72,8 +82,11 @@ impl Ports {
             Owner::Explicit => bucket.explicit -= 1,
         }
         // Linux 6.18 opens a bucket again as soon as its last explicit owner has gone.
-        if owner == Owner::Explicit && bucket.explicit == 0 && !self.reserved.has(port) {
-            self.blocked.remove(port);
+        if owner == Owner::Explicit && bucket.explicit == 0 {
+            self.listening.remove(port);
+            if !self.reserved.has(port) {
+                self.blocked.remove(port);
+            }
         }
         if !bucket.is_owned() {
             self.live_buckets -= 1;
@@ -181,10 +194,15 @@ impl Ports {
         scan(pass.start, pass.end).or_else(|| pass.wrapped.and_then(|(from, to)| scan(from, to)))
     }
 
-    /// A listener takes its port, at every address, for as long as the host runs.
-    pub fn listen(&mut self, port: u16) {
-        self.take(Time::ZERO, port, Owner::Explicit, DestId::NONE);
+    /// A listener takes its port, at every address.
+    pub fn listen(&mut self, now: Time, port: u16) {
+        self.take(now, port, Owner::Explicit, DestId::NONE);
         self.listening.insert(port);
+    }
+
+    /// Whether a port is a listener's, or was one's that has left accepted connections on it.
+    pub fn is_of_listener(&self, port: u16) -> bool {
+        self.listening.has(port)
     }
 
     /// Whether bind() of a listener, to every address, fails. What a listener there has accepted before, and its TIME_WAITs,

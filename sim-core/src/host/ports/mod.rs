@@ -5,6 +5,7 @@
 //! `__inet_hash_connect`; inet_connection_sock.c, `inet_csk_get_port`). What the kernel finds by probing port after
 //! port is found here on bitmaps, word by word: the same port, without the cost of the walk.
 
+mod audit;
 mod bind;
 mod set;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
 
+pub use self::audit::Held;
 use self::bind::{BUCKETS, Bucket};
 use self::set::{EVEN, ODD, PortSet};
 use crate::ids::{Addr, SockAddr};
@@ -88,7 +90,7 @@ pub struct Ports {
     /// Reserved, or with an explicit owner.
     blocked: PortSet,
     reserved: PortSet,
-    /// Ports of listeners, which are bound to every address.
+    /// Ports of listeners, which are bound to every address, and of what closed ones have accepted.
     listening: PortSet,
     dests: Vec<Dest>,
     /// The place of each pair in `dests`. Never iterated.
@@ -195,14 +197,19 @@ impl Ports {
         (self.config.low..=self.config.high).filter(|&p| !self.reserved.has(p)).count() as u64
     }
 
+    /// The table of ports from a source towards a destination, if it was ever used.
+    pub fn known(&self, from: Addr, to: SockAddr) -> Option<DestId> {
+        let same = |&i: &u32| self.dests[i as usize].from == from && self.dests[i as usize].to == to;
+        self.by_pair.find(hash_pair(from, to), same).map(|&known| DestId(known))
+    }
+
     /// The table of ports from a source towards a destination, made on first use.
     pub fn dest(&mut self, from: Addr, to: SockAddr) -> DestId {
+        if let Some(known) = self.known(from, to) {
+            return known;
+        }
         let Ports { dests, by_pair, .. } = self;
         let hash = hash_pair(from, to);
-        let same = |&i: &u32| dests[i as usize].from == from && dests[i as usize].to == to;
-        if let Some(&known) = by_pair.find(hash, same) {
-            return DestId(known);
-        }
         let next = dests.len() as u32;
         dests.push(Dest {
             from,
@@ -266,6 +273,13 @@ impl Ports {
         dest.minis += u32::from(!dest.mini.has(port));
         dest.mini.insert(port);
         dest.reusable_from = dest.reusable_from.min(reusable_from);
+    }
+
+    /// How old mini-sockets must be that connect() takes over has changed: each is asked again.
+    pub fn ask_all_minis(&mut self) {
+        for pair in self.dests.iter_mut().filter(|pair| pair.minis > 0) {
+            pair.reusable_from = Time::ZERO;
+        }
     }
 
     /// The port that connect() chooses, or `None` if there is none.

@@ -32,6 +32,18 @@ impl PortSet {
         self.present == 0
     }
 
+    /// How many ports are in.
+    pub(super) fn len(&self) -> u32 {
+        self.chunks.iter().flatten().map(|word| word.count_ones()).sum()
+    }
+
+    /// Whether each of its ports is in the other set, too.
+    pub(super) fn is_within(&self, other: &PortSet) -> bool {
+        let there = (0..64).filter(|&chunk| self.present >> chunk & 1 == 1);
+        let mut words = there.flat_map(|chunk| chunk * CHUNK..(chunk + 1) * CHUNK);
+        words.all(|word| self.word(word) & !other.word(word) == 0)
+    }
+
     fn words(&self, chunk: usize) -> Option<&[u64; CHUNK]> {
         if self.present >> chunk & 1 == 0 { None } else { self.chunks.get(self.place(chunk)) }
     }

@@ -346,7 +346,7 @@ fn a_socket_with_a_range_of_its_own_walks_through_it_port_by_port() {
 #[test]
 fn a_listener_has_its_port_at_every_address() {
     let mut p = ports(20_000, 20_000);
-    p.listen(20_000);
+    p.listen(Time::ZERO, 20_000);
     assert_eq!(p.find_open(Addr(1), PortOptions { reuse: true, range: None }), None);
 }
 

@@ -279,3 +279,72 @@ fn a_request_outlives_its_listener() {
     assert_eq!([&again, &quiet].map(|summary| summary.hosts[1].counters.get(Counter::TcpOutRsts)), [1, 0]);
     assert_eq!(quiet.hosts[1].counters.get(Counter::TcpRetransSegs), 0);
 }
+
+/// A client with one port, which TIME_WAIT holds.
+const ONE_PORT: &str = r#"(
+    duration: "60s", sample: "1s",
+    hosts: {
+        "c": (addresses: ["10.0.0.1"], timers: exact, listen: [(port: 40000)], sysctl: {
+            "net.ipv4.ip_local_port_range": "40000 40000",
+            "net.ipv4.tcp_tw_reuse": "1",
+            "net.ipv4.tcp_tw_reuse_delay": "60000",
+        }),
+        "s": (addresses: ["10.0.0.2"], timers: exact, listen: [(port: 80)]),
+    },
+    links: [(path: ["c", "s"], delay: "1ms")],
+    traffic: {"web": (from: "c", to: "s:80", arrivals: constant("10/s"))},
+)"#;
+
+#[test]
+fn time_waits_that_exist_go_by_a_new_reuse_delay() {
+    let shorter = r#"(at: "10.05s", what: sysctl("c", "net.ipv4.tcp_tw_reuse_delay", "1"))"#;
+    let never = "hosts.c.listen=[]";
+    let before = run_text(ONE_PORT, &[never]);
+    assert_eq!(before.traffic[0].connected.count, 1);
+    let after = run_text(ONE_PORT, &[never, &format!("events=[{shorter}]")]);
+    assert_eq!(after.traffic[0].connected.count, 1 + 499);
+}
+
+#[test]
+fn a_port_is_free_for_bind_again_when_its_listener_has_gone() {
+    let stop = r#"events=[(at: "10.05s", what: stop("c:40000"))]"#;
+    let bound = "traffic.web.port=bound";
+    let before = run_text(ONE_PORT, &[bound]);
+    assert_eq!(before.traffic[0].connected.count, 0);
+    // One connection, which leaves a TIME_WAIT that bind() does not pass over.
+    let after = run_text(ONE_PORT, &[bound, stop]);
+    assert_eq!(after.traffic[0].connected.count, 1);
+}
+
+#[test]
+fn what_a_closed_listener_has_accepted_keeps_bind_from_its_port() {
+    let events = r#"events=[(at: "1s", what: stop("s:80"))]"#;
+    let own = r#"traffic.own=(from: "s", to: "c:40000", arrivals: at(["0.5s", "2s"]), port: fixed(range: (80, 80)))"#;
+    let first = "traffic.web.close.first=server";
+    // One connection, whose TIME_WAIT the server keeps.
+    let (ports, once) = ("hosts.c.sysctl.net.ipv4.ip_local_port_range=40000 40009", "traffic.web.stop=0.1s");
+    let summary = run_text(ONE_PORT, &[own, events, first, ports, once]);
+    let own = &summary.traffic.iter().find(|t| t.attempted.count == 2).expect("two attempts");
+    assert_eq!(own.outcome(Outcome::Error(Errno::Eaddrinuse)).count, 2, "{own:?}");
+    let shared = "traffic.own.port=fixed(range: (80, 80), reuseaddr: true)";
+    let own = r#"traffic.own=(from: "s", to: "c:40000", arrivals: at(["0.5s", "2s"]))"#;
+    let summary = run_text(ONE_PORT, &[own, shared, events, first, ports, once]);
+    let own = &summary.traffic.iter().find(|t| t.attempted.count == 2).expect("two attempts");
+    assert_eq!((own.connected.count, own.failed.count), (1, 1), "{own:?}");
+}
+
+#[test]
+fn a_search_for_a_port_has_its_descriptor_and_its_port() {
+    let slow = "hosts.c.ports.probe_time=100s";
+    let summary = run_text(ONE_PORT, &["hosts.c.listen=[]", slow]);
+    let client = &summary.hosts[0];
+    assert_eq!((client.open_files.now, client.memory.now), (1, 832 + 192 + 192 + 256));
+}
+
+#[test]
+fn no_socket_meets_itself() {
+    let own = r#"traffic.own=(from: "s", to: "s:81", arrivals: at(["1s"]), port: fixed(range: (81, 81)))"#;
+    let summary = run_text(ONE_PORT, &[own]);
+    let own = &summary.traffic.iter().find(|t| t.attempted.count == 1).expect("one attempt");
+    assert_eq!(own.outcome(Outcome::Error(Errno::Econnrefused)).count, 1, "{own:?}");
+}

@@ -8,6 +8,7 @@ mod happenings;
 mod library;
 mod luck;
 mod malformed;
+mod memory;
 mod mutation;
 mod patches;
 mod reference;

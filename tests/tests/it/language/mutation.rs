@@ -1,78 +1,8 @@
 //! Nothing that can be written makes the language panic.
 
 use proptest::prelude::*;
-use scenarios::{Extras, Patch, Source, library, load, show};
-
-/// Pieces that parsers stumble over.
-const PIECES: &[&str] = &[
-    "(",
-    ")",
-    "[",
-    "]",
-    "{",
-    "}",
-    "\"",
-    "'",
-    ",",
-    ":",
-    "..",
-    "-",
-    "0",
-    "99999999999999999999",
-    "NaN",
-    "inf",
-    "1e999",
-    "\\u{d800}",
-    "\u{0}",
-    "\u{feff}",
-    "é",
-    "\u{2028}",
-    "/*",
-    "*/",
-    "//",
-    "r#\"",
-    "b\"",
-    "Some(",
-    "None",
-    "()",
-    "#![enable(unwrap_newtypes)]",
-    "\"0s\"",
-    "\"99999999999h\"",
-    "\"1/0s\"",
-    "\"18446744073709551615/ns\"",
-    "\"100%\"",
-    "never",
-    "constant(",
-    "duration:",
-    "\r\n",
-    "workers(10000000)",
-    "(low: 1)",
-    "\"10.0.0.1:0\"",
-    "4294967296",
-];
-
-/// Everything that a user could do with a text.
-fn exercise(text: &str, patches: &[Patch]) {
-    let source = Source::new("mutated.ron", text);
-    match load(&source, &Extras { patches, ..Extras::default() }) {
-        Ok(loaded) => {
-            let shown = show(&loaded.scenario);
-            let again = load(&Source::new("shown.ron", &shown[..]), &Extras::default());
-            if let Err(report) = again {
-                panic!("{report}\n{shown}");
-            }
-            let _ = loaded.warnings.to_string();
-        }
-        Err(report) => {
-            assert!(report.errors() > 0);
-            let text = report.to_string();
-            assert!(!text.is_empty());
-            for diagnostic in report.diagnostics() {
-                let _ = report.position(diagnostic);
-            }
-        }
-    }
-}
+use scenarios::{Patch, library};
+use tests::fuzz::{PIECES, exercise, smoke};
 
 /// The nearest boundary between characters.
 fn boundary(text: &str, at: usize) -> usize {
@@ -155,4 +85,20 @@ fn big_and_deep_files_are_answered_in_time() {
     ] {
         exercise(&text, &[]);
     }
+}
+
+/// Each target of the fuzzers over its corpus, and over some mutants of it: `fuzz -- 0 1000000` takes as many as wanted.
+#[test]
+fn targets_of_fuzzers_take_their_corpus_and_mutants() {
+    for target in tests::fuzz::TARGETS {
+        let texts = tests::fuzz::corpus(target);
+        assert!(texts.len() > 1, "{}: a corpus", target.name);
+        // Else only the first lines of a parser would be reached.
+        assert!(
+            texts.iter().any(|text| (target.run)(text.as_bytes())),
+            "{}: nothing is accepted",
+            target.name
+        );
+    }
+    assert!(smoke(0..1_500) > 50);
 }

@@ -1,0 +1,40 @@
+//! Worlds whose books are held against their tables as they run.
+
+use sim_core::engine::World;
+use sim_core::engine::queue::{Heap, Lanes, Queue};
+use sim_core::record::Summary;
+use sim_core::scenario::Scenario;
+
+/// Runs a world to its end, and holds its books against its tables at the beginning, rarer and rarer on the way, and at the
+/// end.
+///
+/// # Errors
+/// What does not agree, and when that was first seen.
+fn audited<Q: Queue + Clone>(scenario: &Scenario, mut stride: u64) -> Result<Summary, String> {
+    let mut world = World::<Q, ()>::with_sink(scenario, ());
+    let mut more = true;
+    loop {
+        let found = world.audit();
+        if !found.is_empty() {
+            return Err(format!("disagrees after {} events, at {}: {found:?}", world.events(), world.now()));
+        }
+        if !more {
+            return Ok(world.into_summary());
+        }
+        more = world.advance(stride);
+        stride += stride / 2 + 1;
+    }
+}
+
+/// Audits a world under both queues; they come to the same, too. At different moments: `seed` says at which.
+///
+/// # Errors
+/// What does not agree.
+pub fn both_ways(scenario: &Scenario, seed: u64) -> Result<Summary, String> {
+    let lanes = audited::<Lanes>(scenario, 1 + seed % 61)?;
+    let heap = audited::<Heap>(scenario, 1 + seed % 37).map_err(|why| format!("on the heap {why}"))?;
+    if lanes != heap {
+        return Err(format!("comes to something else on the heap: {} and {}", lanes.digest, heap.digest));
+    }
+    Ok(lanes)
+}
