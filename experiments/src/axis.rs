@@ -35,6 +35,8 @@ pub struct Target {
     path: String,
     before: String,
     after: String,
+    /// The text around braces in which the values stand.
+    around: Option<(String, String)>,
 }
 
 impl Target {
@@ -47,6 +49,7 @@ impl Target {
             path: path.to_owned(),
             before: before.to_owned(),
             after: after.to_owned(),
+            around: None,
         };
         let source = name.strip_prefix("traffic.").and_then(|rest| rest.strip_suffix(".rate"));
         let Some(source) = source else { return Ok(plain(name, "", "")) };
@@ -71,8 +74,16 @@ impl Target {
         Patch::new(self.path.clone(), format!("{}{value}{}", self.before, self.after))
     }
 
+    /// The whole value, as people would write it.
+    pub fn whole(&self, value: &str) -> String {
+        self.around
+            .as_ref()
+            .map_or_else(|| value.to_owned(), |(before, after)| format!("{before}{value}{after}"))
+    }
+
     /// With text around the value.
     fn within(mut self, before: &str, after: &str) -> Target {
+        self.around = Some((before.to_owned(), after.to_owned()));
         self.before.push_str(before);
         self.after.insert_str(0, after);
         self

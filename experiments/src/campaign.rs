@@ -70,7 +70,7 @@ impl Campaign {
 /// The change that replaces a scenario's expectations by what is measured.
 pub fn measuring(measures: &[String]) -> Patch {
     let expectations: Vec<_> = measures.iter().map(|m| expectation(m)).collect();
-    Patch::new("expect", format!("[{}]", expectations.join(", ")))
+    Patch::new("expect", format!("[{}]", expectations.join(", "))).of_flag("--measure")
 }
 
 /// A measure as a whole expectation: one without a band gets one that every number lies in.

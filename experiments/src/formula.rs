@@ -9,7 +9,9 @@ use sim_core::time::{Span, Time};
 pub struct Tuples {
     /// Ports times source addresses times destinations.
     pub count: u64,
-    /// How long a connection lives by itself, round trips left out, and then stays in TIME_WAIT: seconds.
+    /// How long a connection lives by itself, round trips left out: seconds.
+    pub lives_s: f64,
+    /// The same, and then its TIME_WAIT.
     pub hold_s: f64,
     /// How much longer the timer wheel may keep a TIME_WAIT: seconds; zero with exact timers.
     pub late_s: f64,
@@ -55,9 +57,11 @@ pub fn tuples(scenario: &Scenario, name: &str) -> Option<Tuples> {
     let thinking =
         seconds(traffic.think_time.mean()) * f64::from(traffic.requests_per_connection.saturating_sub(1));
     let service = seconds(traffic.service_time.mean()) * f64::from(traffic.requests_per_connection);
+    let lives_s = seconds(traffic.hold) + thinking + service;
     Some(Tuples {
         count: ports * traffic.source.len() as u64 * traffic.to.len() as u64,
-        hold_s: seconds(time_wait) + seconds(traffic.hold) + thinking + service,
+        lives_s,
+        hold_s: seconds(time_wait) + lives_s,
         late_s: (seconds(late) - seconds(time_wait)).max(0.0),
         random,
     })
@@ -90,6 +94,61 @@ impl Tuples {
         // On the average a TIME_WAIT ends half a granule late, and only the average matters.
         low / (self.hold_s + self.late_s / 2.0)
     }
+}
+
+/// What connections that come at a rate hold at once, each for a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Demand {
+    /// Connections a second.
+    pub rate: f64,
+    /// How long each holds one: seconds.
+    pub hold_s: f64,
+    /// How many that makes.
+    pub needed: f64,
+    /// Whether arrivals are random, so that it is a mean.
+    pub random: bool,
+    /// What they hold.
+    pub held: Held,
+}
+
+/// What connections hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Tuples: so many there are where all holds, and so many where it does not.
+    Tuples([u64; 2]),
+    /// Entries of a connection tracker.
+    Entries,
+}
+
+/// What bounds a value that is not a rate: the number of tuples that it makes, or of entries that it allows. `holds` and
+/// `fails` are the scenarios on either side of the edge. None where no formula applies.
+pub fn demand(path: &str, holds: &Scenario, fails: &Scenario) -> Option<Demand> {
+    holds.traffic.iter().find_map(|source| {
+        let there = tuples(holds, &source.name)?;
+        let rate = match source.arrivals {
+            Arrivals::Constant(rate) | Arrivals::Poisson(rate) => {
+                rate.count as f64 / (rate.per.0 as f64 / 1e9)
+            }
+            _ => return None,
+        };
+        let tracker = path.strip_prefix("hosts.").and_then(|rest| rest.strip_suffix(".conntrack.max"));
+        let of = |hold_s: f64, most: f64, held: Held| Demand {
+            rate,
+            hold_s,
+            needed: (rate * hold_s.min(holds.duration.0 as f64 / 1e9)).min(most),
+            random: there.random,
+            held,
+        };
+        if let Some(name) = tracker {
+            let host = holds.hosts.iter().find(|host| host.name == name)?;
+            let waits = host.conntrack.as_ref()?.timeouts.time_wait.0 as f64 / 1e9;
+            // A reused tuple replaces its old entry.
+            return Some(of(there.lives_s + waits, there.count as f64, Held::Entries));
+        }
+        let short = tuples(fails, &source.name)?;
+        (short.count != there.count)
+            .then(|| of(there.hold_s, f64::INFINITY, Held::Tuples([there.count, short.count])))
+    })
 }
 
 #[cfg(test)]
@@ -132,8 +191,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_rate_holds_bounds_ports_and_entries() {
+        let with = |name: &str, patch: &str| {
+            let run = Run::bundled(*scenarios::bundled(name).expect("it is bundled"));
+            run.with(Patch::parse(patch).expect(patch)).load().unwrap_or_else(|r| panic!("{r}")).scenario
+        };
+        let ports = |high: u32| {
+            with(
+                "ports-run-out",
+                &format!(r#"hosts.client.sysctl."net.ipv4.ip_local_port_range"="1024 {high}""#),
+            )
+        };
+        let needed = demand("any", &ports(61_027), &ports(61_025)).expect("it applies");
+        assert_eq!((needed.needed, needed.held), (60_000.0, Held::Tuples([60_004, 60_002])));
+        assert_eq!(demand("any", &ports(61_027), &ports(61_027)), None);
+        let of = |max: u32| with("conntrack-first", &format!("hosts.router.conntrack.max={max}"));
+        let entries = demand("hosts.router.conntrack.max", &of(200_000), &of(100_000)).expect("it applies");
+        assert_eq!((entries.hold_s, entries.held), (120.0, Held::Entries));
+        assert!((entries.needed - entries.rate * 120.0).abs() < 1e-6, "{entries:?}");
+    }
+
+    #[test]
     fn the_rate_with_a_loss_inverts_the_formula() {
-        let tuples = Tuples { count: 100, hold_s: 10.0, late_s: 0.0, random: true };
+        let tuples = Tuples { count: 100, lives_s: 0.0, hold_s: 10.0, late_s: 0.0, random: true };
         // Any formula that grows with the load: here one that loses what is above the number of servers.
         let loss = |load: f64, servers: u64| (1.0 - servers as f64 / load).max(0.0);
         assert!((tuples.rate_with_loss(0.2, loss) - 12.5).abs() < 1e-9);

@@ -1,8 +1,8 @@
 //! The answer of `timewait solve`: the edge, why it is there, how sure it is, and what arithmetic says.
 
-use experiments::formula::Tuples;
+use experiments::formula::{Demand, Held, Tuples};
 use experiments::solve::{Edge, Solution};
-use experiments::{Estimate, Range, share_interval};
+use experiments::{Estimate, Range, Target, share_interval};
 use serde::Serialize;
 use sim_core::scenario::{Check, Outcome, Scenario};
 use sim_core::time::Time;
@@ -18,7 +18,7 @@ pub struct Solved<'a> {
     /// The command that asks this.
     pub asked: &'a str,
     /// What varied.
-    pub name: &'a str,
+    pub target: &'a Target,
     /// Over which values.
     pub range: &'a Range,
     /// For each seed what was found.
@@ -31,6 +31,8 @@ pub struct Solved<'a> {
     pub bound_first: Option<&'a str>,
     /// The tuples whose number bounds the rate, if arithmetic applies.
     pub tuples: Option<Tuples>,
+    /// What is needed of what varies, if arithmetic knows it.
+    pub demand: Option<&'a Demand>,
 }
 
 /// The whole answer. Of a search that was stopped it speaks of the seeds that came to their end, or of the first.
@@ -67,8 +69,8 @@ fn holding(solved: &Solved<'_>) -> Vec<u64> {
 }
 
 fn sentence(solved: &Solved<'_>) -> String {
-    let (name, range) = (solved.name, solved.range);
-    let shown = |step: u64| range.value(step).to_string();
+    let (name, range) = (solved.target.name.as_str(), solved.range);
+    let shown = |step: u64| solved.target.whole(&range.value(step).to_string());
     let (low, high) = (shown(0), shown(range.steps()));
     let holding = holding(solved);
     let edges: Vec<_> = solved.solutions.iter().filter_map(|(_, s)| s.edge).collect();
@@ -181,7 +183,7 @@ fn allowed_loss(scenario: &Scenario) -> Option<(f64, Time)> {
 
 /// What the closed formula says, and why a run may differ.
 fn arithmetic(solved: &Solved<'_>) -> Vec<String> {
-    let Some(tuples) = solved.tuples else { return Vec::new() };
+    let Some(tuples) = solved.tuples else { return solved.demand.map(needed).into_iter().collect() };
     let rate = |r: f64| format!("{}/s", decimal(r, if r < 10.0 { 4 } else { 1 }));
     let late = if tuples.late_s > 0.0 {
         format!(" and up to {} s more, for the timer wheel is late", decimal(tuples.late_s, 2))
@@ -222,6 +224,24 @@ fn arithmetic(solved: &Solved<'_>) -> Vec<String> {
             rate(tuples.rate()),
             rate(tuples.rate_with_loss(0.001, erlang_b))
         )],
+    }
+}
+
+/// What connections need of what varies.
+fn needed(demand: &Demand) -> String {
+    let Demand { rate, hold_s, needed, random, held } = demand;
+    let mean = if *random { " on the average" } else { "" };
+    let each = format!("{}/s held for {} s", decimal(*rate, 1), decimal(*hold_s, 3));
+    let needed = count(needed.ceil() as u64);
+    match held {
+        Held::Tuples([there, short]) => format!(
+            "By arithmetic {each} need {needed} tuples{mean}: there are {} where all hold, and {} beyond it.",
+            count(*there),
+            count(*short)
+        ),
+        Held::Entries => format!(
+            "By arithmetic {each} need {needed} entries{mean}, and some more: an entry that is over counts until it is collected."
+        ),
     }
 }
 
@@ -307,7 +327,7 @@ pub fn solve_json(solved: &Solved<'_>, scenario: &str) -> String {
         asked: solved.asked,
         title: solved.title,
         scenario,
-        path: solved.name,
+        path: &solved.target.name,
         low: shown(0),
         high: shown(solved.range.steps()),
         held_to: solved.scenario.expect.iter().map(|e| e.text.as_str()).collect(),
@@ -341,16 +361,18 @@ mod tests {
         let run = experiments::Run::bundled(*scenarios::bundled("ports-run-out").expect("it is bundled"));
         let scenario = run.load().expect("it loads").scenario;
         let range = Range::parse("100/s..1000/s").expect("a range");
+        let target = Target::new("rate", &scenario).expect("a path");
         let solved = Solved {
             title: "title",
             asked: "asked",
-            name: "rate",
+            target: &target,
             range: &range,
             solutions,
             scenario: &scenario,
             beyond: &[],
             bound_first: None,
             tuples: None,
+            demand: None,
         };
         answer(&solved).lines().skip(2).take_while(|l| !l.is_empty()).collect::<Vec<_>>().join("\n")
     }

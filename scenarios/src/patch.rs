@@ -20,12 +20,20 @@ pub struct Patch {
     pub path: String,
     /// What: RON, or a bare quantity (`30s`).
     pub value: String,
+    /// The flag that it came with: diagnostics name it.
+    flag: &'static str,
 }
 
 impl Patch {
     /// The change of `path` to `value`.
     pub fn new(path: impl Into<String>, value: impl Into<String>) -> Patch {
-        Patch { path: path.into(), value: value.into() }
+        Patch { path: path.into(), value: value.into(), flag: "--set" }
+    }
+
+    /// The same change, as it came with another flag.
+    #[must_use]
+    pub fn of_flag(self, flag: &'static str) -> Patch {
+        Patch { flag, ..self }
     }
 
     /// Reads `PATH=VALUE` as given to `--set`.
@@ -64,7 +72,7 @@ pub(crate) fn apply(notes: &mut Notes, root: &mut Node, patches: &[Patch]) {
     notes.first_patch = notes.sources.len();
     for patch in patches {
         let source = notes.sources.len();
-        notes.sources.push(Source::new("--set", patch.to_string()));
+        notes.sources.push(Source::new(patch.flag, patch.to_string()));
         if let Err(diagnostic) = apply_one(root, patch, source) {
             notes.error(diagnostic);
         }

@@ -44,6 +44,19 @@ fn variants_stand_side_by_side_with_their_differences() {
 }
 
 #[test]
+fn curves_that_are_equal_are_one_curve_with_the_names_of_both() {
+    let place = Place::new();
+    let file = ten_ports(&place);
+    let inert = r#"inert: hosts.client.sysctl."net.ipv4.tcp_fin_timeout"=5"#;
+    let out = place.name("out");
+    let with = ["--with", WIDE, "--with", inert, "--out", &out];
+    assert_eq!(timewait(&[&["compare", file.as_str()], &with[..]].concat()).code, 0);
+    let svg = fs::read_to_string(place.path("out/compare.svg")).unwrap();
+    assert!(svg.contains("as it is = inert") && svg.contains("wide"), "{svg}");
+    assert!(!svg.contains("wide ="), "{svg}");
+}
+
+#[test]
 fn whole_files_are_compared_and_the_files_written() {
     let place = Place::new();
     let before = ten_ports(&place);

@@ -41,6 +41,32 @@ fn a_sweep_prints_a_table_and_what_was_asked() {
 }
 
 #[test]
+fn a_measure_that_is_none_is_told_as_the_flag_that_it_came_with() {
+    let place = Place::new();
+    let file = few_ports(&place);
+    let ran = timewait(&["sweep", &file, "--vary", RATES, "--measure", "failed"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(
+        ran.err.contains("`failed` is not an expectation") && ran.err.contains("--> --measure:1:9"),
+        "{}",
+        ran.err
+    );
+    assert!(!ran.err.contains("at the point"), "{}", ran.err);
+    let ran = timewait(&["solve", &file, "--vary", "traffic.web.rate=1/s..2/s", "--until", "fails"]);
+    assert!(ran.err.contains("--> --until:1:9"), "{}", ran.err);
+}
+
+#[test]
+fn a_range_within_a_value_is_shown_as_the_whole_value() {
+    let place = Place::new();
+    let file = few_ports(&place);
+    let vary = "hosts.client.sysctl.net.ipv4.ip_local_port_range=40000 {40009..40019 step 10}";
+    let ran = timewait(&["sweep", &file, "--vary", vary, "--measure", r#"count("connected")"#]);
+    let values = ran.out.lines().filter(|l| l.starts_with("  40000 400"));
+    assert_eq!(values.count(), 2, "{}{}", ran.out, ran.err);
+}
+
+#[test]
 fn the_table_agrees_with_single_runs() {
     let place = Place::new();
     let file = few_ports(&place);

@@ -26,17 +26,16 @@ pub(super) fn overlay(title: &str, runs: &[(&str, Run<'_>)]) -> Picture {
         y += 27.0;
     }
     let longest = runs.iter().map(|(_, run)| run.summary.ended.0 as f64 / 1e9).fold(1e-9, f64::max);
-    let panels: Vec<Panel> = [
+    let mut panels = vec![
         panel(runs, "Connected, per second", |run| rates(run, Outcome::Connected)),
         panel(runs, "Failed, per second", |run| rates(run, Outcome::Failed)),
         panel(runs, "Sockets in TIME_WAIT on all hosts", |run| {
             summed(run, |host| Metric::Sockets(host, State::TimeWait), 1.0)
         }),
         panel(runs, "Kernel memory of all hosts, kB", |run| summed(run, Metric::Memory, 1e3)),
-    ]
-    .into_iter()
-    .filter(|p| p.highest() > 0.0)
-    .collect();
+    ];
+    panels.retain(|panel| panel.highest() > 0.0);
+    merge(&mut panels);
     for (i, panel) in panels.iter().enumerate() {
         y += 20.0;
         picture.text(Label { bold: true, ..label((MARGIN, y), panel.heading.as_str(), 15.0, INK) });
@@ -60,6 +59,22 @@ fn panel(runs: &[(&str, Run<'_>)], heading: &str, points: impl Fn(Run<'_>) -> Ve
     };
     let curves = runs.iter().enumerate().map(curve).collect();
     Panel { curves, ..Panel::lines(heading, "", Measure::Count) }
+}
+
+/// Runs that no panel tells apart become one curve with the names of all: one would hide the other.
+fn merge(panels: &mut [Panel]) {
+    let mut at = 1;
+    while panels.first().is_some_and(|panel| at < panel.curves.len()) {
+        let alike = |earlier: &usize| panels.iter().all(|p| p.curves[*earlier].points == p.curves[at].points);
+        let Some(earlier) = (0..at).find(alike) else {
+            at += 1;
+            continue;
+        };
+        for panel in &mut *panels {
+            let gone = panel.curves.remove(at);
+            panel.curves[earlier].name.push_str(&format!(" = {}", gone.name));
+        }
+    }
 }
 
 /// A cumulative outcome of all sources as a rate over steps, some hundred in all.

@@ -33,7 +33,8 @@ fn row(sweep: &Sweep<'_>, point: usize) -> Vec<String> {
         (limit, n) if n == runs => limit.unwrap_or("nothing").to_owned(),
         (limit, n) => format!("{} in {n} of {runs}", limit.unwrap_or("nothing")),
     };
-    settings.iter().map(|s| s.text.clone()).chain(values).chain([bound]).collect()
+    let axes = sweep.campaign.axes.iter().zip(settings);
+    axes.map(|(axis, setting)| axis.target.whole(&setting.text)).chain(values).chain([bound]).collect()
 }
 
 /// A mean with half its interval; how many of the runs have such a number, if not all.

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use experiments::formula::tuples;
+use experiments::formula::{demand, tuples};
 use experiments::solve::{Edge, Solution, search};
 use experiments::sweep::Seeds;
 use experiments::{Range, Run, Target, in_order, range};
@@ -68,10 +68,11 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
     let solutions: Vec<(u64, Solution)> =
         solutions.into_iter().map(|(seed, s)| (seed.unwrap_or(at_low.scenario.seed), s)).collect();
     let complete = solutions.len() == seeds.len() && solutions.iter().all(|(_, s)| s.complete);
-    let fails = solutions.first().and_then(|(_, s)| match s.edge {
-        Some(Edge::Largest { fails, .. } | Edge::Smallest { fails, .. }) => Some(fails),
+    let edge = solutions.first().and_then(|(_, s)| match s.edge {
+        Some(Edge::Largest { holds, fails } | Edge::Smallest { fails, holds }) => Some((holds, fails)),
         _ => None,
     });
+    let fails = edge.map(|(_, fails)| fails);
     let beyond = fails.filter(|_| complete).and_then(|step| question.run(step, seeds[0]).run().ok());
     let beyond = beyond.as_ref().map(|o| reports::Run::new(&o.scenario, &o.summary));
     let bound = beyond.and_then(|run| run.summary.bound_first().map(|l| run.limit_name(l.limit)));
@@ -79,17 +80,22 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
     let source = name.strip_prefix("traffic.").and_then(|rest| rest.strip_suffix(".rate"));
     let verdicts = fails.filter(|_| complete).and_then(|step| question.judged(step, seeds[0]));
     let verdicts = verdicts.unwrap_or_default();
+    let demand = edge.and_then(|(holds, fails)| {
+        let at = |step: u64| Some(question.run(step, seeds[0]).load().ok()?.scenario);
+        demand(name, &at(holds)?, &at(fails)?)
+    });
     let asked = asked(args);
     let solved = Solved {
         title: &at_low.scenario.title,
         asked: &asked,
-        name,
+        target: &question.target,
         range: &question.range,
         solutions: &solutions,
         scenario: &at_low.scenario,
         beyond: &verdicts,
         bound_first: bound.as_deref(),
         tuples: source.and_then(|source| tuples(&at_low.scenario, source)),
+        demand: demand.as_ref(),
     };
     let (text, json) = (answer(&solved), solve_json(&solved, &question.base.source.text));
     if args.json {
@@ -115,8 +121,8 @@ fn question(args: &SolveArgs) -> Result<(Question, Loaded), Failure> {
     let (base, loaded, found) = load::gather(&args.scenario)?;
     let ranged = range(&args.vary, &loaded.scenario);
     let (target, range) = ranged.map_err(|why| Failure::Usage(format!("--vary: {why}")))?;
-    let until =
-        (!args.until.is_empty()).then(|| Patch::new("expect", format!("[{}]", args.until.join(", "))));
+    let until = (!args.until.is_empty())
+        .then(|| Patch::new("expect", format!("[{}]", args.until.join(", "))).of_flag("--until"));
     let mut question = Question { base, target, range, until };
     let mut ends = Vec::new();
     for step in [0, question.range.steps()] {

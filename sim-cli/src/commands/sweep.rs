@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use experiments::campaign::{Campaign, Constraint, Point, checks, combinations, is_whole};
+use experiments::campaign::{Campaign, Constraint, Point, checks, combinations, is_whole, measuring};
 use experiments::record::{Key, Reading};
 use experiments::sweep::{Seeds, Swept, Task, sweep as sweep_all, tasks};
 use experiments::{Axis, Run, in_order};
@@ -113,6 +113,9 @@ fn campaign(args: &SweepArgs) -> Result<(Campaign, Loaded, Vec<Unit>), Failure> 
     }
     let measures =
         if args.measure.is_empty() { USUAL.map(str::to_owned).to_vec() } else { args.measure.clone() };
+    // Not understood anywhere, it is no matter of a point.
+    let mut alone = base.clone().with(measuring(&measures));
+    alone.gather(found.files()).map_err(|report| Failure::Scenario(report.to_string()))?;
     // The expectations of the file are not judged here, so that none of them forbids a point.
     let mut campaign = Campaign { base: base.clone(), axes, points, measures };
     let mut units = Vec::new();
