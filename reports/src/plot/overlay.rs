@@ -72,7 +72,7 @@ fn merge(panels: &mut [Panel]) {
         };
         for panel in &mut *panels {
             let gone = panel.curves.remove(at);
-            panel.curves[earlier].name.push_str(&format!(" = {}", gone.name));
+            panel.curves[earlier].name.extend([" = ", &gone.name]);
         }
     }
 }
