@@ -89,13 +89,17 @@ impl Advised<'_> {
         match (reach.holds, reach.fails) {
             (Some(holds), None) => format!("{} and more", self.amount(holds)),
             (Some(holds), Some(_)) => self.amount(holds),
-            (None, _) => "not even the smallest load that was tried".to_owned(),
+            (None, _) => "fails at the smallest load that was tried".to_owned(),
         }
     }
 
     fn then(&self, reach: &Reach) -> String {
         match reach.fails {
             None => "nothing ran out".to_owned(),
+            Some((_, Some(bound))) if reach.holds.is_none() => {
+                format!("for {}", name_of(self.scenario, bound))
+            }
+            Some((_, None)) if reach.holds.is_none() => "with no table full".to_owned(),
             Some((_, bound)) => format!("then {}", self.limit(bound)),
         }
     }
@@ -161,7 +165,12 @@ fn as_it_is(advised: &Advised<'_>) -> Vec<String> {
         format!("fails: {}% of the attempts{bound}", decimal(base.own.failed * 100.0, 1))
     };
     vec![
-        format!("As it is, it holds up to {}; {}.", advised.reach(&base.reach), advised.then(&base.reach)),
+        format!(
+            "As it is, it {}{}; {}.",
+            if base.reach.holds.is_some() { "holds up to " } else { "" },
+            advised.reach(&base.reach),
+            advised.then(&base.reach)
+        ),
         format!("Its own load of {} {own}.", advised.amount(experiments::load::OWN)),
     ]
 }
