@@ -8,5 +8,8 @@ pub mod gates;
 pub mod job;
 pub mod life;
 pub mod model;
+#[cfg(feature = "smoltcp")]
+pub mod smoltcp;
 pub mod usage;
+pub mod veth;
 pub mod worlds;

@@ -5,7 +5,10 @@
 //! * `job N RATE DESTINATIONS [KIND] [no-memory | heap]`: N connections; start-up is part of the figure. KIND is one of
 //!   `plain`, `ct`, `wheel`, `loss`, `reorder`, `poisson`; `no-memory` switches scripts and the memory of steps off, `heap` takes the
 //!   plain binary heap for a queue as well. Prints one line; a row of `peers` is such a line.
-//! * `peers [N]`: our rows and the floors, one process each, as one table.
+//! * `peers [N]`: our rows, the floors and the peers that are to be had, one process each, as one table. smoltcp is there with
+//!   `--features smoltcp`, the kernel of this machine for root.
+//! * `smoltcp N RATE`: the job on smoltcp, whose TIME_WAIT is 10 s.
+//! * `veth N`: the job on the kernel of this machine (see `tests::veth`).
 //! * `floor split|splitx|splitd N RATE DESTINATIONS`: a lower bound.
 //! * `life [LIVES]`: whole lives of two endpoints without an engine.
 //! * `memory FROM TO [plain | ct]`: bytes a TIME_WAIT, as growth of resident memory between two counts of live ones; with
@@ -58,7 +61,10 @@ fn run<Q: Queue>(scenario: &Scenario, with_memory: bool) -> Outcome {
 
 /// One line: lifecycles, lifecycles per CPU second, MB of peak memory, TIME_WAITs at most, and what was not done anew.
 fn print(outcome: &Outcome) {
-    let cpu = usage::cpu_seconds().unwrap_or(f64::NAN);
+    print_for(outcome, usage::cpu_seconds().unwrap_or(f64::NAN));
+}
+
+fn print_for(outcome: &Outcome, cpu: f64) {
     let peak = usage::most_resident().unwrap_or(0);
     println!(
         "{} | {:.0} | {} | {} | {}",
@@ -142,6 +148,40 @@ const ROWS: &[(&str, &str)] = &[
     ("floor splitd, 10^6", "floor splitd {n} 16667 40"),
 ];
 
+/// Peers: the same for those that may be missing.
+const PEERS: &[(&str, &str)] = &[
+    ("smoltcp 0.14, 4,000 live (its TIME_WAIT is 10 s)", "smoltcp 20000 400"),
+    ("the kernel of this machine, over veth, TIME_WAIT not waited out", "veth 40000"),
+];
+
+#[cfg(feature = "smoltcp")]
+fn smoltcp(args: &[String]) -> Result<(), String> {
+    let number = |n: usize| args.get(n).and_then(|arg| arg.parse::<u64>().ok()).filter(|&n| n > 0);
+    let (connections, rate) = number(0).zip(number(1)).ok_or("two numbers are needed")?;
+    let (lifecycles, most_live) = tests::smoltcp::run(connections, rate)?;
+    print(&Outcome { lifecycles, most_live, known: "-".to_owned() });
+    Ok(())
+}
+
+#[cfg(not(feature = "smoltcp"))]
+fn smoltcp(_: &[String]) -> Result<(), String> {
+    Err("not run: built without `--features smoltcp`".to_owned())
+}
+
+fn veth(args: &[String]) -> Result<(), String> {
+    let number = args.first().and_then(|arg| arg.parse::<u64>().ok()).filter(|n| (1..=500_000).contains(n));
+    let lifecycles = number.ok_or("a number of connections up to 500000 is needed")?;
+    let cpu = tests::veth::run(lifecycles).map_err(|why| format!("not run: {why}"))?;
+    print_for(&Outcome { lifecycles, most_live: lifecycles, known: "-".to_owned() }, cpu);
+    Ok(())
+}
+
+/// An end of the job on the kernel, in its namespace.
+fn end(of: fn(u64) -> std::io::Result<()>, args: &[String]) -> Result<(), String> {
+    let connections = args.first().and_then(|arg| arg.parse().ok()).ok_or("a number is needed")?;
+    of(connections).map_err(|why| why.to_string())
+}
+
 fn peers(args: &[String]) -> Result<(), String> {
     let connections: u64 = args.first().and_then(|arg| arg.parse().ok()).unwrap_or(3_000_000);
     let program = std::env::current_exe().map_err(|why| why.to_string())?;
@@ -154,6 +194,11 @@ fn peers(args: &[String]) -> Result<(), String> {
             return Err(format!("{name}: {}", String::from_utf8_lossy(&output.stderr)));
         }
         println!("| {name} | {} |", String::from_utf8_lossy(&output.stdout).trim());
+    }
+    for (name, call) in PEERS {
+        let output = Command::new(&program).args(call.split(' ')).output().map_err(|why| why.to_string())?;
+        let said = if output.status.success() { &output.stdout } else { &output.stderr };
+        println!("| {name} | {} |", String::from_utf8_lossy(said).trim());
     }
     Ok(())
 }
@@ -180,11 +225,15 @@ fn main() -> ExitCode {
         "job" => job(rest),
         "peers" => peers(rest),
         "floor" => floor(rest),
+        "smoltcp" => smoltcp(rest),
+        "veth" => veth(rest),
+        "veth-server" => end(tests::veth::serve, rest),
+        "veth-client" => end(tests::veth::ask, rest),
         "life" => lives(rest),
         "memory" => memory(rest),
         "gates" => gates::check(rest.first().is_some_and(|word| word == "update")),
         _ => Err("usage: bench job N RATE DESTINATIONS [KIND] [no-memory | heap] | peers [N] | \
-                  floor split|splitx|splitd N RATE DESTINATIONS | life [LIVES] | \
+                  floor split|splitx|splitd N RATE DESTINATIONS | smoltcp N RATE | veth N | life [LIVES] | \
                   memory FROM TO [plain | ct] | gates [update]"
             .to_owned()),
     };
