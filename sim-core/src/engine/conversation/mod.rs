@@ -3,7 +3,7 @@
 //! Over links that only delay, where no limit can bind, every connection of a source goes the way of the one before: the same
 //! segments at the same distances in time, with other numbers in them. Such a way is written down once, as a [`script::Script`]:
 //! a small world of two hosts plays the connection ([`rehearsal`]), twice and with different numbers, and what comes of
-//! each of its events is kept. A connection that begins under the same conditions then follows the script ([`follow`]): at each of its
+//! each of its events ([`balance`]) is kept. A connection that begins under the same conditions then follows the script ([`follow`]): at each of its
 //! events the books move by what is written there, and its segments get its own numbers. Nothing else in the world can tell.
 //!
 //! It is exact for the same reason as the memory of steps: a step hangs on nothing but the end's own past, its input, how far
@@ -13,6 +13,7 @@
 //! plain packets.
 
 mod act;
+mod balance;
 mod beats;
 mod follow;
 mod leave;
