@@ -63,6 +63,19 @@ fn a_long_transfer_is_folded_and_what_matters_is_not() {
     assert!(text.contains("32 segments to the right with 3,200"), "{text}");
     assert!(text.contains("FIN,ACK 1 ack 4001"), "{text}");
     assert!(text.lines().count() < 15, "{text}");
+    // Nothing of it is cut where it is narrow.
+    let words = |width: usize| {
+        let text = ladder.text(width, Charset::Ascii);
+        let told = text.lines().skip_while(|line| !line.contains(": ")).take(3).collect::<String>();
+        told.split_whitespace()
+            .filter(|word| word.starts_with(char::is_alphanumeric))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    for width in [60, 80, 140] {
+        let said = "32 segments to the right with 3,200 bytes";
+        assert!(words(width).contains(said), "{width}: {}", ladder.text(width, Charset::Ascii));
+    }
     // A retransmission is worth a line of its own wherever it is.
     if let What::Arrow(arrow) = &mut ladder.rows[20].what {
         arrow.look = Look::Again;

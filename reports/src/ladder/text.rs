@@ -193,10 +193,11 @@ impl Page<'_> {
 
     fn folded(&mut self, at: Time, text: &str) {
         self.flush();
-        let told = format!("{} {text}", self.glyphs.fold);
-        let over = Some((TIME + self.note + 1, cut(&told, self.middle + self.note)));
-        let line = Line { times: [Some(at), None], over, ..Line::default() };
-        self.emit(&line);
+        for (i, told) in wrapped(&[text.to_owned()], self.middle + self.note - 2).into_iter().enumerate() {
+            let (sign, time) = if i == 0 { (self.glyphs.fold, Some(at)) } else { (' ', None) };
+            let over = Some((TIME + self.note + 1, format!("{sign} {told}")));
+            self.emit(&Line { times: [time, None], over, ..Line::default() });
+        }
     }
 
     /// Draws an arrow, with what happens at its ends at the same moments beside it.
