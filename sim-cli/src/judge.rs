@@ -8,18 +8,9 @@ use sim_core::scenario::Scenario;
 
 use crate::simulate::quietly;
 
-/// Runs a scenario and judges it. Nothing if Ctrl-C came before the end; an error if a changed scenario that an expectation
-/// speaks of does not load.
+/// Runs a scenario and judges it, and lets `looks` look at the run and its verdicts. Nothing if Ctrl-C came before the end; an
+/// error if a changed scenario that an expectation speaks of does not load.
 pub(crate) fn judged(
-    run: &Run,
-    scenario: &Scenario,
-    files: &dyn Files,
-) -> Option<Result<Vec<Verdict>, String>> {
-    judged_and(run, scenario, files, |_, _| ())
-}
-
-/// The same for somebody who looks at the run and its verdicts, too.
-pub(crate) fn judged_and(
     run: &Run,
     scenario: &Scenario,
     files: &dyn Files,

@@ -237,7 +237,7 @@ fn judge(piece: &Piece<'_>, strict: bool, looked_at: bool) -> Option<Case> {
         Ok(loaded) if strict && loaded.scenario.expect.is_empty() => {
             Err("it expects nothing, and --strict was asked for".to_owned())
         }
-        Ok(loaded) => judge::judged_and(&run, &loaded.scenario, found.files(), |run, verdicts| {
+        Ok(loaded) => judge::judged(&run, &loaded.scenario, found.files(), |run, verdicts| {
             told = looked_at.then(|| tell(run, verdicts));
         })?,
     };

@@ -1,5 +1,6 @@
 //! `timewait solve`.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
@@ -40,21 +41,35 @@ impl Question {
         run
     }
 
-    /// Whether all expectations hold there; nothing if Ctrl-C came before the end.
-    fn holds(&self, step: u64, seed: Option<u64>) -> Option<bool> {
+    /// How it went there; nothing if Ctrl-C came before the end.
+    fn judged(&self, step: u64, seed: Option<u64>) -> Option<Judged> {
         if interrupt::wanted() {
             return None;
         }
-        // Both ends have been loaded; a value between them that is refused counts as one that fails.
-        let verdicts = self.judged(step, seed)?;
-        Some(!verdicts.is_empty() && verdicts.iter().all(|v| v.passed))
-    }
-
-    /// The verdicts there, none if the value is refused; nothing if Ctrl-C came before the end.
-    fn judged(&self, step: u64, seed: Option<u64>) -> Option<Vec<Verdict>> {
         let run = self.run(step, seed);
-        let Ok(loaded) = run.load() else { return Some(Vec::new()) };
-        Some(judge::judged(&run, &loaded.scenario, &run.files)?.unwrap_or_default())
+        // Both ends have been loaded; a value between them that is refused counts as one that fails.
+        let Ok(loaded) = run.load() else { return Some(Judged::default()) };
+        let mut bound_first = None;
+        let verdicts = judge::judged(&run, &loaded.scenario, &run.files, |run, _| {
+            bound_first = run.summary.bound_first().map(|l| run.limit_name(l.limit));
+        });
+        Some(Judged { verdicts: verdicts?.unwrap_or_default(), bound_first })
+    }
+}
+
+/// How a run went.
+#[derive(Default)]
+struct Judged {
+    /// None if its value was refused.
+    verdicts: Vec<Verdict>,
+    /// What ran out first.
+    bound_first: Option<String>,
+}
+
+impl Judged {
+    /// Whether all expectations hold.
+    fn holds(&self) -> bool {
+        !self.verdicts.is_empty() && self.verdicts.iter().all(|v| v.passed)
     }
 }
 
@@ -64,7 +79,7 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
     let (question, at_low) = question(args)?;
     let seeds = seeds(args)?;
     let batch = args.out.as_deref().map(|dir| Batch::new(dir, &["answer.txt", "solve.json"])).transpose()?;
-    let solutions = search_all(&question, &seeds, usize::from(args.jobs));
+    let (solutions, mut failures) = search_all(&question, &seeds, usize::from(args.jobs));
     let solutions: Vec<(u64, Solution)> =
         solutions.into_iter().map(|(seed, s)| (seed.unwrap_or(at_low.scenario.seed), s)).collect();
     let complete = solutions.len() == seeds.len() && solutions.iter().all(|(_, s)| s.complete);
@@ -72,14 +87,9 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
         Some(Edge::Largest { holds, fails } | Edge::Smallest { fails, holds }) => Some((holds, fails)),
         _ => None,
     });
-    let fails = edge.map(|(_, fails)| fails);
-    let beyond = fails.filter(|_| complete).and_then(|step| question.run(step, seeds[0]).run().ok());
-    let beyond = beyond.as_ref().map(|o| reports::Run::new(&o.scenario, &o.summary));
-    let bound = beyond.and_then(|run| run.summary.bound_first().map(|l| run.limit_name(l.limit)));
+    let beyond = edge.filter(|_| complete).and_then(|(_, fails)| failures.remove(&fails)).unwrap_or_default();
     let name = &question.target.name;
     let source = name.strip_prefix("traffic.").and_then(|rest| rest.strip_suffix(".rate"));
-    let verdicts = fails.filter(|_| complete).and_then(|step| question.judged(step, seeds[0]));
-    let verdicts = verdicts.unwrap_or_default();
     let demand = edge.and_then(|(holds, fails)| {
         let at = |step: u64| Some(question.run(step, seeds[0]).load().ok()?.scenario);
         demand(name, &at(holds)?, &at(fails)?)
@@ -92,8 +102,8 @@ pub(crate) fn solve(args: &SolveArgs) -> Result<Exit, Failure> {
         range: &question.range,
         solutions: &solutions,
         scenario: &at_low.scenario,
-        beyond: &verdicts,
-        bound_first: bound.as_deref(),
+        beyond: &beyond.verdicts,
+        bound_first: beyond.bound_first.as_deref(),
         tuples: source.and_then(|source| tuples(&at_low.scenario, source)),
         demand: demand.as_ref(),
     };
@@ -155,37 +165,48 @@ fn seeds(args: &SolveArgs) -> Result<Vec<Option<u64>>, Failure> {
     }
 }
 
+/// What was found for each seed that was searched.
+type Found = Vec<(Option<u64>, Solution)>;
+
 /// The edge for each seed: the first with several values at once; its edge is where the search for the others begins,
-/// several of which go on at once.
-fn search_all(question: &Question, seeds: &[Option<u64>], jobs: usize) -> Vec<(Option<u64>, Solution)> {
+/// several of which go on at once. Also how the runs of the first went that failed.
+fn search_all(question: &Question, seeds: &[Option<u64>], jobs: usize) -> (Found, BTreeMap<u64, Judged>) {
     let steps = question.range.steps();
     let usual = usual_tries(steps) + TRIES_OF_ANOTHER_SEED * (seeds.len() - 1);
     let progress = Mutex::new((0, Progress::new(std::io::stderr().is_terminal())));
+    let failures = Mutex::new(BTreeMap::new());
     let one = |&seed: &Option<u64>, like: Option<Edge>, jobs: usize| {
         let holds = |step: u64| {
-            let answer = question.holds(step, seed)?;
+            let judged = question.judged(step, seed)?;
+            let holds = judged.holds();
+            if like.is_none() && !holds {
+                failures.lock().unwrap_or_else(PoisonError::into_inner).insert(step, judged);
+            }
             let mut progress = progress.lock().unwrap_or_else(PoisonError::into_inner);
             progress.0 += 1;
             let done = progress.0;
             progress.1.show(done, usual.max(done));
-            Some(answer)
+            Some(holds)
         };
         (seed, search(steps, like, jobs, holds))
     };
-    let Some((first, others)) = seeds.split_first() else { return Vec::new() };
-    let first = one(first, None, jobs);
-    let like = first.1.edge.filter(|_| first.1.complete);
-    let mut found = vec![first];
-    let _: Option<()> = in_order(
-        others,
-        jobs,
-        |seed| one(seed, like, 1),
-        |solution| {
-            found.push(solution);
-            ControlFlow::Continue(())
-        },
-    );
-    found
+    let mut found = Vec::new();
+    if let Some((first, others)) = seeds.split_first() {
+        found.push(one(first, None, jobs));
+        let like = found[0].1.edge.filter(|_| found[0].1.complete);
+        // Without an edge the search is over the whole range again, and the first seed has no failure to tell of.
+        let like = like.or(Some(Edge::Nowhere));
+        let _: Option<()> = in_order(
+            others,
+            jobs,
+            |seed| one(seed, like, 1),
+            |solution| {
+                found.push(solution);
+                ControlFlow::Continue(())
+            },
+        );
+    }
+    (found, failures.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// So many values are usually tried where the edge of another seed is known: one step or two away from it.
