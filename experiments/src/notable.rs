@@ -1,8 +1,9 @@
 //! The connection of a run that is worth looking at: one that failed, else the one that waited longest, else one that had to do
 //! with another before it.
 //!
-//! [`Witness`] hears of failures and slow connects while a run goes on, and follows nobody, so that connections keep to their
-//! scripts; the connection itself is then recorded by a second run that ends with it.
+//! [`Witness`] hears of failures and slow connects while a run goes on, and follows the first connection alone, so that all others
+//! keep to their scripts. If another one is worth looking at, a second run records it and ends with it: which one that is is known only
+//! when it has happened, and to have all of them recorded just in case would cost every run its scripts, many times the second run.
 
 use core::ops::ControlFlow;
 use std::collections::BTreeMap;
@@ -12,12 +13,13 @@ use sim_core::engine::{Record, Sink};
 use sim_core::errno::Call;
 use sim_core::host::Attempt;
 use sim_core::ids::{TrafficId, Tuple};
+use sim_core::record::Summary;
 use sim_core::scenario::Scenario;
 use sim_core::tcp::Flags;
 use sim_core::time::{Span, Time};
 
 use crate::run::Progress;
-use crate::trace::{Target, Trace, Wanted, Which, trace};
+use crate::trace::{Target, Trace, Wanted, Which, about, trace};
 
 /// Why a connection is worth looking at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,20 +45,36 @@ const MOST_RECORDS: usize = 4_000;
 /// Records of a whole run of few connections.
 const MOST_OF_ALL: usize = 500_000;
 
+/// The attempt that is looked at if no other is worth it.
+const FIRST: Attempt = Attempt { traffic: TrafficId(0), number: 0 };
+
 /// Hears which connection is worth looking at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witness {
     failed: Option<(Attempt, Time)>,
     fastest: Option<Span>,
     slowest: Option<(Span, Attempt, Time)>,
+    /// What happened to the first connection, and how much of it there was no room for.
+    first: Vec<(Time, Record)>,
+    left_out: u64,
 }
 
 impl Sink for Witness {
     const HEARS: bool = true;
-    fn follows(&self, _attempt: Attempt, _tuple: Tuple) -> bool {
-        false
+    fn follows(&self, attempt: Attempt, _tuple: Tuple) -> bool {
+        attempt == FIRST
+    }
+    fn looks_inside(&self, attempt: Attempt, _tuple: Tuple) -> bool {
+        attempt == FIRST
     }
     fn record(&mut self, at: Time, record: &Record) {
+        if about(record).is_some_and(|(attempt, _)| attempt == FIRST) {
+            if self.first.len() < MOST_RECORDS {
+                self.first.push((at, *record));
+            } else {
+                self.left_out += 1;
+            }
+        }
         match record {
             Record::Denied(_, attempt, ..) => {
                 // It is over at once.
@@ -78,27 +96,28 @@ impl Sink for Witness {
 }
 
 impl Witness {
-    /// Which connection that is, and until when it is looked at.
-    fn names(&self) -> (Why, Attempt, Time) {
+    /// Which connection that is, and until when it is looked at; none if it is the first.
+    fn names(&self) -> Option<(Why, Attempt, Time)> {
         if let Some((attempt, until)) = self.failed {
-            return (Why::Failed, attempt, until);
+            return Some((Why::Failed, attempt, until));
         }
-        if let (Some(fastest), Some((slowest, attempt, until))) = (self.fastest, self.slowest)
-            && slowest > fastest.times(SLOW)
-        {
-            return (Why::Slow, attempt, until);
-        }
-        let first = Attempt { traffic: TrafficId(0), number: 0 };
-        (Why::First, first, Time::NEVER)
+        let (fastest, (slowest, attempt, until)) = self.fastest.zip(self.slowest)?;
+        (slowest > fastest.times(SLOW)).then_some((Why::Slow, attempt, until))
     }
 
-    /// Records the connection in a run that ends with it.
+    /// What happened to that connection, in a run that came to this summary. One that is not the first is recorded in a second run that
+    /// ends with it.
     pub fn trace(
-        &self,
+        self,
         scenario: &Scenario,
+        summary: &Summary,
         watch: impl FnMut(Progress) -> ControlFlow<()>,
     ) -> Option<(Why, Trace)> {
-        let (why, attempt, to) = self.names();
+        let Some((why, attempt, to)) = self.names() else {
+            let Witness { first: records, left_out, .. } = self;
+            let summary = summary.clone();
+            return Some((Why::First, Trace { target: Target::Attempt(FIRST), records, left_out, summary }));
+        };
         let to = to.max(Time(1)) + Span(1);
         let wanted = Wanted { which: Which::Attempt(attempt), from: Time::ZERO, to, most: MOST_RECORDS };
         trace(scenario, &wanted, watch).ok().map(|traced| (why, traced))
@@ -111,7 +130,9 @@ pub fn of_few(scenario: &Scenario, watch: impl FnMut(Progress) -> ControlFlow<()
     let mut traced = trace(scenario, &wanted, watch).ok()?;
     let (why, target) = choose(&traced.records);
     traced.target = target;
-    traced.records.retain(|(_, record)| of(record).is_some_and(|(attempt, tuple)| target.is(attempt, tuple)));
+    traced
+        .records
+        .retain(|(_, record)| about(record).is_some_and(|(attempt, tuple)| target.is(attempt, tuple)));
     traced.records.truncate(MOST_RECORDS);
     Some((why, traced))
 }
@@ -152,31 +173,7 @@ fn choose(records: &[(Time, Record)]) -> (Why, Target) {
         _ => true,
     };
     let slow = slowest.1.filter(|_| slowest.0 > fastest.times(SLOW));
-    let first = Target::Attempt(Attempt { traffic: TrafficId(0), number: 0 });
     let choices = [(Why::Failed, failed), (Why::Slow, slow), (Why::Reused, reused)];
     let found = choices.into_iter().find_map(|(why, target)| Some((why, target.filter(short)?)));
-    found.unwrap_or((Why::First, first))
-}
-
-/// The attempt and the tuple that a record is about.
-fn of(record: &Record) -> Option<(Attempt, Tuple)> {
-    match record {
-        Record::Sent(_, packet)
-        | Record::Carried(_, _, packet)
-        | Record::Forwarded(_, packet)
-        | Record::Arrived(_, packet)
-        | Record::Lost(_, _, packet) => Some((packet.attempt, packet.tuple)),
-        Record::Moved(whose, _)
-        | Record::Refused(whose, _)
-        | Record::Fired(whose, _)
-        | Record::Armed(whose, ..)
-        | Record::Called(whose, ..)
-        | Record::Accepted(whose)
-        | Record::Booked(whose, ..) => Some((whose.attempt, whose.tuple)),
-        Record::Denied(_, attempt, (from, to), _) => {
-            let local = sim_core::ids::SockAddr { addr: *from, port: 0 };
-            Some((*attempt, Tuple { local, remote: *to }))
-        }
-        Record::Logged(..) => None,
-    }
+    found.unwrap_or((Why::First, Target::Attempt(FIRST)))
 }

@@ -162,6 +162,29 @@ pub fn trace(
     Ok(Trace { target, records: recorder.records, left_out: recorder.left_out, summary })
 }
 
+/// The attempt and the tuple, as it is told of, that a record is about; none if it is about a host.
+pub fn about(record: &Record) -> Option<(Attempt, Tuple)> {
+    match record {
+        Record::Sent(_, packet)
+        | Record::Carried(_, _, packet)
+        | Record::Forwarded(_, packet)
+        | Record::Arrived(_, packet)
+        | Record::Lost(_, _, packet) => Some((packet.attempt, packet.tuple)),
+        Record::Moved(whose, _)
+        | Record::Refused(whose, _)
+        | Record::Fired(whose, _)
+        | Record::Armed(whose, ..)
+        | Record::Called(whose, ..)
+        | Record::Accepted(whose)
+        | Record::Booked(whose, ..) => Some((whose.attempt, whose.tuple)),
+        Record::Denied(_, attempt, (from, to), _) => {
+            let local = SockAddr { addr: *from, port: 0 };
+            Some((*attempt, Tuple { local, remote: *to }))
+        }
+        Record::Logged(..) => None,
+    }
+}
+
 /// The state of everything at a moment: what happens at this very time has not happened yet.
 pub fn moment(scenario: &Scenario, at: Time) -> Moment {
     let mut world: World<Lanes, ()> = World::new(scenario);

@@ -78,6 +78,27 @@ pub fn bytes(n: u64) -> String {
     format!("{} {}", decimal(value, usize::from(unit > 0)), UNITS[unit])
 }
 
+/// A sentence, set in by so many columns and broken at spaces so that no line is wider than it may be. Its continuation is set in by
+/// two more, so that the next sentence is seen to begin.
+pub fn broken(sentence: &str, indent: usize, columns: usize) -> String {
+    let mut out = " ".repeat(indent);
+    let mut length = indent;
+    for (i, word) in sentence.split(' ').enumerate() {
+        let word_length = word.chars().count();
+        if i > 0 && length + 1 + word_length > columns {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent + 2));
+            length = indent + 2;
+        } else if i > 0 {
+            out.push(' ');
+            length += 1;
+        }
+        out.push_str(word);
+        length += word_length;
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

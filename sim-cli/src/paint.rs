@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use reports::words;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -89,23 +90,7 @@ pub(crate) fn wrapped(text: &str, columns: Option<usize>) -> String {
             continue;
         }
         let indent = line.len() - line.trim_start().len();
-        let mut length = 0;
-        for word in sentence.split(' ') {
-            let word_length = word.chars().count();
-            if length == 0 {
-                out.push_str(&line[..indent]);
-                length = indent;
-            } else if length + 1 + word_length > columns {
-                out.push('\n');
-                out.push_str(&" ".repeat(indent + 2));
-                length = indent + 2;
-            } else {
-                out.push(' ');
-                length += 1;
-            }
-            out.push_str(word);
-            length += word_length;
-        }
+        out.push_str(&words::broken(sentence, indent, columns));
         out.push('\n');
     }
     out

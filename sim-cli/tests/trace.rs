@@ -40,6 +40,7 @@ fn each_form_comes_out_whole_and_the_same_every_time() {
     }
     assert_eq!(names(&place.path("")), ["a.jsonl", "a.pcapng", "a.svg", "two.ron"]);
     let ladder = timewait(&["trace", &file, "--width", "80", "--ascii"]).out;
+    assert_eq!(timewait(&["trace", &file, "--width", "80", "--ascii"]).out, ladder);
     assert!(ladder.is_ascii() && ladder.lines().all(|line| line.len() <= 80), "{ladder}");
     assert!(ladder.starts_with("web #1: 10.0.0.1:"), "{ladder}");
     assert_eq!(timewait(&["trace", &file, "--all"]).out.matches("web #").count(), 2);

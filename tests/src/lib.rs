@@ -1,7 +1,10 @@
 //! Shared helpers of the end-to-end tests, the conformance replayer, the model checker and the benchmarks.
 
 pub mod audit;
+#[cfg(feature = "browser")]
+pub mod browser;
 pub mod conformance;
+pub mod equipment;
 pub mod floors;
 pub mod fuzz;
 pub mod gates;

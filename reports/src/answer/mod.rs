@@ -95,25 +95,7 @@ fn push_wrapped(out: &mut String, indent: &str, line: &str, room: Room) {
         out.push('\n');
         return;
     }
-    let mut length = 0;
-    for word in line.split(' ') {
-        let word_length = word.chars().count();
-        if length == 0 {
-            out.push_str(indent);
-            length = indent.len();
-        } else if length + 1 + word_length > room.text {
-            out.push('\n');
-            // A continued sentence is set in, so that the next one is seen to begin.
-            out.push_str(indent);
-            out.push_str("  ");
-            length = indent.len() + 2;
-        } else {
-            out.push(' ');
-            length += 1;
-        }
-        out.push_str(word);
-        length += word_length;
-    }
+    out.push_str(&words::broken(line, indent.len(), room.text));
     out.push('\n');
 }
 

@@ -1,8 +1,11 @@
 //! The charts of a page: which columns of the time series are drawn, and how. The script draws them; here is said what.
 
+use core::cmp::Reverse;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sim_core::ids::TrafficId;
+use sim_core::record::TrafficSummary;
 use sim_core::scenario::{Metric, Outcome, Timing};
 
 use crate::plot::colors::{self, Hex, Shown};
@@ -10,7 +13,7 @@ use crate::run::{Run, timing_name};
 
 /// More rows than these no screen has pixels for.
 const MOST_ROWS: usize = 1_500;
-/// More sources than these have no curves of latency: they could not be told apart.
+/// Of more sources only the slowest have curves of latency: they could not be told apart.
 const MOST_SOURCES: usize = 4;
 
 /// What waits is drawn if it was ever this part of all that was wanted.
@@ -222,9 +225,9 @@ impl Charts {
     }
 
     fn latency(&mut self, run: Run<'_>, stride: usize) {
-        for timing in [Timing::Connect, Timing::Request] {
+        for (timing, what) in [(Timing::Connect, "connect()"), (Timing::Request, "requests")] {
             let mut curves = Vec::new();
-            let shown: Vec<TrafficId> = run.sources(None).map(|(id, _)| id).take(MOST_SOURCES).collect();
+            let (shown, all) = slowest(run, timing);
             for (i, &id) in shown.iter().enumerate() {
                 let Some(from) = run.scenario.traffic.get(id.index()).map(|t| t.from) else { continue };
                 for (quantile, word) in [(500, "median"), (990, "99%")] {
@@ -245,13 +248,30 @@ impl Charts {
                     curves.push(Curve { name, column, color, dash, per_second: false, of: None, ns: true });
                 }
             }
-            let (id, title) = match timing {
-                Timing::Connect => ("connect", "How long connect() took"),
-                Timing::Request => ("request", "How long requests took"),
+            let of = if shown.len() < all {
+                format!(": the slowest {} of {all} sources", shown.len())
+            } else {
+                String::new()
             };
-            self.push((id.to_owned(), title.to_owned(), " ms"), curves, Vec::new());
+            let id = timing_name(timing).to_owned();
+            self.push((id, format!("How long {what} took{of}"), " ms"), curves, Vec::new());
         }
     }
+}
+
+/// The sources of which one in a hundred waited longest, in the order of the scenario, and how many there are.
+fn slowest(run: Run<'_>, timing: Timing) -> (Vec<TrafficId>, usize) {
+    let waited = |t: &TrafficSummary| match timing {
+        Timing::Connect => t.connect_latency.quantile(990),
+        Timing::Request => t.request_latency.quantile(990),
+    };
+    let mut all: Vec<_> = run.sources(None).filter_map(|(id, t)| Some((waited(t)?, id))).collect();
+    let count = all.len();
+    all.sort_by_key(|&(waited, id)| (Reverse(waited), id.index()));
+    all.truncate(MOST_SOURCES);
+    let mut shown: Vec<TrafficId> = all.into_iter().map(|(_, id)| id).collect();
+    shown.sort_by_key(|id| id.index());
+    (shown, count)
 }
 
 /// A cumulative outcome of some sources together, row by row.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{STYLE, expectations, head, table};
+use super::{STYLE, expectations, head, wider};
 use crate::files::Case;
 use crate::ladder::{self, escaped};
 
@@ -27,12 +27,11 @@ pub fn library(cases: &[Case]) -> String {
     }
     if !held.is_empty() {
         out.push_str("<h2>Hold</h2>\n");
-        let rows: Vec<Vec<String>> = held.iter().map(|case| row(case)).collect();
-        table(&["scenario", "expectations", "what happens"], &rows, &mut out);
         for case in held {
-            let name = escaped(&case.name);
-            let _ = writeln!(out, "<details><summary>{name}</summary>");
-            told(case, &mut out);
+            let title = case.told.as_ref().map_or("", |told| told.title.as_str());
+            let (name, title) = (escaped(&case.name), escaped(title));
+            let _ = writeln!(out, "<details><summary><strong>{name}</strong> {title}</summary>");
+            told(case, false, &mut out);
             expectations(case.outcome.as_deref().unwrap_or_default(), &mut out);
             out.push_str("</details>\n");
         }
@@ -46,15 +45,12 @@ fn holds(case: &Case) -> bool {
     case.outcome.as_ref().is_ok_and(|verdicts| verdicts.iter().all(|v| v.passed))
 }
 
-fn row(case: &Case) -> Vec<String> {
-    let title = case.told.as_ref().map_or_else(String::new, |told| told.title.clone());
-    vec![case.name.clone(), case.outcome.as_ref().map_or(0, Vec::len).to_string(), title]
-}
-
-/// Title, lesson and answer of a scenario that ran.
-fn told(case: &Case, out: &mut String) {
+/// Title if it is wanted, lesson and answer of a scenario that ran.
+fn told(case: &Case, title: bool, out: &mut String) {
     let Some(told) = &case.told else { return };
-    let _ = writeln!(out, "<p>{}</p>", escaped(&told.title));
+    if title {
+        let _ = writeln!(out, "<p>{}</p>", escaped(&told.title));
+    }
     if !told.teaches.is_empty() {
         let _ = writeln!(out, "<p class=\"teaches\">{}</p>", escaped(&told.teaches));
     }
@@ -64,7 +60,7 @@ fn told(case: &Case, out: &mut String) {
 /// One that failed: all about it, and its picture.
 fn section(case: &Case, out: &mut String) {
     let _ = writeln!(out, "<section>\n<h3>{}</h3>", escaped(&case.name));
-    told(case, out);
+    told(case, true, out);
     match &case.outcome {
         Ok(verdicts) => {
             let mut sorted = verdicts.clone();
@@ -76,7 +72,7 @@ fn section(case: &Case, out: &mut String) {
         }
     }
     if let Some(picture) = case.told.as_ref().and_then(|told| told.picture.as_ref()) {
-        let _ = writeln!(out, "<div class=\"picture\">{picture}</div>");
+        wider(picture, out);
     }
     out.push_str("</section>\n");
 }

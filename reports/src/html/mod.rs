@@ -57,12 +57,8 @@ pub fn page(run: Run<'_>, beside: &Beside<'_>) -> String {
     outcomes(run, &mut out);
     latency(run, &mut out);
     if let Some((why, ladder)) = beside.ladder {
-        let svg = ladder.svg("ladder");
-        let _ = writeln!(
-            out,
-            "<h2>One connection</h2>\n<p>{}</p>\n<div class=\"ladder-box\">{svg}</div>",
-            escaped(why)
-        );
+        let _ = writeln!(out, "<h2>One connection</h2>\n<p>{}</p>", escaped(why));
+        wider(&ladder.svg("ladder"), &mut out);
     }
     counters(run, &mut out);
     text(beside, &mut out);
@@ -101,10 +97,10 @@ fn said(run: Run<'_>, beside: &Beside<'_>, out: &mut String) {
         let text = format!("PARTIAL: {partial}. Everything here speaks of that part alone.");
         let _ = writeln!(out, "<p class=\"bad\"><strong>{text}</strong></p>");
     }
-    let _ =
-        writeln!(out, "<div class=\"answer\"><p><strong>{}</strong></p>", escaped(&answer::headline(run)));
-    for sentence in answer::hurt(run) {
-        let _ = writeln!(out, "<p>{}</p>", escaped(&sentence));
+    let headline = answer::headline(run);
+    let _ = writeln!(out, "<div class=\"answer\"><p><strong>{}</strong></p>", escaped(&headline));
+    for sentence in answer::hurt(run).iter().filter(|sentence| !headline.ends_with(*sentence)) {
+        let _ = writeln!(out, "<p>{}</p>", escaped(sentence));
     }
     out.push_str("</div>\n");
     if beside.verdicts.is_empty() {
@@ -137,23 +133,39 @@ fn embedded(run: Run<'_>, verdicts: &[Verdict], charts: Charts) -> String {
     text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-/// A table: a heading and rows, all cells escaped but those that begin with a tag of ours.
+/// A table: a heading and rows, all cells escaped but those that begin with a tag of ours. Where a screen is too narrow for many
+/// columns each row becomes a card; what it is to a screen reader is said, for such a layout would take it away.
 fn table(head: &[&str], rows: &[Vec<String>], out: &mut String) {
-    out.push_str("<div class=\"wide\"><table>\n<thead><tr>");
+    let cards = if head.len() > 3 { " cards" } else { "" };
+    let _ = write!(
+        out,
+        "<div class=\"wide{cards}\"><table role=\"table\">\n<thead role=\"rowgroup\"><tr role=\"row\">"
+    );
     for cell in head {
-        let _ = write!(out, "<th scope=\"col\">{}</th>", escaped(cell));
+        let _ = write!(out, "<th scope=\"col\" role=\"columnheader\">{}</th>", escaped(cell));
     }
-    out.push_str("</tr></thead>\n<tbody>\n");
+    out.push_str("</tr></thead>\n<tbody role=\"rowgroup\">\n");
     for row in rows {
-        out.push_str("<tr>");
-        for (i, cell) in row.iter().enumerate() {
-            let (tag, scope) = if i == 0 { ("th", " scope=\"row\"") } else { ("td", "") };
+        out.push_str("<tr role=\"row\">");
+        for (i, (cell, head)) in row.iter().zip(head).enumerate() {
             let cell = if cell.starts_with("<meter ") { cell.clone() } else { escaped(cell) };
-            let _ = write!(out, "<{tag}{scope}>{cell}</{tag}>");
+            let _ = if i == 0 {
+                write!(out, "<th scope=\"row\" role=\"rowheader\">{cell}</th>")
+            } else {
+                write!(out, "<td role=\"cell\" data-h=\"{}\">{cell}</td>", escaped(head))
+            };
         }
         out.push_str("</tr>\n");
     }
     out.push_str("</tbody></table></div>\n");
+}
+
+/// A picture whose words would be too small to read on a narrow screen: there it is wider than the screen, and says so.
+fn wider(svg: &str, out: &mut String) {
+    let _ = writeln!(
+        out,
+        "<p class=\"soft sideways\">The picture is wider than this screen: it moves sideways.</p>\n<div class=\"pan\">{svg}</div>"
+    );
 }
 
 /// The limits as gauges.
@@ -170,7 +182,7 @@ fn limits(run: Run<'_>, out: &mut String) {
             let first = if l.refused.count > 0 { words::at(l.refused.first) } else { String::new() };
             vec![
                 run.limit_name(l.limit),
-                format!("<meter min=\"0\" max=\"{capacity}\" value=\"{peak}\">{share}</meter>"),
+                gauge(peak, capacity, &share),
                 share,
                 words::count(peak),
                 words::count(capacity),
@@ -184,6 +196,14 @@ fn limits(run: Run<'_>, out: &mut String) {
         out.push_str("<h2>Limits</h2>\n");
         table(&["limit", "fullest", "", "peak", "of", "at", "refused", "first at"], &rows, out);
     }
+}
+
+/// How full a limit was: from four fifths on in the browser's colour of what comes near, in that of what is bad when full.
+fn gauge(peak: u64, capacity: u64, share: &str) -> String {
+    let (near, full) = (capacity / 5 * 4, capacity.saturating_sub(1));
+    format!(
+        "<meter min=\"0\" max=\"{capacity}\" low=\"{near}\" high=\"{full}\" optimum=\"0\" value=\"{peak}\">{share}</meter>"
+    )
 }
 
 fn outcomes(run: Run<'_>, out: &mut String) {

@@ -6,7 +6,8 @@
   const NS = "http://www.w3.org/2000/svg";
   const H = 260, L = 64, R = 12, B = 30, LABEL = 15, WIDE = 7.2;
   const all = [0, data.series.rows - 1];
-  const dark = matchMedia("(prefers-color-scheme: dark)");
+  // Paper is white.
+  const dark = matchMedia("screen and (prefers-color-scheme: dark)");
   let view = all.slice();
   const charts = [];
   const make = (name, attributes, parent) => {
@@ -47,7 +48,9 @@
       this.svg.addEventListener("pointermove", (e) => this.move(e));
       this.svg.addEventListener("pointerdown", (e) => { this.begin = this.at(e); });
       this.svg.addEventListener("pointerup", (e) => this.drop(e));
-      this.svg.addEventListener("pointerleave", () => { if (this.begin === undefined) this.point(null); });
+      // A finger leaves when it has pointed: what it pointed at stays.
+      this.svg.addEventListener("pointerleave", (e) => { if (this.begin === undefined && e.pointerType === "mouse") this.point(null); });
+      this.svg.addEventListener("pointercancel", () => { this.begin = this.span = undefined; this.draw(); });
       this.svg.addEventListener("dblclick", () => zoom(all[0], all[1]));
       this.figure.addEventListener("keydown", (e) => this.key(e));
       // Not at once: drawing may change what is observed.
@@ -208,7 +211,7 @@
   }
   const redraw = () => charts.forEach((chart) => chart.draw());
   dark.addEventListener("change", redraw);
-  // Paper is white, and what is folded away could not be opened on it.
+  // Curves are drawn for paper, and what is folded away could not be opened on it.
   const folded = () => document.querySelectorAll("details");
   addEventListener("beforeprint", () => { printing = true; redraw(); folded().forEach((d) => { d.dataset.was = d.open; d.open = true; }); });
   addEventListener("afterprint", () => { printing = false; redraw(); folded().forEach((d) => { d.open = d.dataset.was === "true"; }); });

@@ -11,7 +11,7 @@ use super::{Ladder, Look};
 pub const STYLE: &str = "\
 .ladder{--ink:#222;--soft:#5f5f5f;--paper:#fff;--grid:#c9c9c9;--bad:#be1e2d;background:var(--paper);\
 font:12px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace}\
-@media(prefers-color-scheme:dark){.ladder{--ink:#e8e8e8;--soft:#a8a8a8;--paper:#16181d;--grid:#4a4d55;--bad:#ff7b86}}\
+@media screen and (prefers-color-scheme:dark){.ladder{--ink:#e8e8e8;--soft:#a8a8a8;--paper:#16181d;--grid:#4a4d55;--bad:#ff7b86}}\
 .ladder text{fill:var(--ink)}.ladder .t,.ladder .gap{fill:var(--soft)}.ladder .h{font-weight:bold;font-size:14px}\
 .ladder .title{font:bold 16px system-ui,'Noto Sans',sans-serif}.ladder .bad{fill:var(--bad)}\
 .ladder .call{font-weight:bold}.ladder .timer{fill:var(--soft);font-style:italic}\

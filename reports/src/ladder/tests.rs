@@ -45,6 +45,7 @@ fn a_ladder_fits_the_width_and_keeps_to_its_characters() {
             let text = sample().text(width, charset);
             for line in text.lines().skip(1) {
                 assert!(line.chars().count() <= width, "{width}: {line}");
+                assert!(!line.contains(" ,"), "no line begins with a comma: {line}");
             }
             assert!(charset == Charset::Unicode || text.is_ascii(), "{text}");
         }

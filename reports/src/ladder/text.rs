@@ -410,6 +410,10 @@ fn wrapped(notes: &[String], room: usize) -> Vec<String> {
         let note = if i + 1 < notes.len() { format!("{note},") } else { note.clone() };
         for word in note.split(' ') {
             let mut word: Vec<char> = word.chars().collect();
+            // The end of a line that it fills stands for a comma.
+            if word.len() == room + 1 && word.last() == Some(&',') {
+                word.pop();
+            }
             while word.len() > room {
                 lines.push(word.drain(..room).collect());
             }

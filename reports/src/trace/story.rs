@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use experiments::trace::{Target, Trace};
+use experiments::trace::{Target, Trace, about};
 use sim_core::app::Booked;
 use sim_core::engine::{Carriage, Lost, Record, Whose};
-use sim_core::host::{Attempt, Packet};
+use sim_core::host::Packet;
 use sim_core::ids::{HostId, TrafficId, Tuple};
 use sim_core::net::{Net, Path};
 use sim_core::record::Summary;
@@ -26,7 +26,7 @@ pub fn ladders(scenario: &Scenario, trace: &Trace, most: usize) -> Vec<Ladder> {
     let mut groups: BTreeMap<usize, Vec<(Time, Record)>> = BTreeMap::new();
     let mut places: BTreeMap<(TrafficId, u32), usize> = BTreeMap::new();
     for entry in &trace.records {
-        let Some(attempt) = attempt_of(&entry.1) else { continue };
+        let Some((attempt, _)) = about(&entry.1) else { continue };
         // A tuple is followed through all its lives in one ladder.
         let next = places.len();
         let place = match trace.target {
@@ -38,26 +38,6 @@ pub fn ladders(scenario: &Scenario, trace: &Trace, most: usize) -> Vec<Ladder> {
         }
     }
     groups.values().filter_map(|records| ladder(scenario, &trace.summary, records)).collect()
-}
-
-/// The attempt that a record is about.
-pub(super) fn attempt_of(record: &Record) -> Option<Attempt> {
-    match record {
-        Record::Sent(_, packet)
-        | Record::Carried(_, _, packet)
-        | Record::Forwarded(_, packet)
-        | Record::Arrived(_, packet)
-        | Record::Lost(_, _, packet) => Some(packet.attempt),
-        Record::Moved(whose, _)
-        | Record::Refused(whose, _)
-        | Record::Fired(whose, _)
-        | Record::Armed(whose, ..)
-        | Record::Called(whose, ..)
-        | Record::Accepted(whose)
-        | Record::Booked(whose, ..) => Some(whose.attempt),
-        Record::Denied(_, attempt, ..) => Some(*attempt),
-        Record::Logged(..) => None,
-    }
 }
 
 /// A packet on its way, and the row that it is drawn in.
@@ -109,7 +89,7 @@ struct Story {
 }
 
 fn ladder(scenario: &Scenario, summary: &Summary, records: &Records) -> Option<Ladder> {
-    let attempt = records.iter().find_map(|(_, record)| attempt_of(record))?;
+    let attempt = records.iter().find_map(|(_, record)| about(record))?.0;
     let name = scenario.traffic.get(usize::from(attempt.traffic.0)).map_or("?", |t| t.name.as_str());
     let number = attempt.number + 1;
     let Some(tuple) = records.iter().find_map(|(_, record)| tuple_of(record)) else {

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     };
     // One that Ctrl-C has ended is not run again for it.
     let looks = !finished.stopped && (looks || batch.is_some());
-    let seen = if looks { seen::seen(run, witness.as_ref()) } else { None };
+    let seen = if looks { seen::seen(run, witness) } else { None };
     if let (Some(batch), Some(dir)) = (batch, &args.out) {
         let ground = if args.dark { Ground::Dark } else { Ground::Light };
         let drawn = Drawing {

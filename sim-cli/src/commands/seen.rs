@@ -11,11 +11,11 @@ use crate::interrupt;
 
 /// The ladder of the connection worth looking at, and why it is that one. Without a witness of the run only a run of few
 /// connections has one.
-pub(crate) fn seen(run: Run<'_>, witness: Option<&Witness>) -> Option<(&'static str, Ladder)> {
+pub(crate) fn seen(run: Run<'_>, witness: Option<Witness>) -> Option<(&'static str, Ladder)> {
     let (why, traced) = if is_few(run) {
         of_few(run.scenario, |_| interrupt::flow())?
     } else {
-        witness?.trace(run.scenario, |_| interrupt::flow())?
+        witness?.trace(run.scenario, run.summary, |_| interrupt::flow())?
     };
     ladder(run, why, &traced)
 }

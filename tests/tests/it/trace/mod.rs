@@ -50,20 +50,11 @@ pub(crate) fn world(link: &str, hosts: &str, more: &str) -> Scenario {
     ))
 }
 
-/// Whether a program is there; if not, says loudly that `what` is left out. Where nothing may be left out, it must be.
+/// Whether a program is there; if not, says loudly that `what` is left out.
 pub(crate) fn have(program: &str, what: &str) -> bool {
-    use std::io::Write;
-    if std::process::Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success()) {
-        return true;
+    let there = tests::equipment::program(program);
+    if !there {
+        tests::equipment::left_out(what, &format!("there is no `{program}`"));
     }
-    assert!(
-        std::env::var_os("TIMEWAIT_LEAVE_NOTHING_OUT").is_none(),
-        "`{program}` is missing, and {what} needs it"
-    );
-    // Not a print: those of a test that passes are not shown.
-    let _ = writeln!(
-        std::io::stderr(),
-        "\n*** LEFT OUT: {what}: there is no `{program}` here (.ci/run installs it)\n"
-    );
-    false
+    there
 }
