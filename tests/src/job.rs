@@ -39,17 +39,20 @@ pub enum Kind {
     Reorder,
     /// Arrivals are a Poisson process.
     Poisson,
+    /// How long the server takes to answer is drawn: 5 ms in the mean.
+    Drawn,
 }
 
 impl Kind {
     /// Each kind with its name on the command line.
-    pub const ALL: [(&str, Kind); 6] = [
+    pub const ALL: [(&str, Kind); 7] = [
         ("plain", Kind::Plain),
         ("ct", Kind::Tracked),
         ("wheel", Kind::Wheel),
         ("loss", Kind::Loss),
         ("reorder", Kind::Reorder),
         ("poisson", Kind::Poisson),
+        ("drawn", Kind::Drawn),
     ];
 
     /// Its name on the command line.
@@ -95,6 +98,7 @@ impl Job {
         } else {
             format!(r#"constant("{rate}/s")"#)
         };
+        let service = if kind == Kind::Drawn { r#", service_time: exponential(mean: "5ms")"# } else { "" };
         let host = format!("timers: {timers}, limits: (open_files: 10000000), ");
         format!(
             r#"(
@@ -107,7 +111,7 @@ impl Job {
                 }},
                 links: [(path: [{path}], delay: "{delay}"{trouble})],
                 traffic: {{ "web": (from: "client", to: [{to}], arrivals: {arrivals}, stop: "{stop}ms",
-                    request: "100B", response: "1kB", close: (first: client, how: graceful)) }},
+                    request: "100B", response: "1kB", close: (first: client, how: graceful){service}) }},
             )"#,
             duration = connections / rate + TAIL,
             stop = (connections * 1000).div_ceil(rate),

@@ -3,7 +3,7 @@
 //! `cargo run --release -p tests --bin bench -- MODE`:
 //!
 //! * `job N RATE DESTINATIONS [KIND] [no-memory | heap]`: N connections; start-up is part of the figure. KIND is one of
-//!   `plain`, `ct`, `wheel`, `loss`, `reorder`, `poisson`; `no-memory` switches scripts and the memory of steps off, `heap` takes the
+//!   `plain`, `ct`, `wheel`, `loss`, `reorder`, `poisson`, `drawn`; `no-memory` switches scripts and the memory of steps off, `heap` takes the
 //!   plain binary heap for a queue as well. Prints one line; a row of `peers` is such a line.
 //! * `peers [N]`: our rows, the floors and the peers that are to be had, one process each, as one table. smoltcp is there with
 //!   `--features smoltcp`, the kernel of this machine for root.
@@ -140,6 +140,7 @@ const ROWS: &[(&str, &str)] = &[
     ("10^6 live, Poisson arrivals", "job {n} 16667 40 poisson"),
     ("10^6 live, 1 % loss", "job {n} 16667 40 loss"),
     ("10^6 live, 25 % reordered", "job {n} 16667 40 reorder"),
+    ("10^6 live, service times drawn", "job {n} 16667 40 drawn"),
     ("10^6 live, neither scripts nor memory", "job {n} 16667 40 no-memory"),
     ("10^6 live, plain binary heap", "job {n} 16667 40 heap"),
     ("floor split, 24,000", "floor split {n} 400 1"),
