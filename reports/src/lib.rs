@@ -11,6 +11,7 @@ mod fold;
 pub mod html;
 pub mod ladder;
 pub mod moment;
+mod parts;
 pub mod plot;
 mod run;
 pub mod solution;

@@ -476,7 +476,8 @@ pub struct Traffic {
     pub requests_per_connection: u32,
     /// Client's pause between a response and the next request on the connection, or of the worker.
     pub think_time: Lasting,
-    /// From the news that something can be read to the read: how long an application takes to run.
+    /// From the news that something can be read to the read, and from one read of a message to the next, during which the socket is
+    /// the reader's and what arrives waits: how long an application takes to run.
     pub wake_up: Span,
     /// How long the first closer keeps the connection after the last response.
     pub hold: Span,
@@ -502,6 +503,8 @@ pub struct Traffic {
     pub server_options: SocketOptions,
     /// Reaction to a failed attempt.
     pub on_error: OnError,
+    /// Its ports in the order of their choice and the gaps between two uses of a tuple are booked.
+    pub tuples: bool,
     /// The driver says when an answer is ready: service times are drawn, or the server has few workers, or it asks
     /// others. Set when a world is built.
     pub served_elsewhere: bool,
@@ -546,6 +549,7 @@ impl Traffic {
             options: SocketOptions::default(),
             server_options: SocketOptions::default(),
             on_error: OnError::GiveUp,
+            tuples: false,
             served_elsewhere: false,
             server_blocks: false,
         }

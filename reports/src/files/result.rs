@@ -1,13 +1,16 @@
 //! `result.json`: the whole summary for programs. The fields are documented in `reports/RESULT.md`.
 
 use serde::Serialize;
+use sim_core::conntrack::EntryView;
 use sim_core::ids::TrafficId;
-use sim_core::record::{Gauge, Histogram, HostSummary, LimitSummary, Tally, TrafficSummary};
+use sim_core::record::{Gauge, Histogram, HostSummary, LimitSummary, Tally, TrafficSummary, Tuples};
+use sim_core::scenario::Host;
 use sim_core::tcp::State;
 use sim_core::time::{Span, Time};
 use std::collections::BTreeMap;
 
 use crate::answer;
+use crate::parts::{FlowJson, ObjectJson, objects};
 use crate::run::Run;
 use crate::verdict::Verdict;
 
@@ -103,6 +106,26 @@ struct TrafficJson<'a> {
     cut_off: TallyJson,
     bytes_lost: TallyJson,
     lost_syns: BTreeMap<String, u64>,
+    tuples: Option<TuplesJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct TuplesJson<'a> {
+    used: usize,
+    shortest_gap_s: Option<f64>,
+    gap_s: Option<LatencyJson>,
+    ports: &'a [u16],
+}
+
+impl<'a> From<&'a Tuples> for TuplesJson<'a> {
+    fn from(t: &'a Tuples) -> Self {
+        TuplesJson {
+            used: t.used(),
+            shortest_gap_s: (t.shortest < Span::MAX).then(|| seconds(t.shortest.0)),
+            gap_s: latency(&t.gaps),
+            ports: &t.ports,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -139,11 +162,20 @@ struct HostJson<'a> {
     orphans: GaugeJson,
     open_files: GaugeJson,
     conntrack: GaugeJson,
+    conntrack_entries: Option<Vec<EntryJson>>,
     memory_bytes: GaugeJson,
+    memory_objects: Vec<ObjectJson>,
     accepted: u64,
     dropped: u64,
     port_probes: u64,
     counters: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct EntryJson {
+    #[serde(flatten)]
+    flow: FlowJson,
+    timeout_s: f64,
 }
 
 #[derive(Serialize)]
@@ -191,7 +223,7 @@ fn whole<'a>(run: Run<'a>, verdicts: &'a [Verdict]) -> Whole<'a> {
         verdicts: verdicts.iter().map(VerdictJson::from).collect(),
         limits: s.limits.iter().map(|l| limit(run, l)).collect(),
         traffic: run.sources(None).map(|(id, t)| traffic(run, id, t)).collect(),
-        hosts: run.scenario.hosts.iter().zip(&s.hosts).map(|(h, summary)| host(&h.name, summary)).collect(),
+        hosts: run.scenario.hosts.iter().zip(&s.hosts).map(|(spec, summary)| host(spec, summary)).collect(),
         log: s
             .logs
             .iter()
@@ -227,7 +259,7 @@ fn latency(h: &Histogram) -> Option<LatencyJson> {
     })
 }
 
-fn traffic<'a>(run: Run<'a>, id: TrafficId, t: &TrafficSummary) -> TrafficJson<'a> {
+fn traffic<'a>(run: Run<'a>, id: TrafficId, t: &'a TrafficSummary) -> TrafficJson<'a> {
     let name = run.traffic_name(Some(id));
     TrafficJson {
         name,
@@ -256,20 +288,24 @@ fn traffic<'a>(run: Run<'a>, id: TrafficId, t: &TrafficSummary) -> TrafficJson<'
         syns_again: t.syns_again.into(),
         cut_off: t.cut_off.into(),
         bytes_lost: t.bytes_lost.into(),
+        tuples: t.tuples.as_deref().map(TuplesJson::from),
         lost_syns: t.lost_syns.iter().map(|&(why, n)| (run.syn_loss_key(why), n)).collect(),
     }
 }
 
-fn host<'a>(name: &'a str, h: &HostSummary) -> HostJson<'a> {
+fn host<'a>(spec: &'a Host, h: &HostSummary) -> HostJson<'a> {
     let touched = State::ALL.iter().filter(|&&s| h.state(s).peak > 0);
+    let entry = |flow: &EntryView| EntryJson { flow: flow.into(), timeout_s: seconds(flow.remaining.0) };
     HostJson {
-        name,
+        name: &spec.name,
         sockets: touched.map(|&s| (s.name().to_ascii_lowercase(), h.state(s).into())).collect(),
         mini_sockets: h.mini_sockets.into(),
         orphans: h.orphans.into(),
         open_files: h.open_files.into(),
         conntrack: h.conntrack.into(),
+        conntrack_entries: spec.conntrack.is_some().then(|| h.flows.iter().map(entry).collect()),
         memory_bytes: h.memory.into(),
+        memory_objects: objects(h),
         accepted: h.accepted,
         dropped: h.dropped,
         port_probes: h.port_probes.now,

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sim_core::conntrack::EntryView;
 use sim_core::record::{HostMoment, Moment};
 use sim_core::scenario::Scenario;
 use sim_core::tcp::TimerKind;
+
+use crate::parts::{FlowJson, ObjectJson, objects};
 
 /// Name and version of the format; the number rises when a field changes its meaning or goes.
 pub const FORMAT: &str = "timewait-moment/1";
@@ -24,11 +27,12 @@ struct HostJson<'a> {
     name: &'a str,
     listeners: Vec<ListenerJson>,
     sockets: Vec<SocketJson<'a>>,
-    flows: Option<Vec<FlowJson>>,
+    flows: Option<Vec<TimedFlowJson>>,
     open_files: u64,
     orphans: u64,
     mini_sockets: u64,
     memory_bytes: u64,
+    memory_objects: Vec<ObjectJson>,
     counters: BTreeMap<&'static str, u64>,
 }
 
@@ -60,15 +64,10 @@ struct TimerJson {
 }
 
 #[derive(Serialize)]
-struct FlowJson {
-    state: &'static str,
-    source: String,
-    destination: String,
-    reply_source: String,
-    reply_destination: String,
+struct TimedFlowJson {
+    #[serde(flatten)]
+    flow: FlowJson,
     left_ns: u64,
-    replied: bool,
-    assured: bool,
 }
 
 /// A moment as JSON text; of one host alone, if one is named.
@@ -109,16 +108,7 @@ fn of_host<'a>(scenario: &'a Scenario, name: &'a str, host: &HostMoment) -> Host
         traffic: scenario.traffic.get(socket.attempt.0.index()).map_or("?", |t| t.name.as_str()),
         number: u64::from(socket.attempt.1) + 1,
     });
-    let flow = |flow: &sim_core::conntrack::EntryView| FlowJson {
-        state: flow.state.name(),
-        source: flow.original.local.to_string(),
-        destination: flow.original.remote.to_string(),
-        reply_source: flow.reply.local.to_string(),
-        reply_destination: flow.reply.remote.to_string(),
-        left_ns: flow.remaining.0,
-        replied: flow.seen_reply,
-        assured: flow.assured,
-    };
+    let flow = |flow: &EntryView| TimedFlowJson { flow: flow.into(), left_ns: flow.remaining.0 };
     HostJson {
         name,
         listeners: listeners
@@ -130,6 +120,7 @@ fn of_host<'a>(scenario: &'a Scenario, name: &'a str, host: &HostMoment) -> Host
         orphans: host.summary.orphans.now,
         mini_sockets: host.summary.mini_sockets.now,
         memory_bytes: host.summary.memory.now,
+        memory_objects: objects(&host.summary),
         counters: host.summary.counters.moved().map(|(c, n)| (c.name(), n)).collect(),
     }
 }

@@ -141,7 +141,7 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
     span!(
         wake_up,
         wake_up,
-        "from the news that something can be read to the read: how long an application takes to run"
+        "from the news that something can be read to the read, and from one read of a message to the next: how long an application takes to run"
     ),
     span!(hold, hold, "how long the first closer keeps the connection after the last response"),
     field!(
@@ -262,6 +262,14 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
             OnError::GiveUp => "give_up".to_owned(),
             OnError::Retry(retry) => format!("retry{}", inline(RETRY, &retry, s)),
         }
+    ),
+    plain!(
+        tuples,
+        tuples,
+        "`true`, `false`",
+        flag,
+        |on: bool| on.to_string(),
+        "`result.json` tells its ports in the order of their choice, and the gaps from a close() to the next use of the tuple"
     ),
 ];
 

@@ -29,6 +29,8 @@ pub(super) enum Purpose {
     Idle,
     /// It runs, and reads what has come in the meantime.
     WakeUp,
+    /// Its recv() returns with a part of a message, and it reads on.
+    ReadOn,
 }
 
 /// How an application stands after a step.
@@ -200,7 +202,7 @@ impl Application {
                 book(desk, Booked::Failed(Call::Recv, Errno::Timeout));
                 self.close(desk, Input::Close);
             }
-            Purpose::WakeUp => self.read(desk),
+            Purpose::WakeUp | Purpose::ReadOn => self.read(desk),
             Purpose::Answer => self.go_on_serving(desk),
             Purpose::Ask => self.ask(desk),
             Purpose::CloseFirst => self.close_first(desk),
@@ -311,7 +313,7 @@ impl Application {
         }
         match self.timer {
             None => self.set_timer(desk, desk.spec.wake_up, Purpose::WakeUp),
-            Some(Purpose::WakeUp) => {}
+            Some(Purpose::WakeUp | Purpose::ReadOn) => {}
             Some(_) => self.read(desk),
         }
     }
@@ -324,11 +326,23 @@ impl Application {
             }
             match desk.call(Input::Recv { len: u32::MAX }) {
                 Ok(0) => return self.on_end_of_stream(desk),
-                Ok(bytes) => self.take(desk, bytes),
+                Ok(bytes) => {
+                    let part = bytes < self.expect;
+                    self.take(desk, bytes);
+                    if part && self.reads_slowly(desk) {
+                        desk.stay_in_recv();
+                        return self.set_timer(desk, desk.spec.wake_up, Purpose::ReadOn);
+                    }
+                }
                 Err(Errno::Eagain) => return,
                 Err(errno) => return self.broken(desk, Call::Recv, errno),
             }
         }
+    }
+
+    /// Whether a read that has brought a part of a message takes its time.
+    fn reads_slowly(&self, desk: &Desk<'_, '_>) -> bool {
+        desk.spec.wake_up != Span::ZERO && self.timer.is_none() && !desk.spec.multiplexes()
     }
 
     /// Whether what has come is the response that the client will not read.

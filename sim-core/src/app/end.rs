@@ -107,6 +107,11 @@ impl Desk<'_, '_> {
         answer
     }
 
+    /// The recv() that has just been made is not over yet.
+    pub(super) fn stay_in_recv(&mut self) {
+        self.endpoint.stay_in_recv();
+    }
+
     /// close(), or an abort: the descriptor is given back, whatever becomes of the connection.
     pub(super) fn close(&mut self, how: Input) {
         self.fx.push(Effect::DescriptorClosed);

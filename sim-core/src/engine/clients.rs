@@ -99,6 +99,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let Calling { opened, attempt, pair: (from, to), job, began } = call;
         match opened {
             Ok(opened) => {
+                if let Some(tuples) = &mut self.books[attempt.traffic.index()].tuples {
+                    tuples.opened(began, opened.tuple);
+                }
                 // A script begins with connect(): one that has been delayed is another story.
                 if began < self.now || !self.converse(&opened, attempt, job) {
                     let path = self.net.path(host, to.addr);

@@ -415,6 +415,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         if matches!(verdict, Verdict::ClientDone | Verdict::ClientFailed) {
             job = conn.job;
             conn.job.open = false;
+            if let Some(tuples) = &mut self.books[id.index()].tuples {
+                tuples.closed(self.now, doer.whose.tuple);
+            }
         }
         if conn.view.over {
             here.tables.conns.remove(key);

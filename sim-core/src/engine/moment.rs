@@ -29,6 +29,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
 fn of_host(host: &Host, memory: Option<&Memory>, now: Time) -> HostMoment {
     let mut summary = host.stats.clone();
+    summary.objects = host.objects();
     if let Some(memory) = memory {
         memory.count(host.id, &mut summary.counters);
     }

@@ -34,6 +34,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         for host in &mut self.hosts {
             host.stats.port_probes.set(self.now, host.ports.probes());
+            host.stats.objects = host.objects();
             if let Some(tracking) = &host.tracking {
                 host.stats.flows = tracking.table.entries(self.now).take(FLOWS).collect();
             }

@@ -126,7 +126,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             talks: Slab::default(),
             beats: Beats::new(),
             carried: Vec::new(),
-            books: vec![TrafficSummary::default(); scenario.traffic.len()],
+            books: scenario.traffic.iter().map(|spec| TrafficSummary::new(spec.tuples)).collect(),
             step_began_in: None,
             searches: scenario.hosts.iter().map(|_| Searches::default()).collect(),
             acceptable: Vec::new(),

@@ -4,6 +4,7 @@ use super::{Host, memory};
 use crate::app::Scarce;
 use crate::counter::Counter;
 use crate::log::LogLine;
+use crate::record::ObjectCount;
 use crate::tcp::State;
 use crate::time::Time;
 
@@ -96,16 +97,36 @@ impl Host {
         self.stats.memory.set(now, self.bytes());
     }
 
+    /// How many there are of what takes memory: full sockets, descriptors, mini-sockets, requests, ports with bind buckets, tracked flows.
+    #[inline]
+    fn takers(&self) -> [u64; 6] {
+        let scripted = self.tables.scripted;
+        [
+            self.tables.conns.len() as u64 + u64::from(scripted.full),
+            self.stats.open_files.now,
+            self.minis(),
+            self.tables.requests.len() as u64 + u64::from(scripted.requests),
+            u64::from(self.ports.live_buckets()),
+            self.stats.conntrack.now,
+        ]
+    }
+
     /// The memory that everything here takes.
     pub fn bytes(&self) -> u64 {
-        let scripted = self.tables.scripted;
-        let (full, mini) = (self.tables.conns.len() as u64 + u64::from(scripted.full), self.minis());
-        let requests = self.tables.requests.len() as u64 + u64::from(scripted.requests);
+        let [full, files, minis, requests, ports, flows] = self.takers();
         full * memory::SOCKET
-            + self.stats.open_files.now * memory::DESCRIPTOR
-            + mini * memory::MINI_SOCKET
+            + files * memory::DESCRIPTOR
+            + minis * memory::MINI_SOCKET
             + requests * memory::REQUEST
-            + u64::from(self.ports.live_buckets()) * memory::BIND_BUCKETS
-            + self.stats.conntrack.now * memory::CONNTRACK_ENTRY
+            + ports * memory::BIND_BUCKETS
+            + flows * memory::CONNTRACK_ENTRY
+    }
+
+    /// The same by object, in the order of [`memory::OBJECTS`].
+    pub fn objects(&self) -> Vec<ObjectCount> {
+        let [full, files, minis, requests, ports, flows] = self.takers();
+        let counts = [full, files, files, files, minis, requests, ports, ports, flows];
+        let each = memory::OBJECTS.iter().zip(counts);
+        each.map(|(object, count)| ObjectCount { name: object.name, size: object.bytes, count }).collect()
     }
 }

@@ -4,13 +4,16 @@ mod digest;
 mod histogram;
 mod moment;
 mod summary;
+mod tuples;
 
 pub use digest::{Digest, word};
 pub use histogram::Histogram;
 pub use moment::{HostMoment, ListenerView, Moment, ShownTimer, SocketView};
 pub use summary::{
-    ErrorTally, FLOWS, Gauge, HostSummary, LimitSummary, LogSummary, Series, Summary, SynLoss, Tally,
-    TrafficSummary, Waiting,
+    ErrorTally, FLOWS, Gauge, HostSummary, LimitSummary, LogSummary, ObjectCount, Series, Summary, SynLoss,
+    Tally, TrafficSummary, Waiting,
 };
+
+pub use tuples::{PORTS, Tuples};
 
 pub use crate::log::LogLine;

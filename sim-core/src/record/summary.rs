@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Digest, Histogram, LogLine};
+use super::{Digest, Histogram, LogLine, Tuples};
 use crate::conntrack::EntryView;
 use crate::counter::Counters;
 use crate::errno::{Call, Errno};
@@ -139,6 +139,8 @@ pub struct TrafficSummary {
     pub pending: u64,
     /// Requests neither answered nor given up at the end of the run.
     pub waiting: Waiting,
+    /// Its tuples, if it books them.
+    pub tuples: Option<Box<Tuples>>,
 }
 
 /// Requests that wait at the end of a run.
@@ -179,6 +181,11 @@ pub enum SynLoss {
 }
 
 impl TrafficSummary {
+    /// Nothing as yet; whether tuples are booked.
+    pub fn new(tuples: bool) -> TrafficSummary {
+        TrafficSummary { tuples: tuples.then(|| Box::new(Tuples::new())), ..TrafficSummary::default() }
+    }
+
     /// Books a SYN that was not answered.
     pub fn lose_syn(&mut self, why: SynLoss) {
         match self.lost_syns.iter_mut().find(|(known, _)| *known == why) {
@@ -230,6 +237,17 @@ impl TrafficSummary {
 /// Entries of a connection tracker that a summary holds at most.
 pub const FLOWS: usize = 1000;
 
+/// How many objects of one of the kernel's caches a host holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectCount {
+    /// The cache, as `/proc/slabinfo` names it.
+    pub name: &'static str,
+    /// What one object takes, bytes.
+    pub size: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
 /// What a host came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostSummary {
@@ -253,6 +271,8 @@ pub struct HostSummary {
     pub flows: Vec<EntryView>,
     /// Kernel memory of sockets, mini-sockets, requests, bind buckets, files and conntrack entries, bytes.
     pub memory: Gauge,
+    /// That memory by object, at the end. Empty while a run goes on.
+    pub objects: Vec<ObjectCount>,
     /// bind() of a process that came up failed.
     pub bind_refused: Tally,
     /// Kernel counters.

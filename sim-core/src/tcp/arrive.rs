@@ -14,6 +14,13 @@ type Flow = ControlFlow<Option<TimeWait>>;
 impl Endpoint {
     /// Answers the mini-socket that the segment makes of the endpoint, if it does.
     pub(super) fn process(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Option<TimeWait> {
+        if self.backlog.owned {
+            if self.waits_for_owner(seg) {
+                return None;
+            }
+            // What is not held is taken behind what is.
+            self.release(cx, out);
+        }
         match self.state() {
             State::Closed | State::TimeWait | State::Listen => reply_with_reset(seg, out),
             State::SynSent => self.process_syn_sent(cx, seg, out),

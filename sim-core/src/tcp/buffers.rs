@@ -15,7 +15,7 @@ use super::{Cx, Segment};
 /// Head and bookkeeping of a buffer that a Linux sender filled: `SKB_TRUESIZE` of a small head. Its bytes lie in pages beside it.
 const PAGED_HEAD: u32 = 832;
 /// Parts that a buffer can have (`MAX_SKB_FRAGS`).
-const MOST_PARTS: u8 = 17;
+pub(super) const MOST_PARTS: u8 = 17;
 /// What a small buffer of one piece is charged, whatever it holds, and what a larger one (kmalloc'ed heads).
 const SMALL_CHARGE: u32 = 960;
 const LARGE_CHARGE: u32 = 2304;
@@ -63,9 +63,12 @@ impl Endpoint {
     /// Data that follow what is queued are charged (`tcp_queue_rcv`).
     pub(super) fn charge_in_order(&mut self, cx: &Cx<'_>, len: u32) {
         let whole = charge(cx.cfg.buffers, len);
-        let joins = cx.cfg.buffers == Buffers::Paged && (1..MOST_PARTS).contains(&self.tail_parts);
+        let parts = self.parts_of(len);
+        let joins = cx.cfg.buffers == Buffers::Paged
+            && self.tail_parts > 0
+            && u32::from(self.tail_parts) + u32::from(parts) <= u32::from(MOST_PARTS);
         let used = if joins { len } else { whole };
-        self.tail_parts = if joins { self.tail_parts + 1 } else { 1 };
+        self.tail_parts = if joins { self.tail_parts + parts } else { parts };
         self.take_memory(whole, used);
         self.rmem += used;
     }

@@ -1,5 +1,6 @@
 //! The beginning of a connection: connect(), SYN_SENT (RFC 9293 §3.10.7.3), and the child of a request.
 
+use super::backlog::Backlog;
 use super::buffers::FIRST_RATIO;
 use super::congestion::INITIAL_WINDOW;
 use super::delack::{AckState, DEFAULT_MSS};
@@ -77,6 +78,7 @@ const BLANK: Endpoint = Endpoint {
     tail_parts: 0,
     scaling_ratio: FIRST_RATIO,
     ofo: OutOfOrder::EMPTY,
+    backlog: Backlog::EMPTY,
     acked_at: 0,
     ts_offset: 0,
     ts_recent: 0,
@@ -278,6 +280,8 @@ impl Endpoint {
     fn finish_connect(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) {
         self.snd_wl1 = seg.seq;
         let _ = self.acknowledge(cx, seg, false, out);
+        // No ACK of data that comes at the same moment joins a SYN,ACK.
+        self.acked_at = self.acked_at.wrapping_sub(1);
         self.take_syn(cx, seg);
         self.snd_wnd = u32::from(seg.win);
         self.max_window = self.max_window.max(self.snd_wnd);

@@ -91,7 +91,9 @@ impl Endpoint {
                 self.ack_at_once();
             }
         }
-        if readable > 0 && !self.orphan && !self.rcv_shutdown_by_app() {
+        // An owner that lets go of the socket looks into it anyway.
+        let heard_of = self.backlog.size > 0;
+        if readable > 0 && !heard_of && !self.orphan && !self.rcv_shutdown_by_app() {
             out.notice(Notice::Readable { len: readable });
         }
         successor

@@ -116,21 +116,22 @@ impl Endpoint {
     pub(super) fn measure_rcv_mss(&mut self, cx: &Cx<'_>, seg: &Segment) {
         let last = u32::from(self.last_seg_size);
         self.last_seg_size = 0;
-        if seg.len >= u32::from(self.rcv_mss) {
-            if seg.len != u32::from(self.rcv_mss) {
+        let len = self.part_of(seg.len);
+        if len >= u32::from(self.rcv_mss) {
+            if len != u32::from(self.rcv_mss) {
                 self.learn_ratio(cx, seg);
             }
-            self.rcv_mss = seg.len.min(u32::from(self.advmss)) as u16;
-            if seg.flags.has(Flags::PSH) && seg.len == u32::from(self.rcv_mss) {
+            self.rcv_mss = len.min(u32::from(self.advmss)) as u16;
+            if seg.flags.has(Flags::PSH) && len == u32::from(self.rcv_mss) {
                 self.ack_pending.set(AckState::PUSHED);
             }
             return;
         }
         let whole_write = seg.flags.has(Flags::PSH) || seg.flags.has(Flags::FIN) || seg.flags.has(Flags::URG);
-        if seg.len >= DEFAULT_MSS || (seg.len >= MIN_MSS && !whole_write) {
-            self.last_seg_size = seg.len as u16;
-            if seg.len == last {
-                self.rcv_mss = seg.len as u16;
+        if len >= DEFAULT_MSS || (len >= MIN_MSS && !whole_write) {
+            self.last_seg_size = len as u16;
+            if len == last {
+                self.rcv_mss = len as u16;
                 return;
             }
         }

@@ -128,8 +128,16 @@ impl Endpoint {
             if !once && (in_flight >= self.cwnd || self.recovering() && in_flight > self.cwnd) {
                 break;
             }
-            let end = self.next_segment_end();
-            if end.after(self.window_end()) || self.nagle_holds(end, nagle_off) {
+            let mut end = self.next_segment_end();
+            let edge = self.window_end();
+            if end.after(edge) {
+                // Full segments leave in one buffer, and what is left of the window goes with them (`tcp_mss_split_point`).
+                if !sent || !edge.after(self.snd_nxt) {
+                    break;
+                }
+                end = edge;
+            }
+            if self.nagle_holds(end, nagle_off) {
                 break;
             }
             rearm |= self.send_new(cx, end, false, out);

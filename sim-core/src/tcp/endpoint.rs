@@ -1,5 +1,6 @@
 //! One connection as a value: its variables, and the verbs of its face.
 
+use super::backlog::Backlog;
 use super::delack::AckState;
 use super::flight::Flight;
 use super::reassembly::OutOfOrder;
@@ -67,6 +68,7 @@ pub struct Endpoint {
     /// The share of a buffer that is data, in 256ths (`scaling_ratio`).
     pub(super) scaling_ratio: u8,
     pub(super) ofo: OutOfOrder,
+    pub(super) backlog: Backlog,
     /// Microsecond of the last ACK that was taken, modulo 2³².
     pub(super) acked_at: u32,
     /// Data that came twice, to be reported once (D-SACK, RFC 2883).
@@ -184,6 +186,9 @@ impl Endpoint {
         let before = self.state();
         let mut answer = Ok(0);
         let mut successor = None;
+        if self.backlog.owned && !matches!(input, Input::Segment(_) | Input::Timer) {
+            self.release(cx, out);
+        }
         match input {
             Input::Segment(seg) => successor = self.process(cx, &seg, out),
             Input::Timer => successor = self.on_timer(cx, out),

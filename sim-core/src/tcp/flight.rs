@@ -75,23 +75,41 @@ impl Flight {
     /// merged entry.
     pub(super) fn acknowledge(&mut self, una: Seq, ack: Seq, mss: u32) -> Acked {
         let mut acked = Acked::default();
+        let mut start = una;
         while self.len > 0 && !self.sent[0].end.after(ack) {
-            acked.retransmitted |= self.ever & 1 != 0;
-            if acked.packets == 0 {
-                acked.first_at = Some(self.sent[0].at);
-            }
-            let gone = if self.len == 1 { self.packets } else { 1 };
-            acked.packets += gone;
-            self.packets -= gone;
+            let gone = if self.len == 1 { self.packets } else { self.in_head(start, mss) };
+            self.take_off(gone, &mut acked);
+            start = self.sent[0].end;
             self.pop();
         }
-        if self.len == 1 && self.packets > 1 {
-            self.shrink_merged(una, ack, mss, &mut acked);
+        // Of a merged entry the first segments may be gone.
+        if self.len > 0 && self.packets > u16::from(self.len) && ack.after(start) {
+            let left = self.in_head(ack, mss);
+            let before = if self.len == 1 { self.packets } else { self.in_head(start, mss) };
+            let gone = before.saturating_sub(left);
+            if gone > 0 {
+                self.take_off(gone, &mut acked);
+            }
         }
         if acked.retransmitted {
             acked.first_at = None;
         }
         acked
+    }
+    /// Segments of the head entry from `start` on: all are full but perhaps the last, on which a FIN may ride.
+    fn in_head(&self, start: Seq, mss: u32) -> u16 {
+        let len = self.sent[0].end.diff(start) as u32;
+        let most = self.packets.saturating_sub(u16::from(self.len) - 1);
+        (len.saturating_sub(1).div_ceil(mss.max(1)).max(1) as u16).min(most.max(1))
+    }
+    /// So many segments of the head entry are acknowledged.
+    fn take_off(&mut self, gone: u16, acked: &mut Acked) {
+        acked.retransmitted |= self.ever & 1 != 0;
+        if acked.packets == 0 {
+            acked.first_at = Some(self.sent[0].at);
+        }
+        acked.packets += gone;
+        self.packets -= gone;
     }
     fn pop(&mut self) {
         self.sent.copy_within(1.., 0);
@@ -99,22 +117,6 @@ impl Flight {
         self.ever >>= 1;
         self.rtx >>= 1;
         self.psh >>= 1;
-    }
-    /// The merged entry has lost its first segments.
-    fn shrink_merged(&mut self, una: Seq, ack: Seq, mss: u32, acked: &mut Acked) {
-        if !ack.after(una) {
-            return;
-        }
-        let left = (self.sent[0].end.diff(ack) as u32).div_ceil(mss.max(1)).max(1) as u16;
-        let gone = self.packets.saturating_sub(left);
-        if gone > 0 {
-            if acked.packets == 0 {
-                acked.first_at = Some(self.sent[0].at);
-            }
-            acked.retransmitted |= self.ever & 1 != 0;
-            acked.packets += gone;
-            self.packets -= gone;
-        }
     }
     /// How far a retransmission of the head reaches: at most `mss` bytes, following small segments taken along
     /// (`tcp_retrans_try_collapse`).
@@ -183,5 +185,44 @@ impl Flight {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         *self = Flight::EMPTY;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MSS: u32 = 1448;
+
+    /// Ten segments, of which the last seven share an entry; each ACK of one makes room for two.
+    #[test]
+    fn each_acknowledgment_counts_though_segments_share_an_entry() {
+        let mut flight = Flight::EMPTY;
+        let mut sent = 0;
+        let mut send = |flight: &mut Flight, count: u32| {
+            for _ in 0..count {
+                sent += MSS;
+                flight.push(Seq(sent), 0, false);
+            }
+        };
+        send(&mut flight, 10);
+        for n in 0..10 {
+            let una = Seq(n * MSS);
+            assert_eq!(flight.acknowledge(una, una + MSS, MSS).packets, 1, "ACK {n}");
+            send(&mut flight, 2);
+            assert_eq!(u32::from(flight.packets()), 11 + n);
+        }
+        let acked = flight.acknowledge(Seq(10 * MSS), Seq(30 * MSS), MSS);
+        assert_eq!((acked.packets, flight.packets()), (20, 0));
+    }
+
+    #[test]
+    fn a_fin_that_rides_on_a_full_segment_is_no_segment_of_its_own() {
+        let mut flight = Flight::EMPTY;
+        for n in 1..=6 {
+            flight.push(Seq(n * MSS + u32::from(n == 6)), 0, false);
+        }
+        assert_eq!(flight.acknowledge(Seq(0), Seq(6 * MSS), MSS).packets, 5, "all but the FIN's segment");
+        assert_eq!(flight.acknowledge(Seq(6 * MSS), Seq(6 * MSS + 1), MSS).packets, 1);
     }
 }

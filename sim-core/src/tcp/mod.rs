@@ -5,6 +5,7 @@
 //! | `endpoint` | the variables, the face, the one place that writes the state |
 //! | `connect` | connect(), SYN_SENT, the child of a request |
 //! | `arrive` | the order of steps for a segment; the steps: `validate`, `ack`, `data` |
+//! | `backlog` | segments that wait while the owner is inside a call |
 //! | `emit` | everything that is sent |
 //! | `timers` | everything that time does |
 //! | `app` | send, recv, shutdown, close |
@@ -19,6 +20,7 @@
 mod ack;
 mod app;
 mod arrive;
+mod backlog;
 mod buffers;
 pub mod config;
 mod congestion;

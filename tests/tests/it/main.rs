@@ -11,6 +11,7 @@ mod oracle_workloads;
 mod oracle_worlds;
 mod pictures;
 mod properties;
+mod results;
 mod tidy;
 mod trace;
 mod transitions;

@@ -6,7 +6,7 @@ use tests::conformance::{EXCEPTIONS, Report, Setups, read_json, replay_file};
 
 /// Recordings that come with the repository, and those of them on the list of exceptions.
 const RECORDINGS: u32 = 69;
-const EXCUSED: u32 = 8;
+const EXCUSED: u32 = 6;
 
 #[test]
 fn workloads_agree() {

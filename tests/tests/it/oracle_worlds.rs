@@ -32,6 +32,11 @@ fn freshly_drawn_worlds_agree() {
 }
 
 #[test]
+fn worlds_drawn_last_agree() {
+    agrees("later.json.gz", 2_000);
+}
+
+#[test]
 fn worlds_recorded_again_agree() {
     agrees("again.json.gz", 1_200);
 }

@@ -86,6 +86,7 @@ impl Play<'_> {
             bytes_lost,
             pending,
             waiting: _,
+            tuples: _,
         } = book;
         let trouble =
             failed.count + abandoned.count + syns_again.count + pending > 0 || !lost_syns.is_empty();
@@ -226,6 +227,7 @@ fn counts(host: &Host) -> [i64; 6] {
         conntrack: _,
         flows: _,
         memory: _,
+        objects: _,
         bind_refused: _,
         port_probes: _,
         counters: _,

@@ -276,13 +276,19 @@ fn is_regular(traffic: &Traffic) -> bool {
         options,
         server_options,
         on_error: _,
+        tuples,
         served_elsewhere,
         server_blocks: _,
     } = traffic;
     let drawn = [service_time, think_time].into_iter().any(|time| !matches!(time, Lasting::Always(_)));
     // What watches for a silent peer matters only where a rehearsal would not follow.
     let watches = [options, server_options].into_iter().any(|options| *options != SocketOptions::default());
-    pool.is_none() && !served_elsewhere && !drawn && !watches && matches!(port, ClientPort::Auto(_))
+    pool.is_none()
+        && !served_elsewhere
+        && !tuples
+        && !drawn
+        && !watches
+        && matches!(port, ClientPort::Auto(_))
 }
 
 /// Whether an application accepts and serves each connection at once, whatever others it has.

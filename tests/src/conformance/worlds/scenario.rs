@@ -17,7 +17,7 @@ pub struct Machine<'a> {
 }
 
 /// One way between two neighbours that are joined by a pair of virtual interfaces.
-const DELAY: &str = "10us";
+const DELAY: &str = "1us";
 /// What a call of the recorder's application takes: connects of one moment follow each other at this distance.
 const CALL: f64 = 0.000_12;
 /// How long an application takes from the news of its socket to its read.

@@ -96,6 +96,7 @@ const CHANGES: &[(&str, &str, &str, &str)] = &[
     ("sysctl", "net.ipv4.tcp_keepalive_intvl", WATCHED, "hosts.c.sysctl.net.ipv4.tcp_keepalive_intvl=2"),
     ("sysctl", "net.ipv4.tcp_keepalive_probes", WATCHED, "hosts.c.sysctl.net.ipv4.tcp_keepalive_probes=1"),
     ("traffic", "on_error", REFUSED, r#"traffic.web.on_error=retry(after: "50ms", times: 3)"#),
+    ("traffic", "tuples", "", "traffic.web.tuples=true"),
     ("arrivals", "constant(\"100/s\")", "", r#"traffic.web.arrivals=constant("100/s")"#),
     ("arrivals", "poisson(\"100/s\")", "", r#"traffic.web.arrivals=poisson("20/s")"#),
     ("arrivals", "phases([(\"10s\", \"100/s\")])", "", r#"traffic.web.arrivals=phases([("10s", "20/s")])"#),

@@ -31,6 +31,7 @@ const SCRIPTS: &[(&str, Teller)] = &[
     ("server_time_wait_count", tuples::reconnect),
     ("accepted_at_s_index", queue::accept_queue),
     ("entry: established idle", tables::flows),
+    ("slab_bytes_per_object", tables::memory),
     ("connect_us_p50_by_percent_used", cost::search),
 ];
 
