@@ -26,7 +26,7 @@ impl Backlog {
     /// Nothing waits.
     pub(super) const EMPTY: Backlog = Backlog { size: 0, last: 0, parts: 0, push: false, owned: false };
 
-    fn len(&self) -> u32 {
+    fn len(self) -> u32 {
         u32::from(self.parts).saturating_sub(1) * u32::from(self.size) + u32::from(self.last)
     }
 }
