@@ -205,10 +205,10 @@ fn probes_of_a_closed_window_come_at_doubling_intervals_up_to_the_largest_rto() 
     let probes = pair.log.iter().filter(|l| l.1 == CLIENT && l.2.seq == una - 1 && l.2.len == 0);
     let moments: Vec<u64> = probes.map(|l| l.0.as_millis()).collect();
     let gaps: Vec<u64> = moments.windows(2).map(|w| w[1] - w[0]).collect();
-    // A gap is the delay of the timer and, where the answer arms it anew, a round trip.
+    // A gap is the delay of the timer, late by up to a granule of the wheel (32 ms), and, where the answer arms it anew, a round trip.
     for pair in gaps.windows(2) {
         let expected = (2 * pair[0]).min(120_000);
-        assert!(pair[1].abs_diff(expected) <= 20, "{gaps:?}");
+        assert!(pair[1].abs_diff(expected) <= 32, "{gaps:?}");
     }
     assert!(gaps.iter().filter(|gap| **gap >= 120_000).count() > 5, "{gaps:?}");
 }
