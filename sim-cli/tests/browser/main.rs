@@ -4,7 +4,7 @@
 #[cfg(not(feature = "browser"))]
 #[test]
 fn pages_in_a_browser() {
-    tests::equipment::left_out("pages in a browser", "built without `--features sim-cli/browser`");
+    tests::equipment::say_left_out("pages in a browser", "built without `--features sim-cli/browser`");
 }
 
 #[cfg(feature = "browser")]
