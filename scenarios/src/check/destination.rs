@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sim_core::ids::{Addr, HostId, SockAddr};
 
 use super::Input;
-use super::host::Read as HostRead;
-use super::link::{self, Net, Way};
+use super::host::{Hosts, Read as HostRead};
+use super::link::{self, Net, Ways};
 use crate::read::Notes;
 use crate::report::Diagnostic;
 use crate::syntax::{Kind, Node, quoted};
@@ -16,7 +16,7 @@ use crate::units;
 pub(crate) struct Client {
     pub(crate) id: HostId,
     /// The way to each host; none if there is no route.
-    ways: Vec<Option<Way>>,
+    ways: Ways,
 }
 
 /// Reads where the client runs.
@@ -68,7 +68,7 @@ pub(crate) fn endpoint(
     notes: &mut Notes,
     node: &Node,
     from: Option<HostId>,
-    hosts: &[HostRead],
+    hosts: &Hosts,
     net: &Net,
 ) -> Option<(HostId, SockAddr)> {
     let text = notes.text(node, "a destination", "\"server:80\"")?;
@@ -78,7 +78,7 @@ pub(crate) fn endpoint(
         return None;
     };
     let port = units::port(port).map_err(|message| notes.refuse(node.place, message)).ok();
-    if let Some(id) = link::find_host(host, hosts) {
+    if let Some(id) = hosts.named(host) {
         let Some(addr) = hosts[id.index()].host.addresses.first() else {
             notes.error(Diagnostic::error(node.place, format!("`{host}` has no address to connect to")));
             return None;
@@ -99,7 +99,7 @@ pub(crate) fn endpoint(
 
 fn reachable(notes: &mut Notes, node: &Node, from: &Client, to: HostId, addr: SockAddr, hosts: &[HostRead]) {
     let (client, server) = (&hosts[from.id.index()].host, &hosts[to.index()].host);
-    if from.ways.get(to.index()).copied().flatten().is_none() {
+    if from.ways.to(to).is_none() {
         let message = format!("there is no route from `{}` to `{}`", client.name, server.name);
         let help = format!("join them: `links: [(path: [\"{}\", \"{}\"])]`", client.name, server.name);
         notes.error(Diagnostic::error(node.place, message).help(help));

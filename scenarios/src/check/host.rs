@@ -1,6 +1,8 @@
 //! `hosts: {..}`.
 
-use sim_core::ids::Addr;
+use std::collections::BTreeMap;
+
+use sim_core::ids::{Addr, HostId};
 use sim_core::profile::Stack;
 use sim_core::scenario::Host;
 use sim_core::tcp::config::TimerModel;
@@ -269,19 +271,49 @@ pub(crate) static WHEEL: &[Field<Wheel>] = &[
     ),
 ];
 
+/// All hosts, and which has which name.
+#[derive(Default)]
+pub(crate) struct Hosts {
+    pub(crate) all: Vec<Read>,
+    by_name: BTreeMap<String, HostId>,
+}
+
+impl Hosts {
+    fn new(all: Vec<Read>) -> Hosts {
+        let mut by_name = BTreeMap::new();
+        for (i, read) in all.iter().enumerate() {
+            by_name.entry(read.host.name.clone()).or_insert(HostId(i as u16));
+        }
+        Hosts { all, by_name }
+    }
+
+    /// The host of that name.
+    pub(crate) fn named(&self, name: &str) -> Option<HostId> {
+        self.by_name.get(name).copied()
+    }
+}
+
+impl core::ops::Deref for Hosts {
+    type Target = [Read];
+
+    fn deref(&self) -> &[Read] {
+        &self.all
+    }
+}
+
 /// Reads every host, then compares them with one another.
-pub(crate) fn hosts(input: &mut Input<'_>, node: &Node) -> Vec<Read> {
+pub(crate) fn hosts(input: &mut Input<'_>, node: &Node) -> Hosts {
     let entries = input.notes.map(node, "a map of hosts", "{\"client\": (addresses: [\"10.0.0.1\"])}");
     if entries.is_empty() && matches!(node.kind, Kind::Map(_)) {
         input.notes.refuse(node.place, "there is no host: `hosts` needs at least one");
     }
     if entries.len() > MOST {
         input.notes.refuse(node.place, format!("{} hosts are too many: at most {MOST}", entries.len()));
-        return Vec::new();
+        return Hosts::default();
     }
     let hosts: Vec<_> = entries.iter().map(|(key, node)| host(input, key, node)).collect();
     addresses_are_unique(&mut input.notes, &hosts);
-    hosts
+    Hosts::new(hosts)
 }
 
 /// Stack, then dumps, then the scenario's own settings: the nearer to the scenario, the later.

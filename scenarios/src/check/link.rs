@@ -1,6 +1,8 @@
 //! `links: [..]`, and who can reach whom.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 
 use sim_core::ids::{Addr, HostId};
 use sim_core::rng::Ratio;
@@ -8,7 +10,7 @@ use sim_core::scenario::Link;
 use sim_core::time::Span;
 
 use super::Input;
-use super::host::Read;
+use super::host::{Hosts, Read};
 use crate::read::{Notes, nearest};
 use crate::report::Diagnostic;
 use crate::section::{Absent, Field, field, names, plain, span, text};
@@ -80,8 +82,8 @@ pub(crate) static LINK: &[Field<Path>] = &[
 pub(crate) fn links(input: &mut Input<'_>, node: &Node) -> Vec<Link> {
     let example = "[(path: [\"client\", \"server\"], delay: \"0.5ms\")]";
     let mut links: Vec<Link> = Vec::new();
-    // Who is linked with whom, the smaller id first: a list would be searched for every link.
-    let mut taken = BTreeSet::new();
+    // Who is linked with whom, the smaller id first, and by which path.
+    let mut taken = BTreeMap::new();
     for item in input.notes.list(node, "a list of links", example) {
         let fields = input.notes.fields(item, "a link", &names(LINK));
         let mut path = Path::blank();
@@ -95,10 +97,15 @@ pub(crate) fn links(input: &mut Input<'_>, node: &Node) -> Vec<Link> {
             let help = "say how long a segment is held back: `reorder_delay: \"2ms\"`";
             notes.error(Diagnostic::error(node.place, message).help(help));
         }
+        let mut own = BTreeSet::new();
         for (a, b) in pairs {
-            if taken.insert((a.min(b), a.max(b))) {
+            let pair = (a.min(b), a.max(b));
+            let first = own.insert(pair);
+            let known = taken.insert(pair, item.place);
+            if known.is_none() {
                 links.push(Link { a, b, ..link.clone() });
-            } else {
+            } else if !(first && known == Some(item.place)) {
+                // A path that names a host with replicas stands here once for each, with the rest of its links each time.
                 let (a, b) = (&input.hosts[a.index()].host.name, &input.hosts[b.index()].host.name);
                 let message = format!("`{a}` and `{b}` are linked twice");
                 notes.error(Diagnostic::error(fields.place_of("path"), message));
@@ -133,17 +140,13 @@ fn neighbours(input: &mut Input<'_>, path: &Node) -> Vec<(HostId, HostId)> {
 }
 
 /// The host of that name.
-pub(crate) fn host_id(notes: &mut Notes, node: &Node, hosts: &[Read]) -> Option<HostId> {
+pub(crate) fn host_id(notes: &mut Notes, node: &Node, hosts: &Hosts) -> Option<HostId> {
     let name = notes.text(node, "the name of a host", "\"client\"")?;
-    let id = find_host(name, hosts);
+    let id = hosts.named(name);
     if id.is_none() {
         unknown_host(notes, node, name, hosts);
     }
     id
-}
-
-pub(crate) fn find_host(name: &str, hosts: &[Read]) -> Option<HostId> {
-    hosts.iter().position(|h| h.host.name == name).map(|i| HostId(i as u16))
 }
 
 pub(crate) fn unknown_host(notes: &mut Notes, node: &Node, name: &str, hosts: &[Read]) {
@@ -165,11 +168,40 @@ pub(crate) struct Way {
     pub(crate) lost: bool,
 }
 
+/// The ways from one host: its own link, where it has but one, and on from its neighbour.
+#[derive(Clone)]
+pub(crate) struct Ways {
+    from: HostId,
+    first: Way,
+    on: Rc<Vec<Option<Way>>>,
+}
+
+impl Way {
+    const HERE: Way = Way { delay: Span::ZERO, lost: false };
+
+    fn then(self, next: Way) -> Way {
+        Way { delay: self.delay + next.delay, lost: self.lost || next.lost }
+    }
+}
+
+impl Ways {
+    /// The way to a host; none if there is no route.
+    pub(crate) fn to(&self, host: HostId) -> Option<Way> {
+        if host == self.from {
+            return Some(Way::HERE);
+        }
+        let on = self.on.get(host.index()).copied().flatten();
+        on.map(|on| self.first.then(on))
+    }
+}
+
 /// Hosts with their links: enough to know who can reach whom.
 #[derive(Default)]
 pub(crate) struct Net {
     neighbours: Vec<Vec<(HostId, Way)>>,
     owners: BTreeMap<Addr, HostId>,
+    /// Ways that have been looked for: a thousand hosts around a router share the router's.
+    known: RefCell<BTreeMap<HostId, Rc<Vec<Option<Way>>>>>,
 }
 
 impl Net {
@@ -186,7 +218,7 @@ impl Net {
                 owners.entry(*addr).or_insert(HostId(i as u16));
             }
         }
-        Net { neighbours, owners }
+        Net { neighbours, owners, known: RefCell::default() }
     }
 
     /// Who has an address.
@@ -194,18 +226,28 @@ impl Net {
         self.owners.get(&addr).copied()
     }
 
-    /// The way to every host that can be reached, with the fewest links.
-    pub(crate) fn ways(&self, from: HostId) -> Vec<Option<Way>> {
+    /// The ways from a host, with the fewest links.
+    pub(crate) fn ways(&self, from: HostId) -> Ways {
+        let (start, first) = match self.neighbours.get(from.index()).map(Vec::as_slice) {
+            Some(&[(neighbour, link)]) => (neighbour, link),
+            _ => (from, Way::HERE),
+        };
+        let mut known = self.known.borrow_mut();
+        let on = known.entry(start).or_insert_with(|| Rc::new(self.search(start)));
+        Ways { from, first, on: Rc::clone(on) }
+    }
+
+    /// The way to every host that can be reached.
+    fn search(&self, from: HostId) -> Vec<Option<Way>> {
         let mut found: Vec<Option<Way>> = vec![None; self.neighbours.len()];
-        let start = Way { delay: Span::ZERO, lost: false };
         if let Some(here) = found.get_mut(from.index()) {
-            *here = Some(start);
+            *here = Some(Way::HERE);
         }
-        let mut queue = VecDeque::from([(from, start)]);
+        let mut queue = VecDeque::from([(from, Way::HERE)]);
         while let Some((at, so_far)) = queue.pop_front() {
             for &(next, link) in self.neighbours.get(at.index()).into_iter().flatten() {
                 if found[next.index()].is_none() {
-                    let way = Way { delay: so_far.delay + link.delay, lost: so_far.lost || link.lost };
+                    let way = so_far.then(link);
                     found[next.index()] = Some(way);
                     queue.push_back((next, way));
                 }

@@ -41,7 +41,7 @@ pub(crate) struct Input<'a> {
     /// Length and sampling, once they are read.
     times: Times,
     /// The hosts, once they are read.
-    hosts: Vec<host::Read>,
+    hosts: host::Hosts,
     /// Who reaches whom, once hosts and links are read.
     net: link::Net,
     /// The traffic sources, once they are read.
@@ -58,7 +58,7 @@ impl<'a> Input<'a> {
             extras,
             dumps: Vec::new(),
             times: Times::UNKNOWN,
-            hosts: Vec::new(),
+            hosts: host::Hosts::default(),
             net: link::Net::default(),
             traffic: Vec::new(),
             client: None,
@@ -228,7 +228,7 @@ pub(crate) fn scenario(input: &mut Input<'_>, root: &Node) -> Scenario {
     if input.times.known {
         budget::check(input, fields, &scenario);
     }
-    scenario.hosts = core::mem::take(&mut input.hosts).into_iter().map(|read| read.host).collect();
+    scenario.hosts = core::mem::take(&mut input.hosts).all.into_iter().map(|read| read.host).collect();
     scenario.traffic = core::mem::take(&mut input.traffic).into_iter().map(|read| read.traffic).collect();
     scenario
 }

@@ -6,7 +6,7 @@ use super::record::{Record, Sink, Whose};
 use super::search::Calling;
 use super::world::World;
 use crate::app::{Around, Called, Cause, Effects, End, Form, Lesson, Memory, Verdict};
-use crate::host::{Attempt, Conn, Front, Job, Opened};
+use crate::host::{Attempt, Conn, Front, Job, Opened, Place};
 use crate::ids::{HostId, Key, SockAddr, TrafficId, Tuple};
 use crate::net::Path;
 use crate::scenario::Traffic;
@@ -90,13 +90,13 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         books[id.index()].attempted.add(*now);
         fx.clear();
         let (opened, lasted) = hosts[host.index()].open(*now, (from, to), port, fx);
-        let call = Calling { opened, attempt, pair: (from, to), job, began: *now };
+        let call = Calling { opened, attempt, pair: (from, to), job, began: *now, dying: false };
         self.found(host, call, lasted);
     }
 
     /// A call goes on after its search.
     pub(super) fn opened(&mut self, host: HostId, call: Calling) {
-        let Calling { opened, attempt, pair: (from, to), job, began } = call;
+        let Calling { opened, attempt, pair: (from, to), job, began, dying } = call;
         match opened {
             Ok(opened) => {
                 if let Some(tuples) = &mut self.books[attempt.traffic.index()].tuples {
@@ -106,6 +106,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 if began < self.now || !self.converse(&opened, attempt, job) {
                     let path = self.net.path(host, to.addr);
                     self.connect(host, opened, attempt, (path, job, began));
+                }
+                // The kernel's search ends in a SYN, whatever has become of the process; then its sockets are closed.
+                if dying && let Some(Place::Full(slot)) = self.hosts[host.index()].look_up(opened.tuple) {
+                    let key = self.hosts[host.index()].tables.conns.key(slot);
+                    self.step(host, key, Cause::Close);
                 }
             }
             Err((call, errno)) => {

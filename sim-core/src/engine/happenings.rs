@@ -130,7 +130,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let reserved = later.iter().filter(|job| job.placed).count();
         source.pool.opening = source.pool.opening.saturating_sub(reserved as u32);
         (0..reserved).for_each(|_| source.pool.open.down());
-        let searching = &mut self.searches[host.index()].waiting;
+        let searches = &mut self.searches[host.index()];
+        if let Some(call) = searches.under_way.as_mut().filter(|call| call.attempt.traffic == id) {
+            call.dying = true;
+        }
+        let searching = &mut searches.waiting;
         let (own, others) = searching.drain(..).partition(|&(whose, _)| whose == id);
         *searching = others;
         let own: VecDeque<(TrafficId, Job)> = own;

@@ -24,6 +24,8 @@ pub(super) struct Calling {
     pub(super) job: Job,
     /// When it was called.
     pub(super) began: Time,
+    /// Its process has died meanwhile.
+    pub(super) dying: bool,
 }
 
 /// The searches of one host, where they take time.

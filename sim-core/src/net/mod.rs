@@ -92,7 +92,11 @@ pub struct Net {
     streams: Vec<Stream>,
     /// By link: whether it is down.
     down: Vec<bool>,
-    /// Next hop by (here, target).
+    /// The only way out of each host that has but one link.
+    only: Vec<Option<(Direction, HostId)>>,
+    /// The place of each other host among those that have a row in `next`.
+    row: Vec<u32>,
+    /// Next hop by (row, target). A thousand hosts around a router are one row.
     next: Vec<Option<(Direction, HostId)>>,
     hosts: usize,
     owner: HashMap<Addr, HostId, BuildHasherDefault<AddrHasher>>,
@@ -126,16 +130,34 @@ impl Net {
             links: scenario.links.clone(),
             streams: streams(scenario),
             down: vec![false; scenario.links.len()],
-            next: vec![None; hosts * hosts],
+            only: vec![None; hosts],
+            row: vec![0; hosts],
+            next: Vec::new(),
             hosts,
             owner,
         };
+        let mut degree = vec![0; hosts];
+        for link in &net.links {
+            degree[link.a.index()] += 1;
+            degree[link.b.index()] += 1;
+        }
+        let mut rows = 0;
+        for (row, &links) in net.row.iter_mut().zip(&degree) {
+            *row = rows;
+            rows += u32::from(links != 1);
+        }
+        net.next = vec![None; rows as usize * hosts];
+        // Of each host those neighbours that others can be reached through, with the direction from there.
         let mut neighbours: Vec<Vec<(usize, Direction)>> = vec![Vec::new(); hosts];
         for (i, link) in net.links.iter().enumerate() {
-            let id = LinkId(i as u16);
-            // The direction is that from the neighbour.
-            neighbours[link.b.index()].push((link.a.index(), Direction::new(id, false)));
-            neighbours[link.a.index()].push((link.b.index(), Direction::new(id, true)));
+            for (here, there, backward) in [(link.b, link.a, false), (link.a, link.b, true)] {
+                let direction = Direction::new(LinkId(i as u16), backward);
+                if degree[there.index()] == 1 {
+                    net.only[there.index()] = Some((direction, here));
+                } else {
+                    neighbours[here.index()].push((there.index(), direction));
+                }
+            }
         }
         (0..hosts).for_each(|target| net.route_to(target, &neighbours));
         net
@@ -143,14 +165,13 @@ impl Net {
 
     /// Fills in the next hop of every host towards a target, breadth first from the target.
     fn route_to(&mut self, target: usize, neighbours: &[Vec<(usize, Direction)>]) {
-        let mut seen = vec![false; self.hosts];
-        seen[target] = true;
+        let place = |host: usize| self.row[host] as usize * self.hosts + target;
         let mut frontier = VecDeque::from([target]);
         while let Some(here) = frontier.pop_front() {
             for &(neighbour, direction) in &neighbours[here] {
-                if !seen[neighbour] {
-                    seen[neighbour] = true;
-                    self.next[neighbour * self.hosts + target] = Some((direction, HostId(here as u16)));
+                let next = &mut self.next[place(neighbour)];
+                if neighbour != target && next.is_none() {
+                    *next = Some((direction, HostId(here as u16)));
                     frontier.push_back(neighbour);
                 }
             }
@@ -169,7 +190,11 @@ impl Net {
 
     /// Where a segment for `target` leaves `here`, and which host is next.
     pub fn next_hop(&self, here: HostId, target: HostId) -> Option<(Direction, HostId)> {
-        self.next[here.index() * self.hosts + target.index()]
+        let by_row = |host: HostId| self.next[self.row[host.index()] as usize * self.hosts + target.index()];
+        let Some(only) = self.only[here.index()] else { return by_row(here) };
+        let neighbour = only.1;
+        let further = || self.only[neighbour.index()].is_none() && by_row(neighbour).is_some();
+        (here != target && (neighbour == target || further())).then_some(only)
     }
 
     /// Where a packet for an address goes from a host.

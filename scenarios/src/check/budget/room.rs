@@ -60,7 +60,7 @@ pub(super) fn check(input: &mut Input<'_>, fields: Fields<'_>, costs: &[Option<C
         (series, fields.place_of("sample"), "the time series".to_owned()),
     ];
     let mut collected: u128 = 0;
-    for read in &input.hosts {
+    for read in input.hosts.iter() {
         let Some(conntrack) = &read.host.conntrack else { continue };
         let buckets = u128::from(conntrack.buckets);
         collected += buckets;

@@ -22,6 +22,11 @@ const LIVE_BYTES: u128 = 1024;
 const TIME_WAIT_BYTES: u128 = 64;
 /// Bytes of a pair of source and destination: the ports that are taken towards it.
 const PAIR_BYTES: u128 = 4096;
+/// Bytes of what is kept of all pairs of a source address where bind() asks for it; and for one port at most.
+const HERE_BYTES: u128 = 256 << 10;
+const HERE_BYTES_PER_PORT: u128 = 512;
+/// Bytes of a worker and its request while they wait.
+const WORKER_BYTES: u128 = 160;
 /// How long a worker pauses that gives up, and the least pause between two series of retries (`traffic::source`).
 const PAUSE: Span = Span::from_millis(50);
 const LEAST_PAUSE: Span = Span::from_millis(1);
@@ -108,7 +113,23 @@ pub(super) fn cost(input: &mut Input<'_>, number: usize) -> Option<Cost> {
     let events = wanted.saturating_mul(each).saturating_add(failing.saturating_mul(failure));
     let (live, time_wait) = around.population(wanted, life);
     let pairs = (around.traffic.source.len() as u128) * (around.traffic.to.len() as u128);
-    Some(Cost { attempts, failing, events, live, time_wait, pairs: pairs.min(attempts), room: 0 })
+    let room = match t.port {
+        ClientPort::Auto(_) => 0,
+        _ => (t.source.len() as u128 * HERE_BYTES).min(wanted.saturating_mul(HERE_BYTES_PER_PORT)),
+    };
+    let waiting = match t.arrivals {
+        Arrivals::Workers(n) => u128::from(n) * WORKER_BYTES,
+        _ => 0,
+    };
+    Some(Cost {
+        attempts,
+        failing,
+        events,
+        live,
+        time_wait,
+        pairs: pairs.min(attempts),
+        room: room + waiting,
+    })
 }
 
 fn around<'a>(input: &'a Input<'_>, number: usize) -> Around<'a> {
@@ -124,7 +145,7 @@ fn around_with<'a>(input: &'a Input<'_>, number: usize, asked: &mut Vec<usize>) 
     let owned = traffic.to.iter().filter_map(|to| Some((owner(to.addr)?, to.port)));
     let owned: Vec<_> = owned.collect();
     let ways = input.net.ways(traffic.from);
-    let here: Vec<_> = owned.iter().filter_map(|(id, _)| ways[id.index()]).collect();
+    let here: Vec<_> = owned.iter().filter_map(|(id, _)| ways.to(*id)).collect();
     let lost = here.iter().any(|way| way.lost);
     let drops = input.hosts.iter().any(|read| !read.host.drop.is_empty());
     let tables = input.hosts.iter().filter_map(|read| read.host.conntrack.as_ref()).map(|c| c.max);

@@ -12,7 +12,7 @@ use sim_core::time::Time;
 use self::band::{Unit, band, parts_per_million};
 use self::what::unit_of;
 use super::Input;
-use super::host::Read as HostRead;
+use super::host::Hosts;
 use super::link::{self, Net};
 use super::times::Times;
 use super::traffic::Read as TrafficRead;
@@ -24,7 +24,7 @@ use crate::syntax::{Kind, Node, quoted};
 
 /// What an expectation may speak of.
 pub(crate) struct Names<'a> {
-    pub(crate) hosts: &'a [HostRead],
+    pub(crate) hosts: &'a Hosts,
     pub(crate) net: &'a Net,
     pub(crate) traffic: &'a [TrafficRead],
     pub(crate) times: Times,

@@ -76,7 +76,7 @@ impl Reader<'_> {
             notes.error(diagnostic.help(format!("metrics of a host are {}", known.join(", "))));
             return None;
         }
-        let Some(host) = link::find_host(owner, self.names.hosts) else {
+        let Some(host) = self.names.hosts.named(owner) else {
             link::unknown_host(notes, node, owner, self.names.hosts);
             return None;
         };

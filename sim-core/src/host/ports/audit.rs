@@ -42,7 +42,26 @@ impl Ports {
             let counted = (pair.taken.len(), pair.mini.len(), pair.minis) == (taken, minis, minis);
             counted && pair.used.now == u64::from(taken) && pair.shared.is_within(&pair.taken)
         });
-        known && pairs && self.live_buckets as usize == buckets.len() && self.buckets_are(&buckets)
+        known
+            && pairs
+            && self.here_agree()
+            && self.live_buckets as usize == buckets.len()
+            && self.buckets_are(&buckets)
+    }
+
+    /// Whether what is kept of all pairs of an address is what they hold.
+    fn here_agree(&self) -> bool {
+        self.by_source.values().all(|own| {
+            let dests = || own.iter().map(|&i| &self.dests[i as usize]);
+            let Some(here) = dests().next().and_then(|dest| dest.here) else { return true };
+            let here = &self.here[here as usize];
+            (0..65536 / 64).all(|word| {
+                let taken = dests().fold(0, |all, dest| all | dest.taken.word(word));
+                let alone =
+                    dests().fold(0, |all, dest| all | dest.taken.word(word) & !dest.shared.word(word));
+                (here.taken.word(word), here.alone.word(word)) == (taken, alone)
+            })
+        })
     }
 
     fn buckets_are(&self, expected: &BTreeMap<u16, Bucket>) -> bool {

@@ -1,5 +1,6 @@
 //! Who owns a port, and whether bind() may share it (net/ipv4/inet_connection_sock.c, `inet_csk_bind_conflict`).
 
+use super::here::{FEW, Here};
 use super::{DestId, Owner, Pass, Ports};
 use crate::ids::Addr;
 use crate::scenario::PortOptions;
@@ -62,6 +63,9 @@ impl Ports {
             let dest = &mut self.dests[dest.0 as usize];
             if !dest.taken.has(port) {
                 dest.used.up(now);
+                if let Some(here) = dest.here {
+                    self.here[here as usize].add(port);
+                }
             }
             dest.taken.insert(port);
         }
@@ -70,7 +74,11 @@ impl Ports {
     /// The owner of a port towards a destination has set SO_REUSEADDR. A mini-socket that takes its place has it too, until
     /// the port is released.
     pub fn share(&mut self, port: u16, dest: DestId) {
-        self.dests[dest.0 as usize].shared.insert(port);
+        let dest = &mut self.dests[dest.0 as usize];
+        if let Some(here) = dest.here.filter(|_| !dest.shared.has(port)) {
+            self.here[here as usize].share(port);
+        }
+        dest.shared.insert(port);
     }
 
     /// A socket gives its port back.
@@ -95,6 +103,9 @@ impl Ports {
             let dest = &mut self.dests[dest.0 as usize];
             if dest.taken.has(port) {
                 dest.used.down();
+                if let Some(here) = dest.here {
+                    self.here[here as usize].remove(port, dest.shared.has(port));
+                }
             }
             dest.taken.remove(port);
             if !dest.shared.is_empty() {
@@ -115,15 +126,42 @@ impl Ports {
     /// socket have set SO_REUSEADDR, here `reuse`; those whose port connect() chose have not.
     ///
     /// Listeners and what they accepted are not asked about: they have no destination.
-    pub fn bind_conflict(&self, addr: Addr, port: u16, reuse: bool) -> bool {
+    pub fn bind_conflict(&mut self, addr: Addr, port: u16, reuse: bool) -> bool {
         if !self.has_owner(port) {
             return false;
+        }
+        if let Some(here) = self.here(addr) {
+            let here = &self.here[here as usize];
+            return if reuse { here.alone.has(port) } else { here.taken.has(port) };
         }
         let here = self.by_source.get(&addr).map_or(&[][..], Vec::as_slice);
         here.iter().map(|&i| &self.dests[i as usize]).any(|dest| {
             let shared = reuse && dest.shared.has(port);
             dest.taken.has(port) && !shared
         })
+    }
+
+    /// The place of what a source address holds, if it has many destinations.
+    fn here(&mut self, addr: Addr) -> Option<u32> {
+        let own = self.by_source.get(&addr).filter(|own| own.len() > FEW)?;
+        let first = *own.first()?;
+        if let Some(known) = self.dests[first as usize].here {
+            return Some(known);
+        }
+        let next = self.here.len() as u32;
+        let mut here = Here::new();
+        for &i in own {
+            let dest = &mut self.dests[i as usize];
+            dest.here = Some(next);
+            for port in dest.taken.iter() {
+                here.add(port);
+                if dest.shared.has(port) {
+                    here.share(port);
+                }
+            }
+        }
+        self.here.push(here);
+        Some(next)
     }
 
     /// The port that bind() with port 0 chooses for a local address, or `None` if it has none (`inet_csk_find_open_port`).
@@ -172,15 +210,17 @@ impl Ports {
     }
 
     /// The first port of a pass on which bind() meets no conflict.
-    fn first_open(&self, addr: Addr, pass: Pass, share: bool) -> Option<u16> {
-        let here = self.by_source.get(&addr).map_or(&[][..], Vec::as_slice);
+    fn first_open(&mut self, addr: Addr, pass: Pass, share: bool) -> Option<u16> {
+        let all = self.here(addr).map(|here| &self.here[here as usize]);
+        let all = all.map(|here| if share { &here.alone } else { &here.taken });
+        let here = self.by_source.get(&addr).filter(|_| all.is_none()).map_or(&[][..], Vec::as_slice);
         let conflicts = |word: usize| {
             let of = |&i: &u32| {
                 let dest = &self.dests[i as usize];
                 dest.taken.word(word) & if share { !dest.shared.word(word) } else { u64::MAX }
             };
             let own = here.iter().map(of).fold(0, |all, taken| all | taken);
-            own | self.reserved.word(word) | self.listening.word(word)
+            own | all.map_or(0, |all| all.word(word)) | self.reserved.word(word) | self.listening.word(word)
         };
         let scan = |from: u32, to: u32| {
             (from as usize / 64..=to as usize / 64).find_map(|word| {

@@ -7,6 +7,7 @@
 
 mod audit;
 mod bind;
+mod here;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use hashbrown::HashTable;
 
 pub use self::audit::Held;
 use self::bind::{BUCKETS, Bucket};
+use self::here::Here;
 use self::set::{EVEN, ODD, PortSet};
 use crate::ids::{Addr, SockAddr};
 use crate::record::{Gauge, Tally};
@@ -69,6 +71,8 @@ pub struct Dest {
     minis: u32,
     /// No mini-socket may be taken over before this.
     reusable_from: Time,
+    /// The place in `here` of what its source address holds, if that is kept.
+    here: Option<u32>,
 }
 
 /// How a port came to be owned.
@@ -97,6 +101,8 @@ pub struct Ports {
     by_pair: HashTable<u32>,
     /// The places in `dests` of the pairs of each source address.
     by_source: BTreeMap<Addr, Vec<u32>>,
+    /// What all pairs of a source address hold together, where bind() needs to know.
+    here: Vec<Here>,
     perturb: Vec<u32>,
     /// How many ports bind() with port 0 has looked at.
     bound_probes: u64,
@@ -164,6 +170,7 @@ impl Ports {
             dests: Vec::new(),
             by_pair: HashTable::new(),
             by_source: BTreeMap::new(),
+            here: Vec::new(),
             perturb: Vec::new(),
             bound_probes: 0,
             secret,
@@ -208,9 +215,12 @@ impl Ports {
         if let Some(known) = self.known(from, to) {
             return known;
         }
-        let Ports { dests, by_pair, .. } = self;
+        let Ports { dests, by_pair, by_source, .. } = self;
         let hash = hash_pair(from, to);
         let next = dests.len() as u32;
+        let own = by_source.entry(from).or_default();
+        let here = own.first().and_then(|&first| dests[first as usize].here);
+        own.push(next);
         dests.push(Dest {
             from,
             to,
@@ -225,9 +235,9 @@ impl Ports {
             mini: PortSet::default(),
             minis: 0,
             reusable_from: Time::NEVER,
+            here,
         });
         by_pair.insert_unique(hash, next, |&i| hash_pair(dests[i as usize].from, dests[i as usize].to));
-        self.by_source.entry(from).or_default().push(next);
         DestId(next)
     }
 

@@ -44,6 +44,15 @@ impl PortSet {
         words.all(|word| self.word(word) & !other.word(word) == 0)
     }
 
+    /// Its ports, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = u16> {
+        let ports = |word: usize| {
+            let bits = self.word(word);
+            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| (word * 64 + bit) as u16)
+        };
+        (0..WORDS).filter(|word| self.present >> (word / CHUNK) & 1 == 1).flat_map(ports)
+    }
+
     fn words(&self, chunk: usize) -> Option<&[u64; CHUNK]> {
         if self.present >> chunk & 1 == 0 { None } else { self.chunks.get(self.place(chunk)) }
     }

@@ -225,22 +225,23 @@ fn bind_asks_the_owners_at_its_own_address() {
     let mut p = ports(20_000, 20_001);
     let (here, there) = (p.dest(Addr(1), TO), p.dest(Addr(3), TO));
     let second = p.dest(Addr(1), SockAddr { addr: Addr(2), port: 81 });
-    let conflicts = |p: &Ports, addr| [false, true].map(|reuse| p.bind_conflict(Addr(addr), 20_000, reuse));
-    assert_eq!(conflicts(&p, 1), [false, false], "nobody owns it");
+    let conflicts =
+        |p: &mut Ports, addr| [false, true].map(|reuse| p.bind_conflict(Addr(addr), 20_000, reuse));
+    assert_eq!(conflicts(&mut p, 1), [false, false], "nobody owns it");
     p.take(Time::ZERO, 20_000, Owner::Explicit, here);
-    assert_eq!((conflicts(&p, 1), conflicts(&p, 3)), ([true, true], [false, false]));
+    assert_eq!((conflicts(&mut p, 1), conflicts(&mut p, 3)), ([true, true], [false, false]));
     p.release(20_000, Owner::Explicit, here);
     p.take(Time::ZERO, 20_000, Owner::Explicit, second);
     p.share(20_000, second);
-    assert_eq!(conflicts(&p, 1), [true, false]);
+    assert_eq!(conflicts(&mut p, 1), [true, false]);
     // One owner that has not set it is enough, wherever among the others it stands.
     p.take(Time::ZERO, 20_000, Owner::Auto, here);
     p.take(Time::ZERO, 20_000, Owner::Auto, there);
-    assert_eq!((conflicts(&p, 1), conflicts(&p, 3)), ([true, true], [true, true]));
+    assert_eq!((conflicts(&mut p, 1), conflicts(&mut p, 3)), ([true, true], [true, true]));
     p.release(20_000, Owner::Auto, here);
     p.release(20_000, Owner::Explicit, second);
     p.take(Time::ZERO, 20_000, Owner::Auto, second);
-    assert_eq!(conflicts(&p, 1), [true, true], "the flag went with the owner that had set it");
+    assert_eq!(conflicts(&mut p, 1), [true, true], "the flag went with the owner that had set it");
 }
 
 #[test]
@@ -355,4 +356,46 @@ fn a_range_of_one_port_is_a_range() {
     let mut p = ports(20_000, 20_000);
     let dest = p.dest(Addr(1), TO);
     assert_eq!(drain_bound(&mut p, dest, PortOptions::default()), [20_000]);
+}
+
+/// With few destinations their sets are asked, with many what they hold together: the answers must be the same.
+#[test]
+fn bind_knows_what_all_destinations_of_its_address_hold() {
+    let mut rng = Stream::new(7, Purpose::Ports, Component::SHARED);
+    let mut p = ports(20_000, 20_031);
+    p.config.autobind_reuse = true;
+    let mut held: Vec<(u16, DestId)> = Vec::new();
+    let (mut full, mut open) = (0, 0);
+    for round in 0..4_000_u64 {
+        // More and more destinations.
+        let to = SockAddr { addr: Addr(10 + rng.below(1 + round / 200) as u32), port: 80 };
+        let dest = p.dest(Addr(1), to);
+        let port = 20_000 + rng.below(32) as u16;
+        if rng.below(5) < 2 && !held.is_empty() {
+            let (port, dest) = held.swap_remove(rng.below(held.len() as u64) as usize);
+            p.release(port, Owner::Explicit, dest);
+        } else if !p.is_taken(port, dest) {
+            p.take(Time::ZERO, port, Owner::Explicit, dest);
+            if rng.below(2) == 0 {
+                p.share(port, dest);
+            }
+            held.push((port, dest));
+        }
+        for reuse in [false, true] {
+            let conflicts = |p: &Ports, port: u16| {
+                let taken = |dest: &Dest| dest.taken.has(port) && !(reuse && dest.shared.has(port));
+                p.dests.iter().any(taken)
+            };
+            for port in 20_000..20_032 {
+                assert_eq!(p.bind_conflict(Addr(1), port, reuse), conflicts(&p, port), "round {round}");
+            }
+            let found = p.find_open(Addr(1), PortOptions { reuse, range: None });
+            assert!(found.is_none_or(|port| !conflicts(&p, port)), "round {round}: {found:?}");
+            let free = (20_000..20_032).any(|port| !conflicts(&p, port));
+            assert_eq!(found.is_some(), free, "round {round}");
+            full += u32::from(!free);
+            open += u32::from(free);
+        }
+    }
+    assert!(full > 500 && open > 500 && p.here.len() == 1, "{full} {open}");
 }

@@ -52,6 +52,18 @@ fn parameters_are_changed_from_outside() {
 }
 
 #[test]
+fn a_path_goes_through_replicas_and_on() {
+    let through = r#"links=[(path: ["pod", "node", "out"])]"#;
+    let s = loaded(BASE, &[through]).unwrap_or_else(|why| panic!("{why}"));
+    assert_eq!(s.links.len(), 4);
+    assert_eq!(loaded(&show(&s), &[]).map(|shown| shown.links), Ok(s.links));
+    // What another path says, or the same one twice, is too much.
+    let twice = |links: &str| loaded(BASE, &[links]).expect_err("it is wrong").contains("linked twice");
+    assert!(twice(r#"links=[(path: ["pod", "node", "out"]), (path: ["node", "out"])]"#));
+    assert!(twice(r#"links=[(path: ["node", "out", "node", "pod"])]"#));
+}
+
+#[test]
 fn what_is_wrong_with_them_is_told() {
     let told = |patch| loaded(BASE, &[patch]).expect_err("it is wrong");
     assert!(told("traffic.work.arrivals=constant(\"$rte\")").contains("did you mean \"$rate\"?"));

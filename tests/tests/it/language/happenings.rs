@@ -180,6 +180,22 @@ fn a_proxy_that_dies_ends_its_connections_to_backends() {
 }
 
 #[test]
+fn a_proxy_that_dies_in_a_search_for_a_port_connects_no_more() {
+    let slow = "hosts.p.ports.call_time=15ms";
+    // One connect() began at 9.983 s.
+    let stop = r#"events=[(at: "9.99s", what: stop("p:443"))]"#;
+    for pool in ["none", "(size: 20)", "(size: 1, streams: 9)"] {
+        let pool = format!("traffic.up.pool={pool}");
+        let summary = run_text(PROXY, &[slow, stop, &pool, "traffic.up.requests_per_connection=1"]);
+        summary.traffic.iter().for_each(conserved);
+        let up = &summary.traffic[1];
+        assert!(up.connected.last < Time::ZERO + Span::from_millis(9_990), "{pool}: {:?}", up.connected);
+        assert!(up.outcome(Outcome::Error(Errno::Stopped)).count > 0, "{pool}");
+        assert_eq!(summary.hosts[1].open_files.now, 0, "{pool}");
+    }
+}
+
+#[test]
 fn ports_change_on_the_way() {
     let few = r#"hosts.c.sysctl={"net.ipv4.ip_local_port_range": "40000 40099"}"#;
     let wider = r#"events=[(at: "30s", what: sysctl("c", "net.ipv4.ip_local_port_range", "40000 40999"))]"#;
