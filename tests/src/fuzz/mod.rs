@@ -1,6 +1,6 @@
 //! What reads text, as targets for fuzzers and for mutants of a corpus: nothing panics, whatever the text.
 //!
-//! The corpus is in `tests/corpus`, a directory for each target, and beside it the library of scenarios and the catalogue of changes. [`mutant`] makes any
+//! The corpus is in `tests/corpus`, a directory for each target, and beside it the library of scenarios and the catalogue of changes. [`mutant()`] makes any
 //! number of texts from it, the same ones on every machine. `fuzz/` is the program that AFL++ runs.
 
 mod mutant;

@@ -3,8 +3,8 @@
 //! They look for trouble: few ports, short queues, small limits, lossy, doubling and reordering links, several stacks,
 //! every way to close, pools, retries, both models of timers, connection tracking on either end and in between.
 //!
-//! [`calm`] draws worlds of another kind: nothing is lost on the way, many connections do the same, and now and then a limit
-//! binds. There conversations follow scripts, and leave them. [`small`] draws many, each run in no time, with everything that the
+//! [`calm()`] draws worlds of another kind: nothing is lost on the way, many connections do the same, and now and then a limit
+//! binds. There conversations follow scripts, and leave them. [`small()`] draws many, each run in no time, with everything that the
 //! language has.
 
 mod calm;
