@@ -4,20 +4,7 @@ mod place;
 
 use std::fs;
 
-use place::{Place, names, timewait};
-
-const HOSTILE: &str = r#"(
-    title: "</script><script>document.title = 'taken'</script> & <b>",
-    teaches: "<img src=x onerror=alert(1)>",
-    duration: "5s",
-    hosts: {
-        "client": (addresses: ["10.0.0.1"], sysctl: {"net.ipv4.ip_local_port_range": "40000 40009"}),
-        "server": (addresses: ["10.0.0.2"], listen: [(port: 80)]),
-    },
-    links: [(path: ["client", "server"], delay: "1ms")],
-    traffic: { "web": (from: "client", to: "server:80", arrivals: constant("10/s")) },
-    expect: [never("failed")],
-)"#;
+use place::{HOSTILE, Place, names, timewait};
 
 fn page(place: &Place, scenario: &str, more: &[&str]) -> String {
     let file = place.name("page.html");

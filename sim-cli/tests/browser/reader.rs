@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tests::browser::{Browser, Page, Pointer, Screen};
 use tests::model::document::UPDATE;
 
-use crate::place::{Place, timewait};
+use crate::place::{HOSTILE, Place, timewait};
 
 /// Set to a directory, this variable has all pages that are looked at left there as pictures, for people to look at.
 const PICTURES: &str = "TIMEWAIT_PICTURES";
@@ -36,20 +36,6 @@ const MOMENTS: &str = "[...document.querySelectorAll('.chart')].map((chart) => {
     return texts.filter((text) => at(text) === lowest).map((text) => text.textContent).join();
 })";
 const FOCUSED: &str = "document.activeElement.tagName + '#' + (document.activeElement.id || document.activeElement.textContent)";
-
-/// Texts that would do harm if they were taken for HTML.
-const HOSTILE: &str = r#"(
-    title: "</script><script>document.title = 'taken'</script> & <b>",
-    teaches: "<img src=x onerror=alert(1)>",
-    duration: "5s",
-    hosts: {
-        "client": (addresses: ["10.0.0.1"], sysctl: {"net.ipv4.ip_local_port_range": "40000 40009"}),
-        "server": (addresses: ["10.0.0.2"], listen: [(port: 80)]),
-    },
-    links: [(path: ["client", "server"], delay: "1ms")],
-    traffic: { "web": (from: "client", to: "server:80", arrivals: constant("10/s")) },
-    expect: [never("failed")],
-)"#;
 
 /// The page of a run, and its files in `out`.
 fn page_of(place: &Place, scenario: &str) -> String {
