@@ -48,7 +48,7 @@ pub(crate) static KINDS: &[ArrivalKind] = &[
     },
     ArrivalKind {
         example: "workers(50)",
-        doc: "a closed loop: each worker starts again as soon as it is done",
+        doc: "a closed loop: each worker starts again as soon as it is done; a turn that fails, or takes no time, lasts 1 ms",
         read: |input, arg| input.notes.integer(arg, 1..=10_000_000).map(|n| Arrivals::Workers(n as u32)),
     },
     ArrivalKind {
