@@ -56,6 +56,12 @@ impl Lasting {
         if let Lasting::Always(span) = self { Some(*span) } else { None }
     }
 
+    /// The same each time, but drawn: for whoever needs to know beforehand what will be drawn.
+    pub fn drawn_as(span: Span) -> Lasting {
+        let table = Table::Sample(vec![span]);
+        Lasting::Drawn(Arc::new(Distribution { text: String::new(), mean: span, table }))
+    }
+
     /// Its mean.
     pub fn mean(&self) -> Span {
         match self {

@@ -10,7 +10,7 @@ use crate::net::Path;
 use crate::order::Wake;
 use crate::socket::Request;
 use crate::tcp::{State, TimeWait};
-use crate::time::Time;
+use crate::time::{Span, Time};
 
 /// A full socket with its application, and what the host knows of it.
 #[derive(Clone, Debug)]
@@ -181,6 +181,8 @@ pub struct Conversation {
     pub queued: u16,
     /// It has left the script: its ends stand in the tables, and what is still queued are plain packets.
     pub left: bool,
+    /// How long its server serves its request, where that is drawn: known from when the server has it.
+    pub served: Span,
     /// Where a tracker on its way keeps its entry ([`crate::conntrack::Conntrack::packet_hinted`]).
     pub hint: u32,
 }

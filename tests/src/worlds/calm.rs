@@ -107,7 +107,13 @@ fn calm_traffic(draw: &mut Draw) -> String {
     put(draw, 2, "request", &["\"1B\"", "\"100B\"", "\"3kB\""]);
     put(draw, 2, "response", &["\"1B\"", "\"1kB\"", "\"9kB\"", "\"60kB\""]);
     put(draw, 3, "requests_per_connection", &["0", "2", "3"]);
-    put(draw, 3, "service_time", &["\"1ms\"", "\"7ms\"", "\"30ms\""]);
+    let drawn = [
+        "exponential(mean: \"5ms\")",
+        "exponential(mean: \"1ms\")",
+        "sample([\"0s\", \"2ms\", \"70ms\"])",
+        "lognormal(median: \"8ms\", p99: \"90ms\")",
+    ];
+    put(draw, 3, "service_time", &["\"1ms\"", "\"7ms\"", "\"30ms\"", drawn[0], drawn[1], drawn[2], drawn[3]]);
     put(draw, 4, "think_time", &["\"1ms\"", "\"12ms\""]);
     put(draw, 4, "hold", &["\"10ms\"", "\"1s\""]);
     put(draw, 5, "on_error", &["retry(after: \"50ms\", times: 3)"]);

@@ -161,6 +161,30 @@ fn the_standard_job_follows_scripts() {
     }
 }
 
+/// A conversation takes up the script of those whose pause is like its own; it leaves where there is none as yet.
+#[test]
+fn drawn_service_times_are_in_scripts() {
+    let conversations = |service: &str| {
+        let text = Job { connections: 8_000, rate: 400, destinations: 1, kind: Kind::Drawn }.text();
+        let text = text.replace("exponential(mean: \"5ms\")", service);
+        let scenario = load(&Source::new("job", text), &Extras::default()).expect("a job").scenario;
+        let mut world = begin::<Lanes>(&scenario);
+        while world.advance(u64::MAX) {}
+        let conversations = world.conversations();
+        let plain = begin::<Heap>(&scenario).without_memory().run();
+        assert_eq!(world.run(), plain, "{service}");
+        conversations
+    };
+    // Three lengths are as few as can be: nearly all follow to their end.
+    let (followed, left, scripts) = conversations("sample([\"0s\", \"2.5ms\", \"70ms\"])");
+    assert!(followed > 7_800 && left < 400 && scripts < 30, "{followed}, {left}, {scripts}");
+    let (followed, left, scripts) = conversations("exponential(mean: \"5ms\")");
+    assert!(followed > 7_800 && left < 1_600 && scripts > 40, "{followed}, {left}, {scripts}");
+    // Hardly two are alike: then there are few scripts, for each has to pay.
+    let (followed, left, scripts) = conversations("exponential(mean: \"500ms\")");
+    assert!(left > followed - 800 && scripts < 80, "{followed}, {left}, {scripts}");
+}
+
 #[test]
 fn whom_a_link_hits_leaves_and_others_follow() {
     let conversations = |kind: Kind| {

@@ -11,6 +11,7 @@ use crate::engine::world::World;
 use crate::host::{Attempt, Conversation, Job, Numbers, Opened, Place};
 use crate::ids::{Addr, HostId, Key, Slab, SockAddr};
 use crate::tcp::State;
+use crate::time::Span;
 
 impl<Q: Queue, S: Sink> World<Q, S> {
     /// A connection that has got its descriptor and its port begins to follow a script, if there is one for it.
@@ -49,6 +50,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             app_armed: [0; 2],
             queued: 0,
             left: false,
+            served: Span::ZERO,
             hint: NO_HINT,
         });
         here.tables.index.put(opened.tuple, Place::Conversation(key.slot() as u32));
@@ -114,7 +116,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let Some(talk) = self.talks.get_mut(key) else { return };
         talk.queued -= 1;
         if !talk.left && self.may_follow(key, at) {
-            self.events += 1;
+            // That a worker is through is no event of its own.
+            self.events += u64::from(!self.ends_service(key, at));
             self.act(key, at);
         } else {
             self.leave(key);
@@ -182,8 +185,10 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             let Some(talk) = talks.get_mut(key) else { return };
             rest = parts.settle(talk, key, at);
         }
-        if rest == Rest::Done {
-            self.on_done(attempt.traffic, began, Job::NONE);
+        match rest {
+            Rest::Done => self.on_done(attempt.traffic, began, Job::NONE),
+            Rest::Drawn => self.begin_service_in_script(key),
+            _ => {}
         }
         if !clean {
             self.leave(key);

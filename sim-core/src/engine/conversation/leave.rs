@@ -1,7 +1,7 @@
 //! Leaving the script: the ends of a conversation take their places in the tables, as if they had stood there all the time.
 
 use super::script::{Begun, CLIENT, Exit, Runs, SERVER, Script, Stand};
-use super::scripts::Scripts;
+use super::scripts::{Scripts, Stage};
 use super::steps::packet;
 use crate::app::{End, Form};
 use crate::engine::event::Event;
@@ -55,13 +55,11 @@ impl Script {
         })
     }
 
-    /// How an end goes with its step in a conversation that began as `to` says.
-    pub(super) fn exit_at(&self, step: usize, to: &Begun, host: &Host) -> Exit {
+    /// How an end goes with its step, now, in a conversation that began as `to` says.
+    pub(super) fn exit_at(&self, step: usize, to: &Begun, now: Time, host: &Host) -> Exit {
         let (side, step) = (self.side(step), &self.scenes[step]);
         match &step.exit {
-            Exit::TimeWait(machine) => {
-                Exit::TimeWait(self.waits(machine, side, to, host, to.at + step.after))
-            }
+            Exit::TimeWait(machine) => Exit::TimeWait(self.waits(machine, side, to, host, now)),
             other => other.clone(),
         }
     }
@@ -143,8 +141,16 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         }
         let talk = talk.clone();
         scripts.left += 1;
-        let script = &scripts.all[talk.script as usize];
+        let World { hosts, sources, net, .. } = self;
+        let stage = Stage { hosts, sources, net };
+        let mut script = &scripts.all[talk.script as usize];
         let route = &scripts.routes[script.route as usize];
+        let as_it_was;
+        if talk.taken.iter().any(|&taken| taken > 0 && script.is_after_pause(usize::from(taken) - 1)) {
+            as_it_was = scripts.as_it_was(&talk, &stage);
+            debug_assert!(as_it_was.is_some(), "a class has scripts for all its lengths");
+            script = as_it_was.as_ref().unwrap_or(script);
+        }
         let begun = Begun::new(talk.began, talk.numbers);
         let mut slots = [Hint::NONE; 2];
         let mut keys = [None; 2];
@@ -162,6 +168,11 @@ impl<Q: Queue, S: Sink> World<Q, S> {
                 conn.peer = slots[1 - side];
             }
             self.adopt(route.hosts[side], key);
+        }
+        if let (Some(key), Some(pause)) = (keys[SERVER], &script.pause)
+            && talk.taken[SERVER] == pause.draws + 1
+        {
+            self.go_on_serving(route.hosts[SERVER], key, &talk, pause);
         }
         let here = &mut self.hosts[route.hosts[CLIENT].index()];
         // The client may have gone before its peer.

@@ -10,13 +10,14 @@
 //! each clock has moved ([`script::Phase`]), and whether host and listener have room. The first three are the same for all who follow;
 //! the last is looked at before each step. Where it does not hold, or a packet comes that is not in the script, the conversation
 //! leaves ([`leave`]): its ends are put into the tables as they would stand there, and what is on its way becomes
-//! plain packets.
+//! plain packets. Where a server takes as long as is drawn, what comes after that is another script's ([`pause`]).
 
 mod act;
 mod balance;
 mod beats;
 mod follow;
 mod leave;
+mod pause;
 mod rehearsal;
 mod script;
 mod scripts;

@@ -1,6 +1,7 @@
 //! A conversation played on a stage of its own: what comes of each of its events.
 
 use super::balance::Before;
+use super::pause::{self, Pause, Played};
 use super::script::{
     Begun, CLIENT, Cause, Counts, Exit, Line, Runs, SERVER, Script, Stand, StateSwing, Swing,
 };
@@ -12,6 +13,7 @@ use crate::engine::record::{Aside, Record, Sink, StepArms};
 use crate::engine::world::World;
 use crate::host::{Host, Numbers};
 use crate::ids::{Addr, HostId, SockAddr};
+use crate::lasting::Lasting;
 use crate::rng::Ratio;
 use crate::scenario::{self, Arrivals, Link, PortChoice, PortConfig, Scenario, Traffic};
 use crate::tcp::config::TimerModel;
@@ -37,6 +39,8 @@ pub(super) struct Cast<'a> {
     pub(super) to: SockAddr,
     /// The way from one to the other, and back.
     pub(super) delay: Span,
+    /// How long the server serves a request, where that is drawn.
+    pub(super) served: Option<Span>,
     /// Whether the hosts track connections: then nothing is taken together that they see one by one.
     pub(super) tracked: [bool; 2],
 }
@@ -58,6 +62,7 @@ pub(super) struct Raw {
     pub(super) app: AppTimer,
     pub(super) exit: Exit,
     pub(super) done: bool,
+    pub(super) draws: bool,
     pub(super) recount: bool,
     pub(super) stand: Stand,
     pub(super) connecting: bool,
@@ -91,22 +96,60 @@ pub(super) fn rehearse(cast: &Cast<'_>, route: u32, start: Time) -> Option<Scrip
     let script = Play::new(cast, start, 1).perform(route)?;
     let again = (1..=8).map(|n| start + Span::from_secs(70 * n));
     let at = again.into_iter().find(|&at| script.phases.iter().all(|phase| phase.has(at)))?;
-    let other = Play::new(cast, at, 2).perform(route)?;
-    let same = agree(&script, &other, cast);
-    same.then_some(script)
+    // Where a length is drawn, also with the shortest and the longest that this script is for.
+    let lengths = match &script.pause {
+        Some(pause) => pause.extremes(&cast.clocks(), start, at)?.map(Some).to_vec(),
+        None => vec![cast.served],
+    };
+    let alike = (2..).zip(lengths).all(|(seed, served)| {
+        let cast = Cast { served, ..*cast };
+        Play::new(&cast, at, seed).perform(route).is_some_and(|other| agree(&script, &other, &cast))
+    });
+    alike.then_some(script)
+}
+
+/// Plays a conversation once, as it was: with the length that was drawn, known to be one that a script is for.
+pub(super) fn play(cast: &Cast<'_>, route: u32, start: Time) -> Option<Script> {
+    Play::new(cast, start, 1).perform(route)
+}
+
+impl Cast<'_> {
+    /// The clocks that an end can read: length of a period and how far into one it began, nanoseconds.
+    pub(super) fn clocks(&self) -> Vec<(u64, u64)> {
+        let mut clocks = vec![(1_000, 0), (1_000_000, 0), (1_000_000_000, 0)];
+        for host in self.hosts {
+            let offset = match host.cfg.timers {
+                TimerModel::Exact => 0,
+                TimerModel::Wheel { phase, .. } => phase.0,
+            };
+            clocks.push((host.cfg.timers.from_ticks(1).0, offset));
+        }
+        clocks.sort_unstable();
+        clocks.dedup();
+        clocks
+    }
 }
 
 /// Whether one script stands for the other, with its numbers.
 fn agree(script: &Script, other: &Script, cast: &Cast<'_>) -> bool {
     let to = &other.model;
+    let lasts = |script: &Script| script.pause.as_ref().map_or(Span::ZERO, |pause| pause.lasts);
     let scenes = script.scenes.iter().zip(&other.scenes).enumerate().all(|(i, (a, b))| {
         let host = cast.hosts[script.side(i)];
-        let one = (a.after, a.sender, a.app, &a.counters, a.connecting, a.alarms, a.app_timer);
-        let two = (b.after, b.sender, b.app, &b.counters, b.connecting, b.alarms, b.app_timer);
-        let stands = script.stand_at(i, to, host).as_ref() == Some(&b.stand);
-        one == two && stands && script.exit_at(i, to, host) == b.exit
+        let one = (a.sender, a.app, &a.counters, a.connecting);
+        let two = (b.sender, b.app, &b.counters, b.connecting);
+        let how = if script.is_after_pause(i) {
+            // How an end stands there hangs on the very length, and is played when somebody asks.
+            a.after + lasts(other) == b.after + lasts(script)
+        } else {
+            let stands = script.stand_at(i, to, host).as_ref() == Some(&b.stand);
+            stands && (a.after, a.alarms, a.app_timer) == (b.after, b.alarms, b.app_timer)
+        };
+        let gone = script.exit_at(i, to, to.at + b.after, host) == b.exit;
+        one == two && how && gone
     });
     scenes
+        && script.pause.as_ref().map(Pause::place) == other.pause.as_ref().map(Pause::place)
         && script.steps == other.steps
         && script.states == other.states
         && script.swings == other.swings
@@ -125,6 +168,8 @@ pub(super) struct Play<'a> {
     app_timers: [Runs; 2],
     life: Option<Span>,
     numbers: Numbers,
+    /// When the server had the request whose service lasts as long as is drawn.
+    drawn: Option<Span>,
 }
 
 impl<'a> Play<'a> {
@@ -139,6 +184,7 @@ impl<'a> Play<'a> {
             app_timers: [None; 2],
             life: None,
             numbers: Numbers::default(),
+            drawn: None,
         }
     }
 
@@ -210,6 +256,7 @@ impl<'a> Play<'a> {
             app: AppTimer::Kept,
             exit: Exit::Stays,
             done: false,
+            draws: false,
             recount: false,
             stand: Stand::Gone,
             connecting: false,
@@ -243,9 +290,16 @@ impl<'a> Play<'a> {
             self.app_timers[side] = self.app_timers[side].filter(|&(armed, _)| armed == after);
         }
         self.look(&mut raw, before)?;
-        // A timer that could have come before this event, in whatever phase of the wheel, would have been another story.
-        let early = |runs: &Runs| runs.is_some_and(|(armed, delay)| armed + delay <= after);
-        (!self.alarms.iter().flatten().any(early)).then_some(raw)
+        (!self.may_be_early(after)).then_some(raw)
+    }
+
+    /// Whether a timer could have come before this event, in whatever phase of the wheel: that would have been another story. Nor
+    /// may one come in the time by which two lengths of service may differ that one script is for.
+    fn may_be_early(&self, after: Span) -> bool {
+        let resumed = self.drawn.zip(self.cast.served).is_some_and(|(drawn, served)| after >= drawn + served);
+        let latest = if resumed { after + pause::WIDEST } else { after };
+        let early = |runs: &Runs| runs.is_some_and(|(armed, delay)| armed + delay <= latest);
+        self.alarms.iter().flatten().any(early)
     }
 
     fn stepped(&mut self, raw: &mut Raw, armed: &StepArms) -> Option<()> {
@@ -264,7 +318,12 @@ impl<'a> Play<'a> {
         match armed.app {
             AppTimer::Kept => {}
             AppTimer::Stopped => self.app_timers[raw.side] = None,
-            // What is drawn, or said by others, is in no script.
+            AppTimer::Service if self.cast.served.is_some() && self.drawn.is_none() => {
+                self.drawn = Some(raw.after);
+                self.app_timers[raw.side] = None;
+                raw.draws = true;
+            }
+            // Whatever else is drawn, or said by others, is in no script.
             AppTimer::Think | AppTimer::Service => return None,
             AppTimer::Armed(delay) => self.app_timers[raw.side] = Some((raw.after, delay)),
         }
@@ -333,12 +392,13 @@ impl<'a> Play<'a> {
 
     /// The script: events that nothing can come between are one step.
     fn write(self, route: u32) -> Option<Script> {
-        let groups = group(&self.raws, self.cast.tracked)?;
+        let played = Played::new(self.raws, self.cast.served)?;
+        let groups = group(&played.raws, self.cast.tracked)?;
         let model = Begun::new(self.start, self.numbers);
         let mut script = Script {
             route,
             first: 0,
-            phases: phases(self.cast, self.start, &self.raws),
+            phases: phases(self.cast, self.start, played.before(), Span::ZERO),
             steps: Vec::new(),
             scenes: Vec::new(),
             states: Vec::new(),
@@ -348,9 +408,10 @@ impl<'a> Play<'a> {
             segments: Vec::new(),
             lines: Vec::new(),
             model,
+            pause: played.pause(&groups, self.cast, self.start),
         };
         for group in &groups.steps {
-            script.step(&self.raws[group.clone()], &self.numbers)?;
+            script.step(&played.raws[group.clone()], &self.numbers)?;
         }
         for (sender, lands) in groups.lands.into_iter().enumerate() {
             script.steps[sender].lands = lands;
@@ -360,7 +421,8 @@ impl<'a> Play<'a> {
         script.lines = script.segments.iter().map(Line::new).collect();
         // Where an application's timer fires, and who armed it.
         for at in 0..script.steps.len() {
-            if script.steps[at].cause != Cause::AppTimer {
+            let resumes = script.pause.as_ref().is_some_and(|pause| usize::from(pause.resumes) == at);
+            if script.steps[at].cause != Cause::AppTimer || resumes {
                 continue;
             }
             let (side, fires) = (script.steps[at].side, script.scenes[at].after);
@@ -377,7 +439,7 @@ impl<'a> Play<'a> {
             // The books are made up when the port is free.
             step.recount &= scene.exit != Exit::Free;
             let late = self.cast.tracked[usize::from(step.side)];
-            step.asks_more = scene.exit != Exit::Stays || step.arms_app || step.done || late;
+            step.asks_more = scene.exit != Exit::Stays || step.arms_app || step.done || step.draws || late;
         }
         Some(script)
     }
@@ -417,6 +479,7 @@ fn stage(cast: &Cast<'_>, start: Time, seed: u64) -> Scenario {
         arrivals: Arrivals::At(vec![start]),
         start: Time::ZERO,
         stop: Time::NEVER,
+        service_time: cast.served.map_or_else(|| cast.traffic.service_time.clone(), Lasting::drawn_as),
         ..cast.traffic.clone()
     };
     Scenario {

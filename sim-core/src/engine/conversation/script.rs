@@ -1,6 +1,7 @@
 //! What a script says.
 
 use super::beats::LaneNumber;
+use super::pause::Pause;
 use crate::app::{Booked, End};
 use crate::counter::Counter;
 use crate::engine::record::DoneBy;
@@ -277,6 +278,8 @@ pub(super) struct Step {
     pub(super) looks: bool,
     /// There is more in its [`Scene`] that has to be done.
     pub(super) asks_more: bool,
+    /// Its server has the request: how long it serves it is drawn.
+    pub(super) draws: bool,
 }
 
 /// The rest of a step.
@@ -337,6 +340,8 @@ pub(super) struct Script {
     pub(super) lines: Vec<Line>,
     /// The rehearsal that it comes from.
     pub(super) model: Begun,
+    /// Where its server takes as long as is drawn.
+    pub(super) pause: Option<Pause>,
 }
 
 /// A segment that `side` sends, without the numbers of its conversation.
@@ -431,6 +436,10 @@ pub(super) struct Route {
     pub(super) hosts: [HostId; 2],
     /// The links from either to the other.
     pub(super) ways: [Way; 2],
+    /// The source draws how long its servers take.
+    pub(super) drawn: bool,
+    /// See [`super::rehearsal::Cast::clocks`].
+    pub(super) clocks: Vec<(u64, u64)>,
     /// Whether each of the hosts tracks connections.
     pub(super) tracked: [bool; 2],
     /// Whether each segment that they send is looked at: by their tracker, or by luck.

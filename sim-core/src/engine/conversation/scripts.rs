@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::act::Act;
 use super::beats::Beats;
+use super::pause::{Class, Moved};
 use super::rehearsal::{Cast, rehearse};
 use super::script::{CLIENT, Hop, Line, Route, SERVER, Script, Way};
 use crate::host::ports::Owner;
 use crate::host::{Conversation, Host, Opened};
-use crate::ids::{Addr, HostId, TrafficId};
+use crate::ids::{Addr, HostId, SockAddr, TrafficId};
 use crate::lasting::Lasting;
 use crate::net::Net;
 use crate::record::HostSummary;
@@ -39,6 +40,8 @@ pub(in crate::engine) struct Scripts {
     pub(super) acts: Vec<Act>,
     pub(super) taken: Vec<u64>,
     pub(super) lines: Vec<Line>,
+    /// How conversations go on after a pause: by their beginning, and how far the clocks have moved during the pause.
+    pub(super) classes: BTreeMap<(u32, Moved), Class>,
     /// Listeners that are alike share a route: by source, host and backlog.
     known: BTreeMap<(TrafficId, HostId, u32), u32>,
     /// By source and destination: a place in `routes`, or [`NO_ROUTE`], and the listener by its place.
@@ -61,6 +64,7 @@ impl Scripts {
             acts: Vec::new(),
             taken: Vec::new(),
             lines: Vec::new(),
+            classes: BTreeMap::new(),
             known: BTreeMap::new(),
             by_dest: vec![Vec::new(); scenario.traffic.len()],
             followed: 0,
@@ -119,30 +123,56 @@ impl Scripts {
             return None;
         }
         route.missed = 0;
-        let [client, server] = route.hosts;
-        let cast = Cast {
+        let cast = self.cast(place, id, (opened.tuple.local.addr, opened.tuple.remote), stage);
+        let clocks = cast.clocks();
+        let script = rehearse(&cast, place, now);
+        let added = script.and_then(|script| self.add(place, script));
+        let route = &mut self.routes[place as usize];
+        match added {
+            Some(script) => {
+                route.scripts.push(script);
+                self.file(script, script, &clocks);
+            }
+            None => route.failed += 1,
+        }
+        added
+    }
+
+    /// Who plays a conversation of a route, and where. What is drawn lasts as long as in the mean.
+    pub(super) fn cast<'a>(
+        &'a self,
+        route: u32,
+        id: TrafficId,
+        (from, to): (Addr, SockAddr),
+        stage: &'a Stage<'a>,
+    ) -> Cast<'a> {
+        let Route { hosts: [client, server], ways, tracked, drawn, .. } = &self.routes[route as usize];
+        let traffic = &stage.sources[id.index()].spec;
+        Cast {
             specs: [&self.specs[client.index()], &self.specs[server.index()]],
             hosts: [&stage.hosts[client.index()], &stage.hosts[server.index()]],
-            traffic: &stage.sources[id.index()].spec,
-            from: opened.tuple.local.addr,
-            to: opened.tuple.remote,
-            delay: route.ways[0].links.iter().fold(Span::ZERO, |all, hop| all + hop.delay),
-            tracked: route.tracked,
-        };
-        let Some(script) = rehearse(&cast, place, now) else {
-            route.failed += 1;
-            return None;
-        };
-        let Some(acts) = Act::all(&script, route, &mut self.lines) else {
-            route.failed += 1;
-            return None;
-        };
+            traffic,
+            from,
+            to,
+            delay: ways[0].links.iter().fold(Span::ZERO, |all, hop| all + hop.delay),
+            served: drawn.then(|| traffic.service_time.mean()),
+            tracked: *tracked,
+        }
+    }
+
+    /// Takes in a script of a route. Its place; `None` if it does more than is foreseen.
+    pub(super) fn add(&mut self, route: u32, script: Script) -> Option<u32> {
+        let acts = Act::all(&script, &self.routes[route as usize], &mut self.lines)?;
         let at = self.all.len() as u32;
-        route.scripts.push(at);
         self.all.push(Script { first: self.acts.len() as u32, ..script });
         self.acts.extend(acts);
         self.taken.resize(self.acts.len(), 0);
         Some(at)
+    }
+
+    /// Whether there are as many scripts as there may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.all.len() == MOST
     }
 
     #[cold]
@@ -208,9 +238,17 @@ impl Scripts {
             return None;
         }
         let tracked = hosts.map(|host| stage.hosts[host.index()].tracking.is_some());
+        let drawn = traffic.service_time.always().is_none();
+        // Whoever leaves after a pause is played anew: that pays only where it is rare.
+        if drawn && ways.iter().flat_map(|way| &way.links).any(|hop| hop.lucky) {
+            return None;
+        }
         let at = self.routes.len() as u32;
         let watched = [CLIENT, SERVER].map(|side| tracked[side] || ways[side].links[0].lucky);
-        self.routes.push(Route { hosts, ways, tracked, watched, scripts: Vec::new(), missed: 0, failed: 0 });
+        let (scripts, clocks) = (Vec::new(), Vec::new());
+        let route = Route { hosts, ways, drawn, clocks, tracked, watched, scripts, missed: 0, failed: 0 };
+        self.routes.push(route);
+        self.routes[at as usize].clocks = self.cast(at, id, (tuple.local.addr, tuple.remote), stage).clocks();
         self.known.insert(alike, at);
         Some((at, listener as u16))
     }
@@ -261,7 +299,7 @@ fn is_regular(traffic: &Traffic) -> bool {
         service_time,
         greeting: _,
         ask_after: _,
-        requests_per_connection: _,
+        requests_per_connection,
         think_time,
         wake_up: _,
         hold: _,
@@ -280,13 +318,15 @@ fn is_regular(traffic: &Traffic) -> bool {
         served_elsewhere,
         server_blocks: _,
     } = traffic;
+    // A script has one pause of a drawn length; a client thinks only between two requests.
     let drawn = [service_time, think_time].into_iter().any(|time| !matches!(time, Lasting::Always(_)));
+    let several = drawn && *requests_per_connection != 1;
     // What watches for a silent peer matters only where a rehearsal would not follow.
     let watches = [options, server_options].into_iter().any(|options| *options != SocketOptions::default());
     pool.is_none()
         && !served_elsewhere
         && !tuples
-        && !drawn
+        && !several
         && !watches
         && matches!(port, ClientPort::Auto(_))
 }

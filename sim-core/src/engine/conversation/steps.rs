@@ -55,6 +55,8 @@ pub(super) enum Rest {
     Nothing,
     /// A worker of the source begins anew.
     Done,
+    /// The server has its request: how long it takes is to be drawn.
+    Drawn,
     /// Somebody looks at each of its segments, and they have not been sent yet.
     Unsent,
     /// A host has passed on not all of them, or a link has done more than delay one.
@@ -312,7 +314,11 @@ impl<Q: Queue> Parts<'_, Q> {
         if route.tracked[side] {
             here.account(now);
         }
-        if step.done { Rest::Done } else { Rest::Nothing }
+        match (step.done, step.draws) {
+            (true, _) => Rest::Done,
+            (false, true) => Rest::Drawn,
+            (false, false) => Rest::Nothing,
+        }
     }
 }
 

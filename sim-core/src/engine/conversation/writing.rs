@@ -9,7 +9,6 @@ use crate::app::AppTimer;
 use crate::counter::Counter;
 use crate::host::Numbers;
 use crate::tcp::State;
-use crate::tcp::config::TimerModel;
 use crate::time::{Span, Time};
 
 /// Which events are one step, and where the segments of each step land.
@@ -29,7 +28,9 @@ pub(super) fn group(raws: &[Raw], tracked: [bool; 2]) -> Option<Groups> {
             Cause::Segments(_) => Some((raw.side, flying[1 - raw.side].pop_front()?, raw.after)),
             Cause::Start | Cause::AppTimer => None,
         };
-        let together = arrival.is_some() && arrival == before;
+        // What is served for as long as is drawn ends its step.
+        let drawn = i > 0 && raws[i - 1].draws;
+        let together = arrival.is_some() && arrival == before && !drawn;
         if together && !tracked[raw.side] {
             steps.last_mut()?.end = i + 1;
         } else {
@@ -141,6 +142,7 @@ impl Script {
             arms: raws.iter().any(|raw| raw.arms),
             arms_app: raws.iter().any(|raw| matches!(raw.app, AppTimer::Armed(_))),
             done: raws.iter().any(|raw| raw.done),
+            draws: raws.iter().any(|raw| raw.draws),
             frees,
             recount: raws.iter().any(|raw| raw.recount),
             counted: counts != Counts::default(),
@@ -166,21 +168,11 @@ impl Script {
     }
 }
 
-/// The phases of every clock that an end can read.
-pub(super) fn phases(cast: &Cast<'_>, start: Time, raws: &[Raw]) -> Vec<Phase> {
-    let mut clocks = vec![(1_000, 0), (1_000_000, 0), (1_000_000_000, 0)];
-    for host in cast.hosts {
-        let offset = match host.cfg.timers {
-            TimerModel::Exact => 0,
-            TimerModel::Wheel { phase, .. } => phase.0,
-        };
-        clocks.push((host.cfg.timers.from_ticks(1).0, offset));
-    }
-    clocks.sort_unstable();
-    clocks.dedup();
-    let phases = clocks
-        .into_iter()
-        .map(|(period, offset)| Phase::of(period, offset, start, raws.iter().map(|raw| raw.after)));
+/// The phases of every clock that an end can read, for steps that follow a moment: `from` after the beginning of the rehearsal.
+pub(super) fn phases(cast: &Cast<'_>, start: Time, raws: &[Raw], from: Span) -> Vec<Phase> {
+    let clocks = cast.clocks().into_iter();
+    let steps = || raws.iter().map(|raw| Span(raw.after.0 - from.0));
+    let phases = clocks.map(|(period, offset)| Phase::of(period, offset, start + from, steps()));
     // Those that any moment is in need no looking at.
     phases.filter(|phase| phase.low > 0 || phase.high < phase.period).collect()
 }
