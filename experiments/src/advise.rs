@@ -54,8 +54,14 @@ pub struct Point {
     pub digest: String,
     /// Its events.
     pub events: u64,
-    /// The language refused the load, as no machine could compute it.
+    /// No machine could compute the load: the language refused it, or the run could not go on.
     pub refused: bool,
+}
+
+impl Point {
+    fn too_much() -> Point {
+        Point { holds: false, failed: 1.0, bound: None, digest: String::new(), events: 0, refused: true }
+    }
 }
 
 /// With so many seeds hazards are measured, so that one lucky run does not decide.
@@ -194,11 +200,11 @@ impl Question {
             return None;
         }
         let loaded = self.run(set, load).load();
-        let Ok(loaded) = loaded else {
-            let digest = String::new();
-            return Some(Point { holds: false, failed: 1.0, bound: None, digest, events: 0, refused: true });
-        };
+        let Ok(loaded) = loaded else { return Some(Point::too_much()) };
         let (summary, stopped) = execute(&loaded.scenario, |_| goes_on());
+        if summary.overrun.is_some() {
+            return Some(Point::too_much());
+        }
         (!stopped).then(|| self.judged(&loaded.scenario, &summary, load))
     }
 
@@ -302,6 +308,9 @@ impl Question {
             Err(report) => return Some(Err(reason(&report))),
         };
         let own = self.point(set, OWN, goes_on)?;
+        if own.refused {
+            return Some(Err("it could not go on to its end: too many segments on their way".to_owned()));
+        }
         let stressed: Vec<Patch> = set.iter().cloned().chain(self.bad_network()).collect();
         let mut hazards_by_seed = Vec::new();
         for n in 0..SEEDS {

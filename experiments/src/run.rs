@@ -95,16 +95,19 @@ impl Run {
         scenarios::load(&self.source, &Extras { files, patches: &patches, sysctl: &self.sysctl })
     }
 
-    /// Loads the scenario and runs it to its end, or says what is wrong with it.
+    /// Loads the scenario and runs it to its end, or says what is wrong with it, or why it could not go on to its end.
     pub fn run(&self) -> Result<Outcome, Report> {
         self.watched(|_| ControlFlow::Continue(()))
     }
 
     /// Loads the scenario and runs it to its end or until `watch` says to stop; says what is wrong with it if it does
-    /// not load.
+    /// not load, or cannot go on to its end.
     pub fn watched(&self, watch: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Outcome, Report> {
         let Loaded { scenario, warnings, .. } = self.load()?;
         let (summary, stopped) = execute(&scenario, watch);
+        if let Some(report) = scenarios::overrun(&scenario, &summary) {
+            return Err(report);
+        }
         Ok(Outcome { scenario, warnings, summary, stopped })
     }
 }
@@ -133,8 +136,9 @@ pub struct Progress {
     pub of: Span,
 }
 
-/// Runs a checked scenario to its end, or until `watch` breaks; says whether it did. `watch` is called every few
-/// hundredths of a second, and when it is called depends on the events alone.
+/// Runs a checked scenario to its end, or until `watch` breaks or [`Summary::overrun`] says that it could not go on; says
+/// whether it ended early. `watch` is called every few hundredths of a second, and when it is called depends on the events
+/// alone.
 pub fn execute(scenario: &Scenario, watch: impl FnMut(Progress) -> ControlFlow<()>) -> (Summary, bool) {
     let (summary, (), stopped) = follow(scenario, (), watch);
     (summary, stopped)
@@ -153,6 +157,7 @@ pub fn follow<S: Sink>(
         stopped = watch(progress).is_break();
     }
     let (summary, sink) = world.into_summary_and_sink();
+    let stopped = stopped || summary.overrun.is_some();
     (summary, sink, stopped)
 }
 

@@ -6,6 +6,7 @@
 use core::ops::ControlFlow;
 use std::collections::BTreeSet;
 
+use scenarios::Report;
 use sim_core::app::Booked;
 use sim_core::engine::queue::Lanes;
 use sim_core::engine::{Lost, Record, Sink, World};
@@ -121,6 +122,8 @@ pub enum Nothing {
     NoSuch,
     /// It was stopped early.
     Stopped,
+    /// The run has ended by itself before that, since too much was on its way.
+    Overrun,
 }
 
 /// Follows connections from one moment to another, and takes at most so many records.
@@ -185,11 +188,17 @@ pub fn about(record: &Record) -> Option<(Attempt, Tuple)> {
     }
 }
 
-/// The state of everything at a moment: what happens at this very time has not happened yet.
-pub fn moment(scenario: &Scenario, at: Time) -> Moment {
+/// The state of everything at a moment: what happens at this very time has not happened yet. An error if the run does not
+/// come so far.
+pub fn moment(scenario: &Scenario, at: Time) -> Result<Moment, Report> {
     let mut world: World<Lanes, ()> = World::new(scenario);
     world.advance_until(at);
-    world.moment()
+    if world.overrun().is_some()
+        && let Some(report) = scenarios::overrun(scenario, &world.clone().into_summary())
+    {
+        return Err(report);
+    }
+    Ok(world.moment())
 }
 
 /// Keeps what happens to its target.
@@ -252,7 +261,7 @@ fn find(
             return Ok(target);
         }
         if !more {
-            return Err(Nothing::NoSuch);
+            return Err(if world.overrun().is_some() { Nothing::Overrun } else { Nothing::NoSuch });
         }
         let progress = Progress { events: world.events(), now: world.now(), of: scenario.duration };
         if watch(progress).is_break() {

@@ -12,6 +12,7 @@
 mod check;
 mod expand;
 mod library;
+mod overrun;
 mod patch;
 mod read;
 pub mod reference;
@@ -26,6 +27,7 @@ mod units;
 use sim_core::scenario::Scenario;
 
 pub use library::{Bundled, bundled, library};
+pub use overrun::overrun;
 pub use patch::Patch;
 pub use report::{Diagnostic, Report, Severity};
 pub use show::{limit, show};

@@ -9,7 +9,7 @@ use sim_core::scenario::Scenario;
 use crate::simulate::quietly;
 
 /// Runs a scenario and judges it, and lets `looks` look at the run and its verdicts. Nothing if Ctrl-C came before the end; an
-/// error if a changed scenario that an expectation speaks of does not load.
+/// error if a changed scenario that an expectation speaks of does not load, or a run could not go on.
 pub(crate) fn judged(
     run: &Run,
     scenario: &Scenario,
@@ -24,9 +24,14 @@ pub(crate) fn judged(
             Err(why) => return Some(Err(why)),
         }
     }
-    let summary = quietly(scenario)?;
-    let others: Option<Vec<Summary>> = loaded.iter().map(quietly).collect();
-    let others = others?;
+    let mut summaries = Vec::new();
+    for scenario in core::iter::once(scenario).chain(&loaded) {
+        match quietly(scenario)? {
+            Ok(summary) => summaries.push(summary),
+            Err(why) => return Some(Err(why)),
+        }
+    }
+    let (summary, others): (Summary, Vec<Summary>) = (summaries.remove(0), summaries);
     let read =
         needed.into_iter().zip(loaded.iter().zip(&others).map(|(s, summary)| reports::Run::new(s, summary)));
     let read: Vec<_> = read.collect();

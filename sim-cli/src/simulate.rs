@@ -6,6 +6,7 @@ use std::time::Duration;
 use experiments::{Progress, execute, follow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reports::words;
+use scenarios::overrun;
 use sim_core::engine::Sink;
 use sim_core::record::Summary;
 use sim_core::scenario::Scenario;
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A finished run and what it took.
 pub(crate) struct Finished {
     pub(crate) summary: Summary,
-    /// Whether Ctrl-C ended it early.
+    /// Whether it ended early: by Ctrl-C, or since it could not go on.
     pub(crate) stopped: bool,
     pub(crate) took: Duration,
 }
@@ -37,10 +38,13 @@ impl Finished {
     }
 }
 
-/// Runs a scenario to its end or until Ctrl-C, without a word; nothing if it was stopped.
-pub(crate) fn quietly(scenario: &Scenario) -> Option<Summary> {
+/// Runs a scenario to its end or until Ctrl-C, without a word; nothing if it was stopped, an error if it could not go on.
+pub(crate) fn quietly(scenario: &Scenario) -> Option<Result<Summary, String>> {
     let (summary, stopped) = execute(scenario, |_| interrupt::flow());
-    (!stopped).then_some(summary)
+    match overrun(scenario, &summary) {
+        Some(report) => Some(Err(report.to_string())),
+        None => (!stopped).then_some(Ok(summary)),
+    }
 }
 
 /// Runs a scenario to its end or until Ctrl-C; if that takes long and standard error is a terminal, shows how far it is.

@@ -5,13 +5,16 @@ use sim_core::engine::queue::{Heap, Lanes, Queue};
 use sim_core::record::Summary;
 use sim_core::scenario::Scenario;
 
-/// Runs a world to its end, and holds its books against its tables at the beginning, rarer and rarer on the way, and at the
+/// Segments that may be on their way in an audited world: each look looks at all of them.
+const MOST_ON_THE_WAY: u64 = 20_000;
+
+/// Runs a world to its end, or until too much is on its way, and holds its books against its tables at the beginning, rarer and rarer on the way, and at the
 /// end.
 ///
 /// # Errors
 /// What does not agree, and when that was first seen.
 fn audited<Q: Queue + Clone>(scenario: &Scenario, mut stride: u64) -> Result<Summary, String> {
-    let mut world = World::<Q, ()>::with_sink(scenario, ());
+    let mut world = World::<Q, ()>::with_sink(scenario, ()).with_most_on_the_way(MOST_ON_THE_WAY);
     let mut more = true;
     loop {
         let found = world.audit();
@@ -33,7 +36,9 @@ fn audited<Q: Queue + Clone>(scenario: &Scenario, mut stride: u64) -> Result<Sum
 pub fn both_ways(scenario: &Scenario, seed: u64) -> Result<Summary, String> {
     let lanes = audited::<Lanes>(scenario, 1 + seed % 61)?;
     let heap = audited::<Heap>(scenario, 1 + seed % 37).map_err(|why| format!("on the heap {why}"))?;
-    if lanes != heap {
+    // Which link holds most is known to lanes only.
+    let early = lanes.overrun.is_some() && heap.overrun.is_some() && lanes.digest == heap.digest;
+    if lanes != heap && !early {
         return Err(format!("comes to something else on the heap: {} and {}", lanes.digest, heap.digest));
     }
     Ok(lanes)

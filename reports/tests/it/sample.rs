@@ -228,6 +228,7 @@ fn finish(
         limits,
         logs: Vec::new(),
         series,
+        overrun: None,
     }
 }
 

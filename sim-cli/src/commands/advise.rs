@@ -20,6 +20,7 @@ pub(crate) fn advise(args: &AdviseArgs) -> Result<Exit, Failure> {
     let catalogue = catalogue(&args.catalogue)?;
     let (base, loaded, _) = load::gather(&args.scenario)?;
     let text = base.source.text.clone();
+    let alone = base.clone();
     let events = u64::from(args.events) * 1_000_000;
     let Some(question) = Question::new(base, loaded.scenario, events) else {
         let why = "no source of the scenario has a rate or workers, so there is no load that could grow";
@@ -30,6 +31,11 @@ pub(crate) fn advise(args: &AdviseArgs) -> Result<Exit, Failure> {
     let found = advise_all(&question, &catalogue, usize::from(args.jobs), &interrupt::flow, shown);
     drop(progress);
     let Some(advice) = found else {
+        if !interrupt::wanted() {
+            // It loads, but could not go on to its end.
+            let why = alone.run().err().map(|report| report.to_string());
+            return Err(Failure::Scenario(why.unwrap_or_default()));
+        }
         output::note("stopped before the scenario as it is had been tried: nothing is known");
         return Ok(Exit::Interrupted);
     };

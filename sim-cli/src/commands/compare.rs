@@ -37,14 +37,21 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<Exit, Failure> {
     let (mut done, all) = (0, tasks.len());
     let run = |&(v, seed): &(usize, Option<u64>)| {
         let first = seed == seeds[0];
-        // Every variant has been loaded before the first was run.
-        let outcome = variants[v].with_seed(seed).watched(|_| interrupt::flow()).ok();
-        let outcome = outcome.filter(|o| !o.stopped)?;
+        let outcome = match variants[v].with_seed(seed).watched(|_| interrupt::flow()) {
+            Ok(outcome) if outcome.stopped => return None,
+            Ok(outcome) => outcome,
+            // Every variant has been loaded before the first was run, so this one could not go on.
+            Err(report) => return Some(Err(Failure::Scenario(format!("{}:\n{report}", variants[v].name)))),
+        };
         let facts = facts(reports::Run::new(&outcome.scenario, &outcome.summary));
-        Some((v, facts, first.then_some(outcome)))
+        Some(Ok((v, facts, first.then_some(outcome))))
     };
     let stopped = in_order(&tasks, usize::from(args.jobs), run, |result| {
-        let Some((v, facts, outcome)) = result else { return ControlFlow::Break(()) };
+        let (v, facts, outcome) = match result {
+            None => return ControlFlow::Break(Ok(())),
+            Some(Err(why)) => return ControlFlow::Break(Err(why)),
+            Some(Ok(found)) => found,
+        };
         found[v].push(facts);
         shown.extend(outcome);
         done += 1;
@@ -52,6 +59,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<Exit, Failure> {
         ControlFlow::Continue(())
     });
     drop(progress);
+    let stopped = stopped.transpose()?;
     // Only variants with all their seeds can be compared.
     let whole = found.iter().take_while(|f| f.len() == seeds.len()).count();
     let asked = asked(args);

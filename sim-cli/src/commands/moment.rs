@@ -122,7 +122,7 @@ fn print(args: &MomentArgs, form: impl Fn(&HostMoment) -> String) -> Result<Exit
     if args.at > end {
         return Err(Failure::Usage(format!("--at: the run ends at {} (--set duration=..)", at(end))));
     }
-    let moment = moment(&scenario, args.at);
+    let moment = moment(&scenario, args.at).map_err(|report| Failure::Scenario(report.to_string()))?;
     if args.json {
         output::out(&forms::json(&scenario, &moment, only))?;
         return Ok(Exit::Ok);

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         None if looks => Some(simulate::followed(&scenario, Witness::default()).1),
         witness => witness,
     };
-    // One that Ctrl-C has ended is not run again for it.
+    // One that has ended early is not run again for it.
     let looks = !finished.stopped && (looks || batch.is_some());
     let seen = if looks { seen::seen(run, witness) } else { None };
     if let (Some(batch), Some(dir)) = (batch, &args.out) {
@@ -79,7 +79,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         let text = format!("{shown}{}", expectations(&verdicts, of_several(&scenario)));
         output::answer(&if terminal::visible() { beside(&text, run) } else { text })?;
     }
-    Ok(if finished.stopped { stopped(run) } else { Exit::Ok })
+    match scenarios::overrun(&scenario, &finished.summary) {
+        Some(report) => Err(Failure::Scenario(report.to_string())),
+        None if finished.stopped => Ok(stopped(run)),
+        None => Ok(Exit::Ok),
+    }
 }
 
 /// Columns of a chart beside the answer, and below it.

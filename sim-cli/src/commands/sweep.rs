@@ -184,7 +184,8 @@ fn same_program(
     });
     let Some((task, reading)) = known.min_by_key(|(_, reading)| reading.events) else { return Ok(()) };
     match measured(&campaign.run(&campaign.points[task.point], task.seed), &campaign.measures) {
-        Some(again) if again != *reading => Err(Failure::Files(format!(
+        Some(Err(why)) => Err(why),
+        Some(Ok(again)) if again != *reading => Err(Failure::Files(format!(
             "what `{}` keeps was computed by another program: remove it, or take another directory",
             path.display()
         ))),
@@ -239,7 +240,10 @@ fn obtained(
     if let Some(kept) = keeper.and_then(|keeper| keeper.kept().get(&key)) {
         return Some(Ok((key, kept.clone())));
     }
-    let reading = measured(&run, &campaign.measures)?;
+    let reading = match measured(&run, &campaign.measures)? {
+        Ok(reading) => reading,
+        Err(why) => return Some(Err(why)),
+    };
     Some(keeper.map_or(Ok(()), |keeper| keeper.keep(key, &reading)).map(|()| (key, reading)))
 }
 
@@ -268,21 +272,25 @@ fn compute(
 }
 
 /// Runs and measures; nothing if Ctrl-C came before the end.
-fn measured(run: &Run, measures: &[String]) -> Option<Reading> {
+fn measured(run: &Run, measures: &[String]) -> Option<Result<Reading, Failure>> {
     if interrupt::wanted() {
         return None;
     }
-    // Every point has been loaded before the first was run.
-    let outcome = run.watched(|_| interrupt::flow()).ok().filter(|outcome| !outcome.stopped)?;
+    let outcome = match run.watched(|_| interrupt::flow()) {
+        Ok(outcome) if outcome.stopped => return None,
+        Ok(outcome) => outcome,
+        // Every point has been loaded before the first was run, so this one could not go on.
+        Err(report) => return Some(Err(Failure::Scenario(report.to_string()))),
+    };
     let read = reports::Run::new(&outcome.scenario, &outcome.summary);
     let values = outcome.scenario.expect.iter().zip(measures);
-    Some(Reading {
+    Some(Ok(Reading {
         seed: outcome.scenario.seed,
         values: values.map(|(e, measure)| number(read, &e.check, is_whole(measure))).collect(),
         bound_first: outcome.summary.bound_first().map(|l| read.limit_key(l.limit)),
         digest: outcome.summary.digest.to_string(),
         events: outcome.summary.events,
-    })
+    }))
 }
 
 fn write_files(mut batch: Batch, keeper: &Keeper, sweep: &Sweep<'_>, dir: &Path) -> Result<(), Failure> {

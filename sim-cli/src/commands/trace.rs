@@ -128,6 +128,11 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Failure> {
         Ok(traced) => traced,
         Err(Nothing::Stopped) => return Ok(Exit::Interrupted),
         Err(Nothing::NoSuch) => return Ok(nobody(&args.which)),
+        Err(Nothing::Overrun) => {
+            let why =
+                "the run could not go on to its end, and until then there was none (`timewait run` says why)";
+            return Err(Failure::Usage(why.to_owned()));
+        }
     };
     let any = traced.records.iter().any(|(_, record)| !matches!(record, Record::Logged(..)));
     if !any {
@@ -142,7 +147,10 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Failure> {
         Some(file) => file.publish(&bytes)?,
         None => output::out_bytes(&bytes)?,
     }
-    Ok(Exit::Ok)
+    match scenarios::overrun(&scenario, &traced.summary) {
+        Some(report) => Err(Failure::Scenario(report.to_string())),
+        None => Ok(Exit::Ok),
+    }
 }
 
 /// No connection had the fate that was looked for.

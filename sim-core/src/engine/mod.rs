@@ -10,6 +10,7 @@ mod inside;
 mod moment;
 pub mod queue;
 pub mod record;
+mod room;
 mod search;
 mod series;
 mod service;
@@ -20,6 +21,7 @@ mod world;
 
 pub use audit::Disagreement;
 pub use record::{Carriage, Lost, Move, Record, Sink, Whose};
+pub use room::MOST_ON_THE_WAY;
 pub use world::{Simulation, World};
 
 #[cfg(test)]

@@ -59,6 +59,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             hosts: self.hosts.into_iter().map(|host| host.stats).collect(),
             logs: self.logs,
             series: self.sampler.finish(),
+            overrun: self.room.overrun,
         };
         (summary, self.sink)
     }

@@ -5,6 +5,7 @@ use super::event::{Due, Event};
 use super::happenings::Planned;
 use super::queue::{LaneId, Lanes, Queue};
 use super::record::{Record, Sink, Whose, digest_line, digest_packet_record};
+use super::room::Room;
 use super::search::Searches;
 use super::series::Sampler;
 use super::service::Service;
@@ -93,6 +94,7 @@ pub struct World<Q, S> {
     pub(super) segments: u64,
     pub(super) lost: u64,
     pub(super) logs: Vec<(usize, LogSummary)>,
+    pub(super) room: Room,
 }
 
 impl<S: Sink + Default> World<Lanes, S> {
@@ -142,6 +144,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             segments: 0,
             lost: 0,
             logs: Vec::new(),
+            room: Room::default(),
         };
         world.arrange_service(scenario);
         world.plan();
@@ -169,6 +172,21 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// Processes at most so many events. Returns whether there is more to do.
     pub fn advance(&mut self, events: u64) -> bool {
+        let mut left = events;
+        while left > 0 {
+            let some = left.min(self.room.left);
+            if self.room.overrun.is_some() || !self.advance_some(some) {
+                return false;
+            }
+            (left, self.room.left) = (left - some, self.room.left - some);
+            if self.room.left == 0 {
+                self.look_for_room();
+            }
+        }
+        true
+    }
+
+    fn advance_some(&mut self, events: u64) -> bool {
         let mut left = events;
         while left > 0 {
             let (next, beat) = (self.queue.first(), self.beats.first());

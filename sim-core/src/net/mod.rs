@@ -183,6 +183,16 @@ impl Net {
         self.links.len() as u16 * 2
     }
 
+    /// From which host a direction leads to which.
+    pub fn ends(&self, direction: Direction) -> (HostId, HostId) {
+        let link = &self.links[direction.link()];
+        if direction == Direction::new(LinkId(direction.link() as u16), false) {
+            (link.a, link.b)
+        } else {
+            (link.b, link.a)
+        }
+    }
+
     /// The host that has an address.
     pub fn owner(&self, addr: Addr) -> Option<HostId> {
         self.owner.get(&addr).copied()

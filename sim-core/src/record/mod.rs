@@ -10,8 +10,8 @@ pub use digest::{Digest, word};
 pub use histogram::Histogram;
 pub use moment::{HostMoment, ListenerView, Moment, ShownTimer, SocketView};
 pub use summary::{
-    ErrorTally, FLOWS, Gauge, HostSummary, LimitSummary, LogSummary, ObjectCount, Series, Summary, SynLoss,
-    Tally, TrafficSummary, Waiting,
+    ErrorTally, FLOWS, Gauge, HostSummary, LimitSummary, LogSummary, ObjectCount, Overrun, Series, Summary,
+    SynLoss, Tally, TrafficSummary, Waiting,
 };
 
 pub use tuples::{PORTS, Tuples};

@@ -333,6 +333,17 @@ impl Series {
     }
 }
 
+/// Too much was on its way at once, and so the run has ended where it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overrun {
+    /// Segments on their way.
+    pub segments: u64,
+    /// How many there may be.
+    pub most: u64,
+    /// The link, from one host to the next, that has most of them, and how many it has.
+    pub busiest: Option<(HostId, HostId, u64)>,
+}
+
 /// What a run came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -356,6 +367,8 @@ pub struct Summary {
     pub logs: Vec<(usize, LogSummary)>,
     /// Time series.
     pub series: Series,
+    /// Why it ended before its time, if it did so by itself.
+    pub overrun: Option<Overrun>,
 }
 
 impl Summary {

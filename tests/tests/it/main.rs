@@ -9,6 +9,7 @@ mod oracle_endpoint;
 mod oracle_silence;
 mod oracle_workloads;
 mod oracle_worlds;
+mod overrun;
 mod pictures;
 mod properties;
 mod results;

@@ -48,10 +48,12 @@ pub struct Heap {
     entries: BinaryHeap<Reverse<Entry>>,
     arriving: Option<(HostId, Packet)>,
     pushed: u64,
+    packets: u64,
 }
 
 impl Heap {
     pub(super) fn add(&mut self, order: Order, cause: Cause) {
+        self.packets += u64::from(matches!(cause, Cause::Packet(..)));
         self.entries.push(Reverse(Entry { order, cause }));
     }
 
@@ -93,6 +95,12 @@ impl Queue for Heap {
     fn next_wait(&mut self, _host: HostId, _next: Option<(Order, RowId)>) -> bool {
         false
     }
+    fn packets(&self) -> u64 {
+        self.packets
+    }
+    fn packets_in(&self, _lane: LaneId) -> u64 {
+        0
+    }
     fn waiting(&self) -> Vec<(Order, Due)> {
         let due = |cause| match cause {
             Cause::Event(event) => Due::Event(event),
@@ -110,6 +118,7 @@ impl Queue for Heap {
             Cause::Event(event) => Due::Event(event),
             Cause::Row(host, row) => Due::Row(host, row),
             Cause::Packet(to, packet) => {
+                self.packets -= 1;
                 self.arriving = Some((to, packet));
                 Due::Packet(LaneId::NONE)
             }

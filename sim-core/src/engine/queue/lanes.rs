@@ -84,6 +84,15 @@ enum Lane {
     Packets(VecDeque<Waiting<(HostId, Packet)>>),
 }
 
+impl Lane {
+    fn packets(&self) -> u64 {
+        match self {
+            Lane::Packets(packets) => packets.len() as u64,
+            _ => 0,
+        }
+    }
+}
+
 /// The engine's own queue.
 #[derive(Clone, Debug)]
 pub struct Lanes {
@@ -196,6 +205,14 @@ impl Queue for Lanes {
             *row = next.map(|(_, row)| row);
         }
         news
+    }
+
+    fn packets(&self) -> u64 {
+        self.rest.packets() + self.all.iter().map(Lane::packets).sum::<u64>()
+    }
+
+    fn packets_in(&self, lane: LaneId) -> u64 {
+        self.all.get(lane.0 as usize).map_or(0, Lane::packets)
     }
 
     fn waiting(&self) -> Vec<(Order, Due)> {

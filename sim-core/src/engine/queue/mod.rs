@@ -60,6 +60,10 @@ pub trait Queue {
     fn wait(&mut self, host: HostId, order: Order, row: RowId);
     /// Which TIME_WAIT of a host ends next, and when. Answers whether that is news.
     fn next_wait(&mut self, host: HostId, next: Option<(Order, RowId)>) -> bool;
+    /// How many packets wait.
+    fn packets(&self) -> u64;
+    /// How many of them wait in a lane, as far as that is known.
+    fn packets_in(&self, lane: LaneId) -> u64;
     /// Everything that waits, in no order; of packets only that they do. It looks at all of it: for tests.
     fn waiting(&self) -> Vec<(Order, Due)>;
     /// The place of the next cause; [`Order::NEVER`] if there is none.
