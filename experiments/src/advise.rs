@@ -487,6 +487,18 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_are_lost_are_weighed_by_the_close() {
+        let base = asked(1).base;
+        let lossy = |closes: u64, bytes_lost: u64| {
+            let hazards = Hazards { closes, bytes_lost, ..Hazards::default() };
+            Found { hazards, hazards_by_seed: vec![hazards; 3], ..base.clone() }
+        };
+        // Twice the bytes of four times the closes are less, not more.
+        assert_eq!(dangers(&lossy(100, 100), &lossy(400, 200)), []);
+        assert_eq!(dangers(&lossy(400, 200), &lossy(100, 100)), [Danger::BytesLost(100)]);
+    }
+
+    #[test]
     fn the_advice_does_not_depend_on_the_threads_and_can_be_stopped() {
         assert_eq!(asked(1), asked(3));
         let catalogue = parse(CATALOGUE).expect("it is right");

@@ -260,6 +260,11 @@ mod tests {
         assert_eq!(tracked, Err("no host tracks connections".to_owned()));
         let pool = expanded("traffic.{traffic}.pool.size=9", "pool", "ports-run-out");
         assert_eq!(pool, Err("there is no pool".to_owned()));
+        // Its client closes first, and no server.
+        let close = "traffic.{traffic}.close.how=reset";
+        assert!(expanded(close, "client_closes", "ports-run-out").is_ok());
+        let server = expanded(close, "server_closes", "ports-run-out");
+        assert_eq!(server, Err("no server closes first".to_owned()));
     }
 
     #[test]

@@ -298,6 +298,17 @@ mod tests {
             }
             assert_eq!(watch.so_far().old_segments, taken, "{records:?}");
         }
+        // A FIN without data matters as data do, and so does a RST; an ACK alone does not.
+        for (flags, taken) in [(Flags::ACK, 0), (Flags::FIN.with(Flags::ACK), 1), (Flags::RST, 1)] {
+            let mut old = from(6, 0);
+            if let Record::Arrived(_, packet) = &mut old {
+                packet.seg.flags = flags;
+            }
+            let mut watch = Watch::default();
+            watch.record(Time::ZERO, &Record::Moved(whose, open));
+            watch.record(Time::ZERO, &old);
+            assert_eq!(watch.so_far().old_segments, taken, "{flags:?}");
+        }
         // A TIME_WAIT takes nothing.
         let mut watch = Watch::default();
         watch.record(

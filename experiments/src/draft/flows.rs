@@ -245,6 +245,18 @@ mod tests {
     }
 
     #[test]
+    fn where_nobody_listens_the_port_that_more_use_is_the_server() {
+        let opener = |local, peer, times| flows(&list(&[("ESTAB", local, peer, times)]))[0].opener;
+        assert_eq!(opener("10.0.0.1:*", "10.0.0.2:80", 3), Role::Client);
+        assert_eq!(opener("10.0.0.1:80", "10.0.0.2:*", 3), Role::Server);
+        // One connection tells nothing but its numbers: the smaller port is the server's.
+        assert_eq!(opener("10.0.0.1:40000", "10.0.0.2:80", 1), Role::Client);
+        assert_eq!(opener("10.0.0.1:80", "10.0.0.2:40000", 1), Role::Server);
+        // Several connections from a small port to many large ones, and the other way round.
+        assert_eq!(opener("10.0.0.1:50000", "10.0.0.2:*", 3), Role::Server);
+    }
+
+    #[test]
     fn counters_divide_what_time_wait_does_not_explain() {
         let sockets = list(&[
             ("TIME-WAIT", "10.0.0.1:*", "10.0.0.2:80", 1200),
