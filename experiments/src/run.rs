@@ -105,8 +105,8 @@ impl Run {
     pub fn watched(&self, watch: impl FnMut(Progress) -> ControlFlow<()>) -> Result<Outcome, Report> {
         let Loaded { scenario, warnings, .. } = self.load()?;
         let (summary, stopped) = execute(&scenario, watch);
-        if let Some(report) = scenarios::overrun(&scenario, &summary) {
-            return Err(report);
+        if let Some(overrun) = &summary.overrun {
+            return Err(scenarios::overrun(&scenario, overrun));
         }
         Ok(Outcome { scenario, warnings, summary, stopped })
     }

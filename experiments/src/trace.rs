@@ -193,12 +193,10 @@ pub fn about(record: &Record) -> Option<(Attempt, Tuple)> {
 pub fn moment(scenario: &Scenario, at: Time) -> Result<Moment, Report> {
     let mut world: World<Lanes, ()> = World::new(scenario);
     world.advance_until(at);
-    if world.overrun().is_some()
-        && let Some(report) = scenarios::overrun(scenario, &world.clone().into_summary())
-    {
-        return Err(report);
+    match world.overrun() {
+        Some(overrun) => Err(scenarios::overrun(scenario, &overrun)),
+        None => Ok(world.moment()),
     }
-    Ok(world.moment())
 }
 
 /// Keeps what happens to its target.

@@ -1,23 +1,23 @@
 //! What is said of a run that has ended by itself, since too much was on its way.
 
-use sim_core::record::Summary;
+use sim_core::ids::HostId;
+use sim_core::record::Overrun;
 use sim_core::scenario::Scenario;
 
 use crate::report::{Diagnostic, Report};
 use crate::source::Place;
 use crate::units::{show_ratio, thousands};
 
-/// Why a run has ended before its time, and what to write instead; none if it has not ended so.
-pub fn overrun(scenario: &Scenario, summary: &Summary) -> Option<Report> {
-    let overrun = summary.overrun?;
-    let name = |host: sim_core::ids::HostId| &scenario.hosts[host.index()].name;
+/// Why a run has ended before its time, and what to write instead.
+pub fn overrun(scenario: &Scenario, overrun: &Overrun) -> Report {
+    let name = |host: HostId| &scenario.hosts[host.index()].name;
     let busiest = overrun.busiest.map_or_else(String::new, |(from, to, held)| {
         format!("; {} were between `{}` and `{}`", thousands(u128::from(held)), name(from), name(to))
     });
     let message = format!(
         "at {}.{:03} s {} segments were on their way at once, and {} are the most that a run may have{busiest}",
-        summary.ended.0 / 1_000_000_000,
-        summary.ended.0 / 1_000_000 % 1_000,
+        overrun.at.0 / 1_000_000_000,
+        overrun.at.0 / 1_000_000 % 1_000,
         thousands(u128::from(overrun.segments)),
         thousands(u128::from(overrun.most)),
     );
@@ -35,5 +35,5 @@ pub fn overrun(scenario: &Scenario, summary: &Summary) -> Option<Report> {
         )),
         None => diagnostic.help("a lower rate, smaller requests and responses, or a shorter `delay` of the links"),
     };
-    Some(Report { diagnostics: vec![diagnostic], sources: Vec::new() })
+    Report { diagnostics: vec![diagnostic], sources: Vec::new() }
 }

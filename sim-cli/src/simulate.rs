@@ -41,8 +41,8 @@ impl Finished {
 /// Runs a scenario to its end or until Ctrl-C, without a word; nothing if it was stopped, an error if it could not go on.
 pub(crate) fn quietly(scenario: &Scenario) -> Option<Result<Summary, String>> {
     let (summary, stopped) = execute(scenario, |_| interrupt::flow());
-    match overrun(scenario, &summary) {
-        Some(report) => Some(Err(report.to_string())),
+    match &summary.overrun {
+        Some(seen) => Some(Err(overrun(scenario, seen).to_string())),
         None => (!stopped).then_some(Ok(summary)),
     }
 }

@@ -2,8 +2,8 @@
 
 use sim_core::counter::Counter;
 use sim_core::ids::TrafficId;
-use sim_core::record::{SynLoss, Tally, TrafficSummary};
-use sim_core::scenario::{OnError, Timing};
+use sim_core::record::{LimitSummary, SynLoss, Tally, TrafficSummary};
+use sim_core::scenario::{Limit, OnError, Timing};
 use sim_core::time::Span;
 
 use crate::run::Run;
@@ -29,6 +29,7 @@ pub(super) fn sentences(run: Run<'_>) -> Vec<String> {
     if more > 0 {
         lines.push(format!("and {} more", counted(more as u64, "traffic source", "traffic sources")));
     }
+    lines.extend(without_worker(run));
     lines.extend(not_up(run));
     lines.extend(unprotected(run));
     lines
@@ -56,7 +57,7 @@ fn badness(t: &TrafficSummary) -> u64 {
 
 /// What one source felt.
 fn of_source(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Vec<String> {
-    let lines = [failed(run, id, t), unserved(run, t), slow(run, id, t), cut_off(t)];
+    let lines = [failed(run, id, t), unserved(run, t), slow(run, id, t), pooled(run, id, t), cut_off(t)];
     let name = match run.scenario.traffic.len() {
         0 | 1 => String::new(),
         _ => format!("{}: ", run.traffic_name(Some(id))),
@@ -158,6 +159,39 @@ fn slow(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Option<String> {
         count(slow),
         span(least)
     ))
+}
+
+/// `5,760 of 5,762 requests (100.0%) had to wait for a connection of the pool; half of the answers came within 176.2 ms`.
+fn pooled(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Option<String> {
+    let waited = run.summary.limits.iter().find(|limit| limit.limit == Limit::Pool(id))?.refused.count;
+    if !is_many(waited, t.requested.count) {
+        return None;
+    }
+    let of = counted(t.requested.count, "request", "requests");
+    // Who tries again may wait again.
+    let waited = waited.min(t.requested.count);
+    let half = t.request_latency.quantile(500);
+    let half =
+        half.map_or_else(String::new, |p50| format!("; half of the answers came within {}", span(p50)));
+    let part = share(waited, t.requested.count);
+    Some(format!("{} of {of} ({part}) had to wait for a connection of the pool{half}", count(waited)))
+}
+
+/// Whether so many of all are worth a sentence: one in a hundred.
+fn is_many(some: u64, all: u64) -> bool {
+    some > 0 && some.saturating_mul(100) >= all
+}
+
+/// Requests that found every worker of their server busy, by listener.
+fn without_worker(run: Run<'_>) -> Vec<String> {
+    let requested = run.sources(None).map(|(_, t)| t.requested.count).sum();
+    let busy = run.summary.limits.iter().filter(|limit| matches!(limit.limit, Limit::Workers(..)));
+    let many = busy.filter(|limit| is_many(limit.refused.count, requested));
+    let line = |limit: &LimitSummary| {
+        let waited = counted(limit.refused.count, "request", "requests");
+        format!("{waited} had to wait for one of the {}.", run.limit_name(limit.limit))
+    };
+    many.map(line).take(SHOWN).collect()
 }
 
 /// `20 ends of connections were cut off, from 10 s to 12 s, with 4.2 kB on their way or unread`.

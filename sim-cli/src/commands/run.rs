@@ -79,8 +79,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         let text = format!("{shown}{}", expectations(&verdicts, of_several(&scenario)));
         output::answer(&if terminal::visible() { beside(&text, run) } else { text })?;
     }
-    match scenarios::overrun(&scenario, &finished.summary) {
-        Some(report) => Err(Failure::Scenario(report.to_string())),
+    match &finished.summary.overrun {
+        Some(overrun) => Err(Failure::Scenario(scenarios::overrun(&scenario, overrun).to_string())),
         None if finished.stopped => Ok(stopped(run)),
         None => Ok(Exit::Ok),
     }

@@ -147,8 +147,8 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Failure> {
         Some(file) => file.publish(&bytes)?,
         None => output::out_bytes(&bytes)?,
     }
-    match scenarios::overrun(&scenario, &traced.summary) {
-        Some(report) => Err(Failure::Scenario(report.to_string())),
+    match &traced.summary.overrun {
+        Some(overrun) => Err(Failure::Scenario(scenarios::overrun(&scenario, overrun).to_string())),
         None => Ok(Exit::Ok),
     }
 }

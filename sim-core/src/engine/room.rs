@@ -55,6 +55,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let held = lanes.map(|(direction, lane)| (self.queue.packets_in(*lane), direction));
         let busiest = held.filter(|(held, _)| *held > 0).max_by_key(|(held, _)| *held);
         self.room.overrun = Some(Overrun {
+            at: self.now,
             segments,
             most: self.room.most,
             busiest: busiest.map(|(held, direction)| {

@@ -336,6 +336,8 @@ impl Series {
 /// Too much was on its way at once, and so the run has ended where it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overrun {
+    /// When that was seen.
+    pub at: Time,
     /// Segments on their way.
     pub segments: u64,
     /// How many there may be.

@@ -2,7 +2,7 @@
 
 use experiments::Run;
 use reports::answer::{headline, hurt};
-use scenarios::{Patch, bundled};
+use scenarios::{Patch, Source, bundled};
 
 /// An incident, what its headline says, and changes with whether they help.
 struct Incident {
@@ -143,4 +143,29 @@ fn fixes_that_help_are_told_from_those_that_do_not() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A pool, or workers, that are fewer than the requests at a time: nothing fails, and everybody waits.
+#[test]
+fn who_waits_for_a_pool_or_a_worker_is_told() {
+    let text = |server: &str, pool: &str| {
+        format!(
+            r#"(duration: "20s", hosts: {{"c": (addresses: ["10.0.0.1"]), "s": (addresses: ["10.0.0.2"], listen: [(port: 80{server})])}},
+            links: [(path: ["c", "s"], delay: "1ms")],
+            traffic: {{"web": (from: "c", to: "s:80", arrivals: workers(50), service_time: "5ms"{pool})}})"#
+        )
+    };
+    let told = |server: &str, pool: &str| {
+        let ran = Run::new(Source::new("waits.ron", text(server, pool))).run();
+        let ran = ran.unwrap_or_else(|report| panic!("{report}"));
+        hurt(reports::Run::new(&ran.scenario, &ran.summary)).join("\n")
+    };
+    let pool = told("", ", pool: (size: 2)");
+    assert!(
+        pool.contains("had to wait for a connection of the pool; half of the answers came within"),
+        "{pool}"
+    );
+    let workers = told(", workers: 4", ", requests_per_connection: 9");
+    assert!(workers.contains("had to wait for one of the workers of s:80"), "{workers}");
+    assert_eq!(told("", ", pool: (size: 50)"), "");
 }

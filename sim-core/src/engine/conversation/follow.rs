@@ -117,7 +117,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         talk.queued -= 1;
         if !talk.left && self.may_follow(key, at) {
             // That a worker is through is no event of its own.
-            self.events += u64::from(!self.ends_service(key, at));
+            let served = self.end_service_in_script(key, at);
+            self.events += u64::from(!served);
             self.act(key, at);
         } else {
             self.leave(key);

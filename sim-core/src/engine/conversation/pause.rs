@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use super::rehearsal::{Cast, Raw, play, rehearse};
-use super::script::{CLIENT, Cause, Phase, SERVER, Script, Stand};
+use super::script::{CLIENT, Cause, Clock, Phase, SERVER, Script, Stand};
 use super::scripts::{Scripts, Stage};
 use super::writing::{Groups, phases};
 use crate::app::AppTimer;
@@ -27,8 +27,6 @@ use crate::time::{Span, Time};
 /// Two lengths of a class differ by less: all clocks but the finest have moved by as many periods, and one of them counts
 /// milliseconds.
 pub(super) const WIDEST: Span = Span::from_millis(2);
-/// Clocks with shorter periods move during every pause, and nothing that an end sends hangs on how far.
-const FINEST: u64 = 1_000;
 /// Conversations of a class that must have found no script before one is rehearsed.
 const WORTH_A_REHEARSAL: u32 = 16;
 /// A rehearsal costs as much as a script saves for thirty conversations. So there are as many scripts as these, and one more for
@@ -44,9 +42,9 @@ pub(super) type Moved = [u64; 4];
 /// A pause in a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pause {
-    /// The step with which it begins, and the one with which it ends. All steps behind that one come after the pause, and no
-    /// other does.
+    /// The step with which it begins.
     pub(super) draws: u16,
+    /// The step with which it ends. All steps behind it come after the pause, and no other does.
     pub(super) resumes: u16,
     /// When it begins, after the conversation did.
     after: Span,
@@ -63,26 +61,26 @@ impl Pause {
     }
 
     /// The shortest and the longest pause of this class, for a conversation that begins `at`; the rehearsal began at `start`.
-    pub(super) fn extremes(&self, clocks: &[(u64, u64)], start: Time, at: Time) -> Option<[Span; 2]> {
+    pub(super) fn extremes(&self, clocks: &[Clock], start: Time, at: Time) -> Option<[Span; 2]> {
         let (mut shortest, mut longest) = (0, u64::MAX);
-        for &(period, offset) in clocks.iter().filter(|(period, _)| *period > FINEST) {
-            let into = |moment: Time| (moment.0 + offset) % period + self.after.0;
-            let periods = (into(start) + self.lasts.0) / period * period;
-            let phase = self.phases.iter().find(|phase| (phase.period, phase.offset) == (period, offset));
-            let (low, high) = phase.map_or((0, period), |phase| (phase.low, phase.high));
+        for &clock in clocks.iter().filter(|clock| !clock.is_finest()) {
+            let into = |moment: Time| clock.into_period(moment) + self.after.0;
+            let periods = (into(start) + self.lasts.0) / clock.period * clock.period;
+            let phase = self.phases.iter().find(|phase| phase.clock == clock);
+            let (low, high) = phase.map_or((0, clock.period), |phase| (phase.low, phase.high));
             shortest = shortest.max((periods + low).saturating_sub(into(at)));
-            longest = longest.min((periods + high).checked_sub(into(at) + 1)?);
+            longest = longest.min((periods + high).checked_sub(into(at))?);
         }
-        (shortest <= longest).then_some([Span(shortest), Span(longest)])
+        (shortest < longest).then_some([Span(shortest), Span(longest - 1)])
     }
 }
 
 /// By how many periods the clocks move between two moments.
-fn moved(clocks: &[(u64, u64)], from: Time, to: Time) -> Moved {
+fn moved(clocks: &[Clock], from: Time, to: Time) -> Moved {
     let mut moved = Moved::default();
-    let coarse = clocks.iter().filter(|(period, _)| *period > FINEST);
-    for (moved, (period, offset)) in moved.iter_mut().zip(coarse) {
-        *moved = (to.0 + offset) / period - (from.0 + offset) / period;
+    let coarse = clocks.iter().filter(|clock| !clock.is_finest());
+    for (moved, clock) in moved.iter_mut().zip(coarse) {
+        *moved = clock.periods(to) - clock.periods(from);
     }
     moved
 }
@@ -193,9 +191,10 @@ impl Script {
 
 impl Scripts {
     /// A script goes on after its pause in one way: the first for its beginning, or another one.
-    pub(super) fn file(&mut self, beginning: u32, script: u32, clocks: &[(u64, u64)]) {
-        let Script { model, pause: Some(pause), .. } = &self.all[script as usize] else { return };
-        let moved = moved(clocks, model.at, model.at + pause.after + pause.lasts);
+    pub(super) fn file(&mut self, beginning: u32, script: u32) {
+        let Script { model, pause: Some(pause), route, .. } = &self.all[script as usize] else { return };
+        let moved =
+            moved(&self.routes[*route as usize].clocks, model.at, model.at + pause.after + pause.lasts);
         self.classes.entry((beginning, moved)).or_default().scripts.push(script);
     }
 
@@ -227,14 +226,13 @@ impl Scripts {
         let cast = self.cast_of(talk, stage);
         let script = rehearse(&cast, place, talk.began)
             .filter(|script| script.begins_like(&self.all[beginning as usize]));
-        let clocks = cast.clocks();
         let added = script.and_then(|mut script| {
             let after = script.pause.as_ref().map_or(0, |pause| usize::from(pause.resumes));
             script.scenes[after..].iter_mut().for_each(|scene| scene.stand = Stand::Gone);
             self.add(place, script)
         });
         match added {
-            Some(script) => self.file(beginning, script, &clocks),
+            Some(script) => self.file(beginning, script),
             None => self.classes.entry((beginning, moved)).or_default().hopeless = true,
         }
         added
@@ -273,7 +271,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     /// A cue of a conversation has come. Whether it is the end of its pause: then the worker is free.
-    pub(super) fn ends_service(&mut self, key: Key, at: u16) -> bool {
+    pub(super) fn end_service_in_script(&mut self, key: Key, at: u16) -> bool {
         let (Some(scripts), Some(talk)) = (self.scripts.as_deref(), self.talks.get(key)) else {
             return false;
         };

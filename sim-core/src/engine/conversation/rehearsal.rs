@@ -3,7 +3,7 @@
 use super::balance::Before;
 use super::pause::{self, Pause, Played};
 use super::script::{
-    Begun, CLIENT, Cause, Counts, Exit, Line, Runs, SERVER, Script, Stand, StateSwing, Swing,
+    Begun, CLIENT, Cause, Clock, Counts, Exit, Line, Runs, SERVER, Script, Stand, StateSwing, Swing,
 };
 use super::writing::{group, phases};
 use crate::app::{AppTimer, Booked, Form};
@@ -39,6 +39,8 @@ pub(super) struct Cast<'a> {
     pub(super) to: SockAddr,
     /// The way from one to the other, and back.
     pub(super) delay: Span,
+    /// The clocks that an end can read.
+    pub(super) clocks: &'a [Clock],
     /// How long the server serves a request, where that is drawn.
     pub(super) served: Option<Span>,
     /// Whether the hosts track connections: then nothing is taken together that they see one by one.
@@ -98,7 +100,7 @@ pub(super) fn rehearse(cast: &Cast<'_>, route: u32, start: Time) -> Option<Scrip
     let at = again.into_iter().find(|&at| script.phases.iter().all(|phase| phase.has(at)))?;
     // Where a length is drawn, also with the shortest and the longest that this script is for.
     let lengths = match &script.pause {
-        Some(pause) => pause.extremes(&cast.clocks(), start, at)?.map(Some).to_vec(),
+        Some(pause) => pause.extremes(cast.clocks, start, at)?.map(Some).to_vec(),
         None => vec![cast.served],
     };
     let alike = (2..).zip(lengths).all(|(seed, served)| {
@@ -111,23 +113,6 @@ pub(super) fn rehearse(cast: &Cast<'_>, route: u32, start: Time) -> Option<Scrip
 /// Plays a conversation once, as it was: with the length that was drawn, known to be one that a script is for.
 pub(super) fn play(cast: &Cast<'_>, route: u32, start: Time) -> Option<Script> {
     Play::new(cast, start, 1).perform(route)
-}
-
-impl Cast<'_> {
-    /// The clocks that an end can read: length of a period and how far into one it began, nanoseconds.
-    pub(super) fn clocks(&self) -> Vec<(u64, u64)> {
-        let mut clocks = vec![(1_000, 0), (1_000_000, 0), (1_000_000_000, 0)];
-        for host in self.hosts {
-            let offset = match host.cfg.timers {
-                TimerModel::Exact => 0,
-                TimerModel::Wheel { phase, .. } => phase.0,
-            };
-            clocks.push((host.cfg.timers.from_ticks(1).0, offset));
-        }
-        clocks.sort_unstable();
-        clocks.dedup();
-        clocks
-    }
 }
 
 /// Whether one script stands for the other, with its numbers.

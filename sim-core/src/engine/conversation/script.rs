@@ -10,6 +10,7 @@ use crate::ids::HostId;
 use crate::net::{Direction, Path};
 use crate::record::{Digest, Gauge};
 use crate::socket::Request;
+use crate::tcp::config::TimerModel;
 use crate::tcp::{ALARMS, Clocks, Cx, Flags, Segment, Shared, Shift, State, TimeWait, TsOption};
 use crate::time::{Span, Time};
 
@@ -21,14 +22,52 @@ pub(super) const SERVER: usize = 1;
 /// Nothing comes of it: the place of a step that there is not.
 pub(super) const NOWHERE: u16 = u16::MAX;
 
+/// A clock that an end can read. It moves on once in each period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Clock {
+    /// Length of a period, nanoseconds.
+    pub(super) period: u64,
+    /// How far into a period it began.
+    offset: u64,
+}
+
+impl Clock {
+    /// Those that the ends on two hosts can read.
+    pub(super) fn all(hosts: [&Host; 2]) -> Vec<Clock> {
+        let mut clocks = [1_000, 1_000_000, 1_000_000_000].map(|period| Clock { period, offset: 0 }).to_vec();
+        clocks.extend(hosts.map(|host| {
+            let offset = match host.cfg.timers {
+                TimerModel::Exact => 0,
+                TimerModel::Wheel { phase, .. } => phase.0,
+            };
+            Clock { period: host.cfg.timers.from_ticks(1).0, offset }
+        }));
+        clocks.sort_unstable();
+        clocks.dedup();
+        clocks
+    }
+
+    /// Whether it moves in microseconds: during every pause, and nothing that an end sends hangs on how far.
+    pub(super) fn is_finest(self) -> bool {
+        self.period <= 1_000
+    }
+
+    /// How far into a period it is at a moment, nanoseconds.
+    pub(super) fn into_period(self, at: Time) -> u64 {
+        (at.0 + self.offset) % self.period
+    }
+
+    /// How many periods have passed by a moment.
+    pub(super) fn periods(self, by: Time) -> u64 {
+        (by.0 + self.offset) / self.period
+    }
+}
+
 /// The part of a clock's period in which a conversation must begin so that the clock moves on between the same steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Phase {
-    /// Length of a period, nanoseconds.
-    pub(super) period: u64,
-    /// How far into a period the clock began.
-    pub(super) offset: u64,
-    /// From here, inclusive.
+    pub(super) clock: Clock,
+    /// From here, inclusive: so far into a period, nanoseconds.
     pub(super) low: u64,
     /// To here, exclusive.
     pub(super) high: u64,
@@ -36,21 +75,26 @@ pub(super) struct Phase {
 
 impl Phase {
     /// The phases of a clock that are like the one of `start` for steps at these distances.
-    pub(super) fn of(period: u64, offset: u64, start: Time, steps: impl Iterator<Item = Span>) -> Phase {
-        let began = (start.0 + offset) % period;
+    pub(super) fn of(clock: Clock, start: Time, steps: impl Iterator<Item = Span>) -> Phase {
+        let (period, began) = (clock.period, clock.into_period(start));
         let (mut low, mut high) = (0, period);
         for after in steps {
             let periods = (began + after.0) / period;
             low = low.max((periods * period).saturating_sub(after.0));
             high = high.min(((periods + 1) * period).saturating_sub(after.0));
         }
-        Phase { period, offset, low, high }
+        Phase { clock, low, high }
+    }
+
+    /// Whether any moment is in it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.low == 0 && self.high >= self.clock.period
     }
 
     /// Whether a conversation that begins then is in it.
     #[inline]
     pub(super) fn has(&self, start: Time) -> bool {
-        let began = (start.0 + self.offset) % self.period;
+        let began = self.clock.into_period(start);
         self.low <= began && began < self.high
     }
 }
@@ -438,8 +482,8 @@ pub(super) struct Route {
     pub(super) ways: [Way; 2],
     /// The source draws how long its servers take.
     pub(super) drawn: bool,
-    /// See [`super::rehearsal::Cast::clocks`].
-    pub(super) clocks: Vec<(u64, u64)>,
+    /// The clocks that the ends can read.
+    pub(super) clocks: Vec<Clock>,
     /// Whether each of the hosts tracks connections.
     pub(super) tracked: [bool; 2],
     /// Whether each segment that they send is looked at: by their tracker, or by luck.

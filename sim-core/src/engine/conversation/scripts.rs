@@ -7,7 +7,7 @@ use super::act::Act;
 use super::beats::Beats;
 use super::pause::{Class, Moved};
 use super::rehearsal::{Cast, rehearse};
-use super::script::{CLIENT, Hop, Line, Route, SERVER, Script, Way};
+use super::script::{CLIENT, Clock, Hop, Line, Route, SERVER, Script, Way};
 use crate::host::ports::Owner;
 use crate::host::{Conversation, Host, Opened};
 use crate::ids::{Addr, HostId, SockAddr, TrafficId};
@@ -124,14 +124,13 @@ impl Scripts {
         }
         route.missed = 0;
         let cast = self.cast(place, id, (opened.tuple.local.addr, opened.tuple.remote), stage);
-        let clocks = cast.clocks();
         let script = rehearse(&cast, place, now);
         let added = script.and_then(|script| self.add(place, script));
         let route = &mut self.routes[place as usize];
         match added {
             Some(script) => {
                 route.scripts.push(script);
-                self.file(script, script, &clocks);
+                self.file(script, script);
             }
             None => route.failed += 1,
         }
@@ -146,7 +145,8 @@ impl Scripts {
         (from, to): (Addr, SockAddr),
         stage: &'a Stage<'a>,
     ) -> Cast<'a> {
-        let Route { hosts: [client, server], ways, tracked, drawn, .. } = &self.routes[route as usize];
+        let Route { hosts: [client, server], ways, tracked, drawn, clocks, .. } =
+            &self.routes[route as usize];
         let traffic = &stage.sources[id.index()].spec;
         Cast {
             specs: [&self.specs[client.index()], &self.specs[server.index()]],
@@ -155,6 +155,7 @@ impl Scripts {
             from,
             to,
             delay: ways[0].links.iter().fold(Span::ZERO, |all, hop| all + hop.delay),
+            clocks,
             served: drawn.then(|| traffic.service_time.mean()),
             tracked: *tracked,
         }
@@ -245,10 +246,10 @@ impl Scripts {
         }
         let at = self.routes.len() as u32;
         let watched = [CLIENT, SERVER].map(|side| tracked[side] || ways[side].links[0].lucky);
-        let (scripts, clocks) = (Vec::new(), Vec::new());
+        let clocks = Clock::all(hosts.map(|host| &stage.hosts[host.index()]));
+        let scripts = Vec::new();
         let route = Route { hosts, ways, drawn, clocks, tracked, watched, scripts, missed: 0, failed: 0 };
         self.routes.push(route);
-        self.routes[at as usize].clocks = self.cast(at, id, (tuple.local.addr, tuple.remote), stage).clocks();
         self.known.insert(alike, at);
         Some((at, listener as u16))
     }

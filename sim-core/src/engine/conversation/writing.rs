@@ -170,9 +170,8 @@ impl Script {
 
 /// The phases of every clock that an end can read, for steps that follow a moment: `from` after the beginning of the rehearsal.
 pub(super) fn phases(cast: &Cast<'_>, start: Time, raws: &[Raw], from: Span) -> Vec<Phase> {
-    let clocks = cast.clocks().into_iter();
     let steps = || raws.iter().map(|raw| Span(raw.after.0 - from.0));
-    let phases = clocks.map(|(period, offset)| Phase::of(period, offset, start + from, steps()));
+    let phases = cast.clocks.iter().map(|&clock| Phase::of(clock, start + from, steps()));
     // Those that any moment is in need no looking at.
-    phases.filter(|phase| phase.low > 0 || phase.high < phase.period).collect()
+    phases.filter(|phase| !phase.is_whole()).collect()
 }
