@@ -164,22 +164,29 @@ fn the_standard_job_follows_scripts() {
 /// A conversation takes up the script of those whose pause is like its own; it leaves where there is none as yet.
 #[test]
 fn drawn_service_times_are_in_scripts() {
-    let conversations = |service: &str| {
+    let conversations_over = |delay: &str, service: &str| {
         let text = Job { connections: 8_000, rate: 400, destinations: 1, kind: Kind::Drawn }.text();
         let text = text.replace("exponential(mean: \"5ms\")", service);
+        let text = text.replace("delay: \"1ms\"", &format!("delay: \"{delay}\""));
         let scenario = load(&Source::new("job", text), &Extras::default()).expect("a job").scenario;
         let mut world = begin::<Lanes>(&scenario);
         while world.advance(u64::MAX) {}
         let conversations = world.conversations();
         let plain = begin::<Heap>(&scenario).without_memory().run();
-        assert_eq!(world.run(), plain, "{service}");
+        assert_eq!(world.run(), plain, "{service} over {delay}");
+        both_ways(&scenario, 7).expect("its books agree");
         conversations
     };
+    let conversations = |service: &str| conversations_over("1ms", service);
     // Three lengths are as few as can be: nearly all follow to their end.
     let (followed, left, scripts) = conversations("sample([\"0s\", \"2.5ms\", \"70ms\"])");
     assert!(followed > 7_800 && left < 400 && scripts < 30, "{followed}, {left}, {scripts}");
     let (followed, left, scripts) = conversations("exponential(mean: \"5ms\")");
     assert!(followed > 7_800 && left < 1_600 && scripts > 40, "{followed}, {left}, {scripts}");
+    // Over a short way all steps after the pause lie in one period of the wheel's clock: only the class says how far the clock of
+    // milliseconds has moved.
+    let (followed, left, _) = conversations_over("0.1ms", "exponential(mean: \"5ms\")");
+    assert!(followed > 7_800 && left < 4_000, "{followed}, {left}");
     // Hardly two are alike: then there are few scripts, for each has to pay.
     let (followed, left, scripts) = conversations("exponential(mean: \"500ms\")");
     assert!(left > followed - 800 && scripts < 80, "{followed}, {left}, {scripts}");

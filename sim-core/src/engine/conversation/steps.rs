@@ -314,10 +314,14 @@ impl<Q: Queue> Parts<'_, Q> {
         if route.tracked[side] {
             here.account(now);
         }
-        match (step.done, step.draws) {
-            (true, _) => Rest::Done,
-            (false, true) => Rest::Drawn,
-            (false, false) => Rest::Nothing,
+        // A client is through, a server draws: no step is of both.
+        debug_assert!(!(step.done && step.draws));
+        if step.done {
+            Rest::Done
+        } else if step.draws {
+            Rest::Drawn
+        } else {
+            Rest::Nothing
         }
     }
 }
