@@ -6,6 +6,7 @@
 pub mod advice;
 pub mod answer;
 pub mod comparison;
+mod crowd;
 pub mod files;
 mod fold;
 pub mod html;

@@ -1,7 +1,7 @@
 //! A scenario together with the summary of its run, and the names of everything in them.
 
 use sim_core::errno::Errno;
-use sim_core::ids::{HostId, SockAddr, TrafficId};
+use sim_core::ids::{Addr, HostId, SockAddr, TrafficId};
 use sim_core::record::{Gauge, Histogram, LimitSummary, Summary, SynLoss, Tally, TrafficSummary};
 use sim_core::scenario::{ClientPort, Host, Limit, Metric, Outcome, Scenario, Timing};
 use sim_core::time::{Span, Time};
@@ -146,7 +146,16 @@ impl<'a> Run<'a> {
 
     /// The summary of a limit.
     pub fn limit(&self, limit: Limit) -> Option<&'a LimitSummary> {
-        self.summary.limits.iter().find(|l| l.limit == limit)
+        let limits = &self.summary.limits;
+        limits.get(limits.partition_point(|l| l.limit < limit)).filter(|l| l.limit == limit)
+    }
+
+    /// The limits of a host's ports, by source and destination.
+    pub(crate) fn ports_of(&self, host: HostId) -> impl Iterator<Item = &'a LimitSummary> {
+        let least = Limit::Ports { host, from: Addr(0), to: SockAddr { addr: Addr(0), port: 0 } };
+        let from = self.summary.limits.partition_point(|l| l.limit < least);
+        let theirs = move |l: &&LimitSummary| matches!(l.limit, Limit::Ports { host: h, .. } if h == host);
+        self.summary.limits[from..].iter().take_while(theirs)
     }
 
     /// The traffic sources that `None` (all) or an id stands for.

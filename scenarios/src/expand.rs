@@ -30,13 +30,35 @@ pub(crate) fn expand(notes: &mut Notes, root: &mut Node) {
     if let Some(defaults) = defaults {
         share(notes, fields, &defaults);
     }
-    let mut room = MOST_IN_ALL;
+    let mut room = Room { left: MOST_IN_ALL, full: None };
     let replicas = hosts(notes, fields, &mut room);
     links(fields, &replicas, &mut room);
     traffic(notes, fields, &replicas, &mut room);
-    if room == 0 {
-        let message = format!("written out, this scenario has more than {MOST_IN_ALL} entries");
-        notes.error(Diagnostic::error(Place { end: root.place.start + 1, ..root.place }, message));
+    if let Some((place, entries)) = room.full {
+        let (most, entries) = (units::thousands(MOST_IN_ALL as u128), units::thousands(entries as u128));
+        let message =
+            format!("written out, the scenario has more than {most} entries: this alone is {entries}");
+        let help = "have fewer replicas, or smaller ranges; a source with replicas has each of its destinations once for each of them";
+        notes.error(Diagnostic::error(place, message).help(help));
+    }
+}
+
+/// How many entries more may be written out.
+struct Room {
+    left: usize,
+    /// The first thing for which there was none, and of how many entries it is.
+    full: Option<(Place, usize)>,
+}
+
+impl Room {
+    /// Room for so many of `all`, which stand there for one thing. Once there was none, there is none any more.
+    fn take(&mut self, some: usize, place: Place, all: usize) -> bool {
+        if some > self.left || self.full.is_some() {
+            self.full.get_or_insert((place, all));
+            return false;
+        }
+        self.left -= some;
+        true
     }
 }
 
@@ -109,7 +131,7 @@ fn share(notes: &mut Notes, fields: &mut [(Key, Node)], defaults: &Node) {
 }
 
 /// Hosts: ranges of addresses and of listening ports, and replicas. How many there are of each host that has any.
-fn hosts(notes: &mut Notes, fields: &mut [(Key, Node)], room: &mut usize) -> BTreeMap<String, usize> {
+fn hosts(notes: &mut Notes, fields: &mut [(Key, Node)], room: &mut Room) -> BTreeMap<String, usize> {
     let mut replicas = BTreeMap::new();
     let Some(Node { kind: Kind::Map(entries), .. }) = get(fields, "hosts") else { return replicas };
     let mut all = Vec::new();
@@ -131,10 +153,9 @@ fn hosts(notes: &mut Notes, fields: &mut [(Key, Node)], room: &mut usize) -> BTr
         let Some(count) = notes.integer(&count, 1..=MOST as u64) else { continue };
         replicas.insert(key.text.clone(), count as usize);
         for i in 0..count as usize {
-            if *room == 0 {
+            if !room.take(1, key.place, count as usize) {
                 break;
             }
-            *room -= 1;
             let mut one = host.clone();
             if let Kind::Fields(_, own) = &mut one.kind
                 && let Some(node) = get(own, "addresses")
@@ -149,10 +170,13 @@ fn hosts(notes: &mut Notes, fields: &mut [(Key, Node)], room: &mut usize) -> BTr
 }
 
 /// The addresses of the i-th replica: each block follows the one before.
-fn shift(notes: &mut Notes, node: &mut Node, i: usize, room: &mut usize) {
+fn shift(notes: &mut Notes, node: &mut Node, i: usize, room: &mut Room) {
+    let node_place = node.place;
     let Kind::List(items) = &mut node.kind else { return };
     let block = items.len();
-    *room = room.saturating_sub(block);
+    if !room.take(block, node_place, block) {
+        return;
+    }
     for item in items {
         let Kind::Text(text) = &mut item.kind else { continue };
         let Ok(addr) = units::addr(text) else { continue };
@@ -165,7 +189,7 @@ fn shift(notes: &mut Notes, node: &mut Node, i: usize, room: &mut usize) {
 }
 
 /// Writes ranges in a list of addresses out: `"10.0.0.1-10.0.0.40"`.
-fn ranges(notes: &mut Notes, node: &mut Node, room: &mut usize) {
+fn ranges(notes: &mut Notes, node: &mut Node, room: &mut Room) {
     let Kind::List(items) = &mut node.kind else { return };
     let mut all = Vec::new();
     for item in std::mem::take(items) {
@@ -188,7 +212,7 @@ fn write_out(
     notes: &mut Notes,
     item: &Node,
     (first, last): (u32, u32),
-    room: &mut usize,
+    room: &mut Room,
     into: &mut Vec<Node>,
     text: impl Fn(u32) -> String,
 ) {
@@ -198,16 +222,15 @@ fn write_out(
         return;
     }
     for member in first..=last {
-        if *room == 0 {
+        if !room.take(1, item.place, (last - first) as usize + 1) {
             return;
         }
-        *room -= 1;
         into.push(Node { place: item.place, kind: Kind::Text(text(member)) });
     }
 }
 
 /// A listening socket for each port of a range: `port: "8000-8009"`.
-fn ports(notes: &mut Notes, listen: &mut Vec<Node>, room: &mut usize) {
+fn ports(notes: &mut Notes, listen: &mut Vec<Node>, room: &mut Room) {
     let mut all = Vec::new();
     for mut socket in std::mem::take(listen) {
         let range = match &mut socket.kind {
@@ -244,7 +267,7 @@ fn port_range(text: &str) -> Option<(u32, u32)> {
 }
 
 /// A link for each replica on a path, for every pair of them if both ends have replicas.
-fn links(fields: &mut [(Key, Node)], replicas: &BTreeMap<String, usize>, room: &mut usize) {
+fn links(fields: &mut [(Key, Node)], replicas: &BTreeMap<String, usize>, room: &mut Room) {
     let Some(Node { kind: Kind::List(links), .. }) = get(fields, "links") else { return };
     let mut all = Vec::new();
     let mut rest = VecDeque::from(std::mem::take(links));
@@ -254,8 +277,10 @@ fn links(fields: &mut [(Key, Node)], replicas: &BTreeMap<String, usize>, room: &
             all.push(link);
             continue;
         };
-        for i in (1..=count.min(*room)).rev() {
-            *room -= 1;
+        for i in (1..=count).rev() {
+            if !room.take(1, link.place, count) {
+                break;
+            }
             let mut one = link.clone();
             if let Some(Node { kind: Kind::Text(text), .. }) =
                 path_of(&mut one).map(|path| &mut path[position])
@@ -288,7 +313,7 @@ fn traffic(
     notes: &mut Notes,
     fields: &mut [(Key, Node)],
     replicas: &BTreeMap<String, usize>,
-    room: &mut usize,
+    room: &mut Room,
 ) {
     let Some(Node { kind: Kind::Map(entries), .. }) = get(fields, "traffic") else { return };
     let mut all = Vec::new();
@@ -318,11 +343,9 @@ fn traffic(
                 Some(Kind::List(to)) => to.len(),
                 _ => 1,
             };
-            if *room < weight {
-                *room = 0;
+            if !room.take(weight, key.place, weight * count) {
                 break;
             }
-            *room -= weight;
             if let Some(Node { kind: Kind::Text(from), .. }) = get(own, "from") {
                 *from = format!("{name}-{i}");
             }
@@ -333,7 +356,7 @@ fn traffic(
 }
 
 /// `"10.0.0.1-10.0.0.9:80"`, `"server:8000-8009"`, `"pod:80"` of a host with replicas, alone or in a list.
-fn destinations(notes: &mut Notes, node: &mut Node, replicas: &BTreeMap<String, usize>, room: &mut usize) {
+fn destinations(notes: &mut Notes, node: &mut Node, replicas: &BTreeMap<String, usize>, room: &mut Room) {
     let items = match &mut node.kind {
         Kind::List(items) => std::mem::take(items),
         _ => vec![node.clone()],

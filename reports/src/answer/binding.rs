@@ -1,10 +1,14 @@
 //! What bound first and when, what else did, and what came closest if nothing did.
 
+use std::collections::BTreeSet;
+
 use sim_core::errno::Errno;
+use sim_core::ids::HostId;
 use sim_core::record::LimitSummary;
 use sim_core::scenario::Limit;
 use sim_core::tcp::config::{Syncookies, TwOverflow};
 
+use crate::crowd::families;
 use crate::run::Run;
 use crate::words::{at, count, counted, share, span};
 
@@ -40,6 +44,74 @@ struct Cause {
     limit: LimitSummary,
     /// How many limits it stands for.
     of: usize,
+    /// Whose they are: hosts, or sources, that are replicas of one.
+    owners: BTreeSet<u16>,
+}
+
+/// Whose a limit is.
+fn owner(limit: Limit) -> u16 {
+    match limit {
+        Limit::Ports { host, .. }
+        | Limit::OpenFiles(host)
+        | Limit::TwBuckets(host)
+        | Limit::Orphans(host)
+        | Limit::Conntrack(host)
+        | Limit::AcceptQueue(host, _)
+        | Limit::SynQueue(host, _)
+        | Limit::Threads(host, _)
+        | Limit::Workers(host, _) => host.0,
+        Limit::Pool(source) => source.0,
+    }
+}
+
+/// Whether two limits are one thing: of one owner, or of replicas of which there are many.
+fn same(run: Run<'_>, families: &Families, one: Limit, other: Limit) -> bool {
+    let (ours, theirs) = (owner(one), owner(other));
+    let alike = ours == theirs || families.of(one) == families.of(other);
+    let one_port = |p: u16, q: u16| p == q && ours != theirs;
+    alike
+        && match (one, other) {
+            (Limit::Ports { host, from, to }, Limit::Ports { host: h, from: f, to: t }) => {
+                (host != h || from == f) && run.binds_before(host, to) == run.binds_before(h, t)
+            }
+            (Limit::AcceptQueue(_, p), Limit::AcceptQueue(_, q))
+            | (Limit::SynQueue(_, p), Limit::SynQueue(_, q))
+            | (Limit::Threads(_, p), Limit::Threads(_, q))
+            | (Limit::Workers(_, p), Limit::Workers(_, q)) => one_port(p, q),
+            (Limit::OpenFiles(_), Limit::OpenFiles(_))
+            | (Limit::TwBuckets(_), Limit::TwBuckets(_))
+            | (Limit::Orphans(_), Limit::Orphans(_))
+            | (Limit::Conntrack(_), Limit::Conntrack(_))
+            | (Limit::Pool(_), Limit::Pool(_)) => ours != theirs,
+            _ => false,
+        }
+}
+
+/// Which hosts and which sources are replicas of one, by number.
+struct Families {
+    hosts: Vec<usize>,
+    sources: Vec<usize>,
+}
+
+impl Families {
+    fn new(run: Run<'_>) -> Families {
+        fn numbers<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Vec<usize> {
+            let mut numbers = vec![0; names.len()];
+            for (number, family) in families(names).iter().enumerate() {
+                family.members.iter().for_each(|&member| numbers[member] = number);
+            }
+            numbers
+        }
+        Families {
+            hosts: numbers(run.scenario.hosts.iter().map(|host| host.name.as_str())),
+            sources: numbers(run.scenario.traffic.iter().map(|t| t.name.as_str())),
+        }
+    }
+
+    fn of(&self, limit: Limit) -> Option<usize> {
+        let list = if matches!(limit, Limit::Pool(_)) { &self.sources } else { &self.hosts };
+        list.get(usize::from(owner(limit))).copied()
+    }
 }
 
 /// What refused something, the first first: a cause comes before its consequences.
@@ -50,18 +122,15 @@ fn causes(run: Run<'_>) -> Vec<Cause> {
     let mut refused: Vec<_> = run.summary.limits.iter().filter(|l| l.refused.count > 0).collect();
     refused.sort_by_key(|l| (l.refused.first, l.limit));
     let mut causes: Vec<Cause> = Vec::new();
+    let replicas = Families::new(run);
     for l in refused {
-        let same = |cause: &&mut Cause| match (cause.limit.limit, l.limit) {
-            (Limit::Ports { host, from, to }, Limit::Ports { host: h, from: f, to: t }) => {
-                host == h && from == f && run.binds_before(host, to) == run.binds_before(h, t)
-            }
-            _ => false,
-        };
-        let Some(cause) = causes.iter_mut().find(same) else {
-            causes.push(Cause { limit: l.clone(), of: 1 });
+        let Some(cause) = causes.iter_mut().find(|cause| same(run, &replicas, cause.limit.limit, l.limit))
+        else {
+            causes.push(Cause { limit: l.clone(), of: 1, owners: [owner(l.limit)].into() });
             continue;
         };
         cause.of += 1;
+        cause.owners.insert(owner(l.limit));
         cause.limit.refused = cause.limit.refused.merged(l.refused);
         cause.limit.used.peak += l.used.peak;
         let fixed = matches!(l.limit, Limit::Ports { host, to, .. } if run.binds_before(host, to));
@@ -79,9 +148,10 @@ fn causes(run: Run<'_>) -> Vec<Cause> {
         let Limit::Ports { host, from, to } = cause.limit.limit else { continue };
         if run.binds_before(host, to) {
             // Whoever has bound a port has it, whether or not anyone was refused on the way to his destination.
-            let pool = run.summary.limits.iter().filter(
-                |l| matches!(l.limit, Limit::Ports { host: h, from: f, .. } if h == host && f == from),
-            );
+            let of_host = |host| run.ports_of(HostId(host));
+            let pool = cause.owners.iter().flat_map(|&host| of_host(host)).filter(|l| {
+                host.0 != owner(l.limit) || matches!(l.limit, Limit::Ports { from: f, .. } if f == from)
+            });
             cause.limit.used.peak = pool.map(|l| l.used.peak).sum();
         }
     }
@@ -90,13 +160,16 @@ fn causes(run: Run<'_>) -> Vec<Cause> {
 
 /// The name of a cause: of its limit, or of the one thing that several are.
 fn cause_name(run: Run<'_>, cause: &Cause) -> String {
+    match cause.owners.len() as u64 {
+        0 | 1 => name_of_one(run, cause),
+        all => format!("{} and of {} like it", run.limit_name(cause.limit.limit), count(all - 1)),
+    }
+}
+
+fn name_of_one(run: Run<'_>, cause: &Cause) -> String {
     let Limit::Ports { host, from, to } = cause.limit.limit else { return run.limit_name(cause.limit.limit) };
     // Destinations that nobody was refused share a pool of bound ports too.
-    let shares = run
-        .summary
-        .limits
-        .iter()
-        .filter(|l| matches!(l.limit, Limit::Ports { host: h, from: f, .. } if h == host && f == from));
+    let shares = run.ports_of(host).filter(|l| matches!(l.limit, Limit::Ports { from: f, .. } if f == from));
     let all = shares.count();
     match run.binds_before(host, to) {
         true if all > 1 => format!(

@@ -1,11 +1,11 @@
 //! What users would have felt: requests that failed, were never served or waited, whether or not any limit bound.
 
 use sim_core::counter::Counter;
-use sim_core::ids::TrafficId;
 use sim_core::record::{LimitSummary, SynLoss, Tally, TrafficSummary};
-use sim_core::scenario::{Limit, OnError, Timing};
+use sim_core::scenario::{Limit, OnError, Timing, Traffic};
 use sim_core::time::Span;
 
+use crate::crowd::{Crowd, families, together};
 use crate::run::Run;
 use crate::words::{at, bytes, count, counted, share, span};
 
@@ -18,14 +18,18 @@ const PATIENCE: Span = Span::from_secs(1);
 
 /// The sentences, the worst source first; none if nothing hurt.
 pub(super) fn sentences(run: Run<'_>) -> Vec<String> {
-    let mut sources: Vec<(u64, Vec<String>)> = run
-        .sources(None)
-        .map(|(id, t)| (badness(t), of_source(run, id, t)))
-        .filter(|(_, lines)| !lines.is_empty())
+    let families = families(run.scenario.traffic.iter().map(|t| t.name.as_str()));
+    let mut sources: Vec<(u64, usize, Vec<String>)> = families
+        .into_iter()
+        .map(|family| {
+            let sum = together(family.members.iter().filter_map(|&i| run.summary.traffic.get(i)));
+            (badness(&sum), family.members.len(), of_sources(run, &family, &sum))
+        })
+        .filter(|(_, _, lines)| !lines.is_empty())
         .collect();
-    sources.sort_by_key(|(badness, _)| core::cmp::Reverse(*badness));
-    let more = sources.len().saturating_sub(SHOWN);
-    let mut lines: Vec<String> = sources.into_iter().take(SHOWN).flat_map(|(_, lines)| lines).collect();
+    sources.sort_by_key(|(badness, _, _)| core::cmp::Reverse(*badness));
+    let more: usize = sources.iter().skip(SHOWN).map(|(_, members, _)| members).sum();
+    let mut lines: Vec<String> = sources.into_iter().take(SHOWN).flat_map(|(_, _, lines)| lines).collect();
     if more > 0 {
         lines.push(format!("and {} more", counted(more as u64, "traffic source", "traffic sources")));
     }
@@ -55,18 +59,20 @@ fn badness(t: &TrafficSummary) -> u64 {
     t.abandoned.count + t.waiting.count()
 }
 
-/// What one source felt.
-fn of_source(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Vec<String> {
-    let lines = [failed(run, id, t), unserved(run, t), slow(run, id, t), pooled(run, id, t), cut_off(t)];
+/// What one source felt, or the replicas of one together.
+fn of_sources(run: Run<'_>, family: &Crowd, t: &TrafficSummary) -> Vec<String> {
+    let Some(&first) = family.members.first() else { return Vec::new() };
+    let spec = &run.scenario.traffic[first];
+    let lines = [failed(spec, t), unserved(run, t), slow(run, spec, t), pooled(run, family, t), cut_off(t)];
     let name = match run.scenario.traffic.len() {
         0 | 1 => String::new(),
-        _ => format!("{}: ", run.traffic_name(Some(id))),
+        _ => format!("{}: ", family.name),
     };
     lines.into_iter().flatten().map(|line| format!("{name}{line}.")).collect()
 }
 
 /// `65,304 of 93,536 requests (69.8%) failed: EADDRNOTAVAIL from 28.232 s to 89.999 s`.
-fn failed(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Option<String> {
+fn failed(spec: &Traffic, t: &TrafficSummary) -> Option<String> {
     if t.failed.count == 0 {
         return None;
     }
@@ -87,7 +93,7 @@ fn failed(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Option<String> {
         causes.push(format!("and {} more", errors.len() - CAUSES));
     }
     let causes = causes.join(", ");
-    let retries = run.scenario.traffic.get(id.index()).is_some_and(|t| t.on_error != OnError::GiveUp);
+    let retries = spec.on_error != OnError::GiveUp;
     let again = t.failed.count - t.abandoned.count.min(t.failed.count);
     let tried = if retries && again > 0 {
         format!("; {} made again", counted(again, "try was", "tries were"))
@@ -111,7 +117,8 @@ fn unserved(run: Run<'_>, t: &TrafficSummary) -> Option<String> {
     }
     let waited = run.summary.ended.since(t.waiting.oldest);
     let usual = t.request_latency.quantile(990).unwrap_or_default();
-    if waited < PATIENCE || waited < usual.times(2) {
+    let long = waited >= usual.times(2) || waiting > t.requested.count / 2;
+    if waited < PATIENCE || !long {
         return None;
     }
     let places = [
@@ -135,9 +142,8 @@ fn unserved(run: Run<'_>, t: &TrafficSummary) -> Option<String> {
 }
 
 /// `7.8% of connects (4,626) waited 1 s or longer: their SYN met a TIME_WAIT at traefik`.
-fn slow(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Option<String> {
-    let client = run.host(run.scenario.traffic.get(id.index())?.from)?;
-    let least = client.tcp.rto_initial;
+fn slow(run: Run<'_>, spec: &Traffic, t: &TrafficSummary) -> Option<String> {
+    let least = run.host(spec.from)?.tcp.rto_initial;
     let slow = t.connect_latency.at_least(least);
     // What takes longer than a retransmission anyway is far away, not slow.
     if slow == 0 || t.connect_latency.quantile(1).is_some_and(|fastest| fastest >= least) {
@@ -162,8 +168,9 @@ fn slow(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Option<String> {
 }
 
 /// `5,760 of 5,762 requests (100.0%) had to wait for a connection of the pool; half of the answers came within 176.2 ms`.
-fn pooled(run: Run<'_>, id: TrafficId, t: &TrafficSummary) -> Option<String> {
-    let waited = run.summary.limits.iter().find(|limit| limit.limit == Limit::Pool(id))?.refused.count;
+fn pooled(run: Run<'_>, family: &Crowd, t: &TrafficSummary) -> Option<String> {
+    let theirs = |limit: &&LimitSummary| matches!(limit.limit, Limit::Pool(id) if family.members.contains(&id.index()));
+    let waited: u64 = run.summary.limits.iter().filter(theirs).map(|limit| limit.refused.count).sum();
     if !is_many(waited, t.requested.count) {
         return None;
     }

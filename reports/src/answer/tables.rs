@@ -1,13 +1,16 @@
 //! The tables of the answer: traffic, sockets, kernel log.
 
+use std::borrow::Cow;
+
 use comfy_table::{CellAlignment, Table, presets};
 use sim_core::record::{Gauge, HostSummary, TrafficSummary};
 use sim_core::tcp::State;
 
 use super::Room;
+use crate::crowd::{self, ROWS};
 use crate::fold::{folded, widest};
 use crate::run::Run;
-use crate::words::{at, bytes, count, decimal, share, span};
+use crate::words::{at, bytes, count, counted, decimal, share, span};
 
 /// Aligned columns without borders: the first to the left, the others to the right, empty columns left out.
 pub(super) fn aligned(header: &[&str], rows: &[Vec<String>], room: Room) -> Vec<String> {
@@ -34,11 +37,11 @@ fn drawn(header: &[&str], rows: &[Vec<String>], wanted: &[usize]) -> Vec<String>
 
 /// Outcomes by traffic source, then their errors with first and last time.
 pub(super) fn traffic(run: Run<'_>, room: Room) -> Vec<String> {
-    let sources: Vec<_> = run.sources(None).collect();
     if run.scenario.traffic.is_empty() {
         return vec!["no traffic in this scenario".to_owned()];
     }
-    let rows: Vec<_> = sources.iter().map(|(id, t)| traffic_row(run.traffic_name(Some(*id)), t)).collect();
+    let sources = crowd::sources(run);
+    let rows: Vec<_> = sources.iter().map(|(name, t)| traffic_row(name, t)).collect();
     let header = [
         "",
         "attempted",
@@ -52,20 +55,14 @@ pub(super) fn traffic(run: Run<'_>, room: Room) -> Vec<String> {
         "max",
     ];
     let mut lines = aligned(&header, &rows, room);
-    for (id, t) in sources {
+    for (name, t) in sources {
         for e in t.errors.iter().filter(|e| e.tally.count > 0) {
             let when = if e.tally.count == 1 {
                 format!("at {}", at(e.tally.first))
             } else {
                 format!("from {} to {}", at(e.tally.first), at(e.tally.last))
             };
-            lines.push(format!(
-                "{}: {}() {} x {}, {when}",
-                run.traffic_name(Some(id)),
-                e.call,
-                e.errno,
-                count(e.tally.count)
-            ));
+            lines.push(format!("{name}: {}() {} x {}, {when}", e.call, e.errno, count(e.tally.count)));
         }
     }
     lines
@@ -94,12 +91,12 @@ fn traffic_row(name: &str, t: &TrafficSummary) -> Vec<String> {
 /// Requests by traffic source: how many were answered, and how fast.
 pub(super) fn requests(run: Run<'_>, room: Room) -> Vec<String> {
     let seconds = run.summary.ended.0 as f64 / 1e9;
-    let row = |(id, t): (sim_core::ids::TrafficId, &TrafficSummary)| {
+    let row = |(name, t): &(String, Cow<'_, TrafficSummary>)| {
         let wanted = t.requested.count;
         let of = |n: u64| format!("{} ({})", count(n), share(n, wanted));
         let latency = |per_mille| t.request_latency.quantile(per_mille).map(span).unwrap_or_default();
         vec![
-            run.traffic_name(Some(id)).to_owned(),
+            name.clone(),
             count(wanted),
             of(t.answered.count),
             if t.abandoned.count > 0 { of(t.abandoned.count) } else { String::new() },
@@ -111,7 +108,7 @@ pub(super) fn requests(run: Run<'_>, room: Room) -> Vec<String> {
             latency(1000),
         ]
     };
-    let rows: Vec<_> = run.sources(None).filter(|(_, t)| t.requested.count > 0).map(row).collect();
+    let rows: Vec<_> = crowd::sources(run).iter().filter(|(_, t)| t.requested.count > 0).map(row).collect();
     if rows.is_empty() {
         return Vec::new();
     }
@@ -147,12 +144,11 @@ pub(super) fn sockets(run: Run<'_>, room: Room) -> Vec<String> {
         "memory",
     ];
     let mut rows = Vec::new();
-    for (host, summary) in run.scenario.hosts.iter().zip(&run.summary.hosts) {
-        if idle(summary) {
-            continue;
-        }
-        rows.push(host_row(&host.name, "end", summary, |g| g.now));
-        rows.push(host_row("", "peak", summary, |g| g.peak));
+    let busy = |i: &usize| run.summary.hosts.get(*i).is_some_and(|summary| !idle(summary));
+    for (name, hosts) in crowd::hosts(run, busy) {
+        let (end, peak) = if hosts.len() == 1 { ("end", "peak") } else { ("end, all", "peak, one") };
+        rows.push(host_row(&name, end, |gauge| hosts.iter().map(|h| gauge(h).now).sum()));
+        rows.push(host_row("", peak, |gauge| hosts.iter().map(|h| gauge(h).peak).max().unwrap_or(0)));
     }
     if rows.is_empty() {
         return vec!["no socket but listening ones was ever open".to_owned()];
@@ -179,13 +175,13 @@ fn idle(h: &HostSummary) -> bool {
     State::ALL.iter().all(|&s| s == State::Listen || h.state(s).peak == 0) && h.conntrack.peak == 0
 }
 
-fn host_row(name: &str, when: &str, h: &HostSummary, of: impl Fn(Gauge) -> u64) -> Vec<String> {
-    let state = |s| count(of(h.state(s)));
+fn host_row(name: &str, when: &str, of: impl Fn(&dyn Fn(&HostSummary) -> Gauge) -> u64) -> Vec<String> {
+    let state = |s| count(of(&|h| h.state(s)));
     vec![
         name.to_owned(),
         when.to_owned(),
         state(State::Established),
-        count(of(h.orphans)),
+        count(of(&|h| h.orphans)),
         state(State::TimeWait),
         state(State::SynSent),
         state(State::SynRecv),
@@ -194,9 +190,9 @@ fn host_row(name: &str, when: &str, h: &HostSummary, of: impl Fn(Gauge) -> u64) 
         state(State::CloseWait),
         state(State::LastAck),
         state(State::Closing),
-        count(of(h.open_files)),
-        count(of(h.conntrack)),
-        bytes(of(h.memory)),
+        count(of(&|h| h.open_files)),
+        count(of(&|h| h.conntrack)),
+        bytes(of(&|h| h.memory)),
     ]
 }
 
@@ -213,6 +209,13 @@ fn blank_idle_columns(rows: &mut [Vec<String>]) {
 
 /// Kernel log lines by host.
 pub(super) fn log(run: Run<'_>) -> Vec<String> {
+    let lines = log_lines(run);
+    let more = lines.len().saturating_sub(ROWS);
+    let rest = (more > 0).then(|| format!("and {}", counted(more as u64, "line more", "lines more")));
+    lines.into_iter().take(ROWS).chain(rest).collect()
+}
+
+fn log_lines(run: Run<'_>) -> Vec<String> {
     run.summary
         .logs
         .iter()

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use base64ct::{Base64, Encoding};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use sim_core::counter::Counter;
 use sim_core::record::Histogram;
 
 mod charts;
@@ -17,6 +18,7 @@ use charts::Charts;
 pub use library::library;
 
 use crate::answer;
+use crate::crowd;
 use crate::files;
 use crate::ladder::{self, Ladder, escaped};
 use crate::run::Run;
@@ -25,6 +27,8 @@ use crate::words;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+/// So many limits are in a table, the fullest first.
+const MOST_LIMITS: usize = 200;
 
 /// What a page shows beside the run itself.
 #[derive(Clone, Copy, Debug)]
@@ -176,6 +180,7 @@ fn limits(run: Run<'_>, out: &mut String) {
     });
     let rows: Vec<Vec<String>> = all
         .iter()
+        .take(MOST_LIMITS)
         .map(|l| {
             let (peak, capacity) = (l.used.peak, l.capacity);
             let share = words::share(peak, capacity);
@@ -195,6 +200,12 @@ fn limits(run: Run<'_>, out: &mut String) {
     if !rows.is_empty() {
         out.push_str("<h2>Limits</h2>\n");
         table(&["limit", "fullest", "", "peak", "of", "at", "refused", "first at"], &rows, out);
+        let more = all.len() - rows.len();
+        if more > 0 {
+            let more =
+                words::counted(more as u64, "limit that was less full is", "limits that were less full are");
+            let _ = writeln!(out, "<p class=\"soft\">{more} in the run's JSON, which is in this page.</p>");
+        }
     }
 }
 
@@ -207,13 +218,13 @@ fn gauge(peak: u64, capacity: u64, share: &str) -> String {
 }
 
 fn outcomes(run: Run<'_>, out: &mut String) {
-    let rows: Vec<Vec<String>> = run
-        .sources(None)
-        .map(|(id, t)| {
+    let rows: Vec<Vec<String>> = crowd::sources(run)
+        .into_iter()
+        .map(|(name, t)| {
             let errors: Vec<_> =
                 t.errors.iter().map(|e| format!("{} {}", words::count(e.tally.count), e.errno)).collect();
             vec![
-                run.traffic_name(Some(id)).to_owned(),
+                name,
                 words::count(t.attempted.count),
                 words::count(t.connected.count),
                 words::count(t.completed.count),
@@ -237,8 +248,8 @@ fn latency(run: Run<'_>, out: &mut String) {
         row.push(words::span(histogram.max()));
         row
     };
-    let all = run.sources(None).flat_map(|(id, t)| {
-        let name = run.traffic_name(Some(id));
+    let sources = crowd::sources(run);
+    let all = sources.iter().flat_map(|(name, t)| {
         [(format!("{name}: connect()"), &t.connect_latency), (format!("{name}: request"), &t.request_latency)]
     });
     let rows: Vec<_> = all.filter(|(_, h)| h.count() > 0).map(|(name, h)| row(name, h)).collect();
@@ -250,13 +261,10 @@ fn latency(run: Run<'_>, out: &mut String) {
 
 fn counters(run: Run<'_>, out: &mut String) {
     let mut rows = Vec::new();
-    for (host, summary) in run.scenario.hosts.iter().zip(&run.summary.hosts) {
-        rows.extend(
-            summary
-                .counters
-                .moved()
-                .map(|(c, n)| vec![format!("{} {}", host.name, c.name()), words::count(n)]),
-        );
+    for (name, hosts) in crowd::hosts(run, |_| true) {
+        let total = |counter| hosts.iter().map(|host| host.counters.get(counter)).sum::<u64>();
+        let moved = Counter::ALL.iter().map(|&c| (c, total(c))).filter(|&(_, n)| n > 0);
+        rows.extend(moved.map(|(c, n)| vec![format!("{name} {}", c.name()), words::count(n)]));
     }
     if !rows.is_empty() {
         out.push_str("<h2>Kernel counters</h2>\n<details><summary>All that moved</summary>\n");

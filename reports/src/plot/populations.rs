@@ -271,15 +271,12 @@ pub(super) fn stopped(run: Run<'_>, l: &LimitSummary) -> Option<(HostId, State)>
         // Towards several destinations a curve counts the sockets of all, and no limit is on their sum.
         // But ports that are bound before connect() are one pool for all.
         Limit::Ports { host, from, to } if run.binds_before(host, to) => {
-            let of_pool = |m: &&LimitSummary| matches!(m.limit, Limit::Ports { host: h, from: f, .. } if (h, f) == (host, from));
-            let first = run.summary.limits.iter().find(of_pool).is_some_and(|m| m.limit == l.limit);
+            let of_pool = |m: &&LimitSummary| matches!(m.limit, Limit::Ports { from: f, .. } if f == from);
+            let first = run.ports_of(host).find(of_pool).is_some_and(|m| m.limit == l.limit);
             if first { Some((host, holder(run, l, host)?)) } else { None }
         }
         Limit::Ports { host, .. } => {
-            let of_host = |m: &&LimitSummary| {
-                matches!(m.limit, Limit::Ports { host: h, .. } if h == host) && m.used.peak > 0
-            };
-            let alone = run.summary.limits.iter().filter(of_host).count() == 1;
+            let alone = run.ports_of(host).filter(|m| m.used.peak > 0).take(2).count() == 1;
             if alone { Some((host, holder(run, l, host)?)) } else { None }
         }
         _ => None,

@@ -98,3 +98,39 @@ fn a_thousand_hosts_and_ten_thousand_addresses_run() {
     let answered: u64 = summary.traffic.iter().map(|t| t.answered.count).sum();
     assert!((29_900..=30_000).contains(&answered), "{answered}");
 }
+
+#[test]
+fn what_is_too_large_to_be_written_out_is_named_with_its_figures() {
+    let all = LARGE.replace("to: \"out:80\"", "to: \"10.64.0.1-10.64.39.16:80\"");
+    let why = loaded(&all, &[]).unwrap_err();
+    for part in ["more than 400,000 entries: this alone is 10,000,000", "12 |", "\"work\"", "fewer replicas"]
+    {
+        assert!(why.contains(part), "{part}: {why}");
+    }
+}
+
+/// What a thousand replicas come to is read by people: they stand together, each thing that hurt and each limit once.
+#[test]
+fn the_answer_of_a_thousand_hosts_fits_on_a_screen() {
+    let few_files =
+        LARGE.replace("addresses: [\"10.1.0.1\"]", "addresses: [\"10.1.0.1\"], limits: (open_files: 4)");
+    let all_hold =
+        few_files.replace("arrivals: constant(\"5/s\")", "arrivals: constant(\"5/s\"), hold: \"10s\"");
+    let all_hold = all_hold.replace("constant(\"10000/s\")", "at([\"1.9s\"])");
+    let s = loaded(&all_hold, &[]).unwrap_or_else(|why| panic!("{why}"));
+    let summary = sim_core::engine::Simulation::new(&s).run();
+    let run = reports::Run::new(&s, &summary);
+    let answer = reports::answer::answer(run);
+    let lines: Vec<&str> = answer.lines().collect();
+    assert!(lines.len() < 70 && lines.iter().all(|line| line.len() < 140), "{answer}");
+    let failed: u64 = summary.traffic[..1_000].iter().map(|t| t.failed.count).sum();
+    assert_eq!(failed, 6_000, "six of ten find no descriptor");
+    for part in [
+        "work-* (1,000): 6,000 of 10,000 requests (60%) failed: EMFILE at socket()",
+        "open files of pod-1 and of 999 like it: 4,000 of 4,000 in use",
+        "work-* (1,000): socket() EMFILE x 6,000",
+        "pod-* (1,000)",
+    ] {
+        assert!(answer.contains(part), "{part}: {answer}");
+    }
+}
