@@ -3,6 +3,8 @@
 //! Past this point nothing is optional, misspelt or without a unit; whoever makes a [`Scenario`] has checked it.
 //! Times are nanoseconds, sizes bytes, probabilities ratios.
 
+mod told;
+
 use crate::conntrack::ConntrackConfig;
 use crate::errno::Errno;
 use crate::ids::{Addr, HostId, LinkId, SockAddr, TrafficId};

@@ -20,6 +20,7 @@ pub(super) fn block(run: Run<'_>, room: Room) -> Vec<String> {
     let total = |hosts: &[&HostSummary], counter| hosts.iter().map(|h| h.counters.get(counter)).sum::<u64>();
     let rows: Vec<Vec<String>> = Counter::ALL
         .iter()
+        .filter(|c| !run.scenario.not_told().contains(c))
         .filter(|&&c| hosts.iter().any(|(_, h)| total(h, c) > 0))
         .map(|&c| {
             let values = hosts.iter().map(|(_, h)| count(total(h, c)));

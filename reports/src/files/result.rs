@@ -4,7 +4,7 @@ use serde::Serialize;
 use sim_core::conntrack::EntryView;
 use sim_core::ids::TrafficId;
 use sim_core::record::{Gauge, Histogram, HostSummary, LimitSummary, Tally, TrafficSummary, Tuples};
-use sim_core::scenario::Host;
+use sim_core::scenario::{Host, Scenario};
 use sim_core::tcp::State;
 use sim_core::time::{Span, Time};
 use std::collections::BTreeMap;
@@ -223,7 +223,13 @@ fn whole<'a>(run: Run<'a>, verdicts: &'a [Verdict]) -> Whole<'a> {
         verdicts: verdicts.iter().map(VerdictJson::from).collect(),
         limits: s.limits.iter().map(|l| limit(run, l)).collect(),
         traffic: run.sources(None).map(|(id, t)| traffic(run, id, t)).collect(),
-        hosts: run.scenario.hosts.iter().zip(&s.hosts).map(|(spec, summary)| host(spec, summary)).collect(),
+        hosts: run
+            .scenario
+            .hosts
+            .iter()
+            .zip(&s.hosts)
+            .map(|(spec, summary)| host(run.scenario, spec, summary))
+            .collect(),
         log: s
             .logs
             .iter()
@@ -293,8 +299,9 @@ fn traffic<'a>(run: Run<'a>, id: TrafficId, t: &'a TrafficSummary) -> TrafficJso
     }
 }
 
-fn host<'a>(spec: &'a Host, h: &HostSummary) -> HostJson<'a> {
+fn host<'a>(scenario: &Scenario, spec: &'a Host, h: &HostSummary) -> HostJson<'a> {
     let touched = State::ALL.iter().filter(|&&s| h.state(s).peak > 0);
+    let told = h.counters.moved().filter(|(c, _)| !scenario.not_told().contains(c));
     let entry = |flow: &EntryView| EntryJson { flow: flow.into(), timeout_s: seconds(flow.remaining.0) };
     HostJson {
         name: &spec.name,
@@ -309,6 +316,6 @@ fn host<'a>(spec: &'a Host, h: &HostSummary) -> HostJson<'a> {
         accepted: h.accepted,
         dropped: h.dropped,
         port_probes: h.port_probes.now,
-        counters: h.counters.moved().map(|(c, n)| (c.name(), n)).collect(),
+        counters: told.map(|(c, n)| (c.name(), n)).collect(),
     }
 }

@@ -261,9 +261,10 @@ fn latency(run: Run<'_>, out: &mut String) {
 
 fn counters(run: Run<'_>, out: &mut String) {
     let mut rows = Vec::new();
+    let told = |counter: &Counter| !run.scenario.not_told().contains(counter);
     for (name, hosts) in crowd::hosts(run, |_| true) {
         let total = |counter| hosts.iter().map(|host| host.counters.get(counter)).sum::<u64>();
-        let moved = Counter::ALL.iter().map(|&c| (c, total(c))).filter(|&(_, n)| n > 0);
+        let moved = Counter::ALL.iter().filter(|c| told(c)).map(|&c| (c, total(c))).filter(|&(_, n)| n > 0);
         rows.extend(moved.map(|(c, n)| vec![format!("{name} {}", c.name()), words::count(n)]));
     }
     if !rows.is_empty() {

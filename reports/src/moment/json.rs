@@ -109,6 +109,7 @@ fn of_host<'a>(scenario: &'a Scenario, name: &'a str, host: &HostMoment) -> Host
         number: u64::from(socket.attempt.1) + 1,
     });
     let flow = |flow: &EntryView| TimedFlowJson { flow: flow.into(), left_ns: flow.remaining.0 };
+    let told = host.summary.counters.moved().filter(|(c, _)| !scenario.not_told().contains(c));
     HostJson {
         name,
         listeners: listeners
@@ -121,6 +122,6 @@ fn of_host<'a>(scenario: &'a Scenario, name: &'a str, host: &HostMoment) -> Host
         mini_sockets: host.summary.mini_sockets.now,
         memory_bytes: host.summary.memory.now,
         memory_objects: objects(&host.summary),
-        counters: host.summary.counters.moved().map(|(c, n)| (c.name(), n)).collect(),
+        counters: told.map(|(c, n)| (c.name(), n)).collect(),
     }
 }

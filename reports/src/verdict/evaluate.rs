@@ -75,6 +75,8 @@ fn finding(what: &str, band: Band, got: Option<u64>, show: impl Fn(u64) -> Strin
 }
 
 const NOT_RECORDED: &str = "not recorded";
+/// Of a counter that the model cannot have right.
+const NOT_TOLD: &str = "not told where messages take several segments";
 
 fn binds_first(run: Run<'_>, limit: Option<Limit>) -> Finding {
     let name = |l: Option<Limit>| l.map_or_else(|| "nothing".to_owned(), |l| run.limit_name(l));
@@ -220,8 +222,10 @@ fn erlang(
 }
 
 fn kernel_counter(run: Run<'_>, host: HostId, counter: Counter, band: Band) -> Finding {
-    let got = run.summary.hosts.get(host.index()).map(|h| h.counters.get(counter));
-    finding(&format!("{} of {}", counter.name(), run.host_name(host)), band, got, count, NOT_RECORDED)
+    let told = !run.scenario.not_told().contains(&counter);
+    let got = run.summary.hosts.get(host.index()).filter(|_| told).map(|h| h.counters.get(counter));
+    let missing = if told { NOT_RECORDED } else { NOT_TOLD };
+    finding(&format!("{} of {}", counter.name(), run.host_name(host)), band, got, count, missing)
 }
 
 fn log(run: Run<'_>, host: HostId, line: LogLine, band: Band) -> Finding {

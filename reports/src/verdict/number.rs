@@ -106,7 +106,8 @@ pub fn number(run: Run<'_>, check: &Check, whole: bool) -> Option<f64> {
             (length > 0.0).then(|| n as f64 / length)
         }
         Check::Counter(host, counter, _) => {
-            run.summary.hosts.get(host.index()).map(|h| h.counters.get(counter) as f64)
+            let told = !run.scenario.not_told().contains(&counter);
+            run.summary.hosts.get(host.index()).filter(|_| told).map(|h| h.counters.get(counter) as f64)
         }
         Check::Log(host, line, _) => {
             let printed = run.summary.logs.iter().filter(|(h, l)| *h == host.index() && l.line == line);

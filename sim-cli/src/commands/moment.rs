@@ -91,7 +91,7 @@ pub(crate) struct SockstatArgs {
 }
 
 pub(crate) fn ss(args: &SsArgs) -> Result<Exit, Failure> {
-    print(&args.moment, |host| {
+    print(&args.moment, |_, host| {
         if args.listening {
             forms::listening(host)
         } else if args.summary {
@@ -103,19 +103,19 @@ pub(crate) fn ss(args: &SsArgs) -> Result<Exit, Failure> {
 }
 
 pub(crate) fn nstat(args: &NstatArgs) -> Result<Exit, Failure> {
-    print(&args.moment, |host| forms::nstat(host, args.zeros))
+    print(&args.moment, |scenario, host| forms::nstat(scenario, host, args.zeros))
 }
 
 pub(crate) fn sockstat(args: &SockstatArgs) -> Result<Exit, Failure> {
-    print(&args.moment, forms::sockstat)
+    print(&args.moment, |_, host| forms::sockstat(host))
 }
 
 pub(crate) fn conntrack(args: &ConntrackArgs) -> Result<Exit, Failure> {
-    print(&args.moment, forms::conntrack)
+    print(&args.moment, |_, host| forms::conntrack(host))
 }
 
 /// Runs to the moment and prints one form of it.
-fn print(args: &MomentArgs, form: impl Fn(&HostMoment) -> String) -> Result<Exit, Failure> {
+fn print(args: &MomentArgs, form: impl Fn(&Scenario, &HostMoment) -> String) -> Result<Exit, Failure> {
     let scenario = load::load(&args.scenario)?.scenario;
     let only = args.host.as_deref().map(|name| host(&scenario, name)).transpose()?;
     let end = Time::ZERO + scenario.duration;
@@ -134,7 +134,7 @@ fn print(args: &MomentArgs, form: impl Fn(&HostMoment) -> String) -> Result<Exit
             Some(_) => {}
             None => text = format!("{text}{}# {}\n", if i > 0 { "\n" } else { "" }, spec.name),
         }
-        text.push_str(&form(here));
+        text.push_str(&form(&scenario, here));
     }
     output::out(&text)?;
     Ok(Exit::Ok)

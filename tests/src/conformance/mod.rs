@@ -82,10 +82,10 @@ fn replay_value(value: &Value, setups: &Setups, report: &mut Report) -> Result<(
     } else if first(value, "name") && first(value, "stable") {
         actions::replay(&list(value), setups, report);
     } else if worlds::is_world(value) {
-        worlds::replay(value, report);
+        worlds::replay(std::slice::from_ref(value), report);
     } else if value.get(0).is_some_and(worlds::is_world) {
-        for one in &list(value) {
-            worlds::replay(one, report);
+        for recordings in worlds::by_world(&list(value)) {
+            worlds::replay(recordings, report);
         }
     } else if value["endpoint_states"].is_object() {
         // Set-ups: nothing to replay by themselves.

@@ -105,3 +105,42 @@ fn objects_make_up_the_memory() {
     assert_eq!(count(1, "nf_conntrack"), Some(result["hosts"][1]["conntrack"]["end"].clone()));
     assert_eq!(count(2, "TCP"), Some(0.into()), "the server's connections are over");
 }
+
+/// What is told of segments received, ACKs of the fast path, and data of the fast path, with responses of so many bytes. (The first data of a
+/// connection never take the fast path, so there are several requests on each.)
+fn told(response: &str) -> [bool; 3] {
+    let slow = "constant(\"1/s\")";
+    let result = result(&[
+        ("traffic.web.response", response),
+        ("traffic.web.arrivals", slow),
+        ("traffic.web.requests_per_connection", "3"),
+    ]);
+    let counters = &result["hosts"][0]["counters"];
+    assert!(counters["TcpActiveOpens"].is_u64(), "the others are told: {counters}");
+    ["TcpInSegs", "TcpExtTCPPureAcks", "TcpExtTCPHPHits"].map(|name| counters[name].is_u64())
+}
+
+#[test]
+fn counters_that_cannot_be_right_are_not_told() {
+    assert_eq!(told("1448B"), [true, true, true], "messages of one segment");
+    assert_eq!(told("1449B"), [true, false, false], "of two: which way each takes is not known");
+    assert_eq!(told("2896B"), [true, false, false]);
+    assert_eq!(told("2897B"), [false, false, false], "of three: nor how many ACKs");
+}
+
+#[test]
+fn an_expectation_on_a_counter_that_is_not_told_says_so() {
+    let mut asked = Asked::new(Source::new("results.ron", TEXT));
+    asked.patches.extend([
+        Patch::new("traffic.web.response", "10kB"),
+        Patch::new(
+            "expect",
+            r#"[counter("client", "TcpInSegs", at_least(0)), counter("client", "TcpOutRsts", equals(0))]"#,
+        ),
+    ]);
+    let loaded = asked.load().expect("a scenario");
+    let (summary, _) = experiments::execute(&loaded.scenario, |_| std::ops::ControlFlow::Continue(()));
+    let verdicts = reports::verdict::verdicts(Run::new(&loaded.scenario, &summary));
+    let got: Vec<_> = verdicts.iter().map(|verdict| (verdict.passed, verdict.got.as_str())).collect();
+    assert_eq!(got, [(false, "not told where messages take several segments"), (true, "0")]);
+}

@@ -37,10 +37,8 @@ const SEGMENTS: &[&str] = &[
     "TcpExtTCPHPHits",
     "TcpExtDelayedACKs",
 ];
-/// The group of their facts where messages take several segments.
-pub const BULK: &str = "segments of bulk";
-/// A message of more bytes than this takes several segments.
-const ONE_SEGMENT: u32 = 1_448;
+/// The group of their facts where messages take so many segments that no report tells them.
+pub const BULK: &str = "segments, not told";
 
 /// Collects the facts of one recording.
 pub struct Facts<'a> {
@@ -201,7 +199,7 @@ impl<'a> Facts<'a> {
         let books: Vec<&HostSummary> = self.runs.iter().map(|run| &run.summary.hosts[id.index()]).collect();
         let known = |name: &str| Counter::ALL.iter().any(|c| c.name() == name);
         self.without_output += recorded.keys().filter(|name| !known(name) && compared(name)).count() as u32;
-        let bulk = self.recording.world.largest_message() > ONE_SEGMENT;
+        let not_told = self.scenario.not_told();
         for &counter in Counter::ALL {
             let name = counter.name();
             let got: Vec<u64> = books.iter().map(|book| book.counters.get(counter)).collect();
@@ -212,7 +210,7 @@ impl<'a> Facts<'a> {
                 continue;
             }
             let (group, slack) = match SEGMENTS.contains(&name) {
-                true if bulk => (BULK, self.slack.or(Slack::SEGMENTS)),
+                true if not_told.contains(&counter) => (BULK, self.slack.or(Slack::SEGMENTS)),
                 true => ("segments", self.slack.or(Slack::SEGMENTS)),
                 false => ("counters", self.slack),
             };

@@ -70,18 +70,45 @@ pub fn compare(recording: &Recording, changes: &[Patch]) -> Result<(Vec<Fact>, u
     Ok((facts.found, facts.without_output))
 }
 
-/// Replays one recording.
-pub(super) fn replay(value: &Value, report: &mut Report) {
-    let seed = value["world"]["seed"].as_u64().unwrap_or(0);
-    let recording: Recording = match serde_json::from_value(value.clone()) {
-        Ok(recording) => recording,
+/// The recordings of each world, which stand one after another.
+pub(super) fn by_world(recordings: &[Value]) -> impl Iterator<Item = &[Value]> {
+    recordings.chunk_by(|one, next| one["world"] == next["world"])
+}
+
+/// Compares what a kernel did with a world, the first time and each further time: the facts of the first recording with which the simulator agrees in
+/// all that is told, or else of the one that it is nearest to. A kernel that answers differently each time has no one answer to be held to.
+///
+/// # Errors
+///
+/// What the simulator's language cannot say.
+pub fn compare_any(recordings: &[Recording], changes: &[Patch]) -> Result<Vec<Fact>, String> {
+    let mut nearest: Option<(usize, Vec<Fact>)> = None;
+    for recording in recordings {
+        let (facts, _without_output) = compare(recording, changes)?;
+        let differ = facts.iter().filter(|fact| fact.problem.is_some() && fact.group != BULK).count();
+        if nearest.as_ref().is_none_or(|(least, _)| differ < *least) {
+            nearest = Some((differ, facts));
+        }
+        if differ == 0 {
+            break;
+        }
+    }
+    Ok(nearest.map_or_else(Vec::new, |(_, facts)| facts))
+}
+
+/// Replays the recordings of one world.
+pub(super) fn replay(values: &[Value], report: &mut Report) {
+    let seed = values[0]["world"]["seed"].as_u64().unwrap_or(0);
+    let read = |value: &Value| serde_json::from_value(value.clone());
+    let recordings: Vec<Recording> = match values.iter().map(read).collect::<Result<_, serde_json::Error>>() {
+        Ok(recordings) => recordings,
         Err(problem) => return report.cannot_tell(KIND, &format!("{seed}"), "worlds", &problem.to_string()),
     };
-    if let Some(why) = recording.world.left_to_scheduling() {
+    if let Some(why) = recordings[0].world.left_to_scheduling() {
         return report.set_apart(KIND, &format!("{seed}"), why);
     }
-    let facts = match compare(&recording, &[]) {
-        Ok((facts, _without_output)) => facts,
+    let facts = match compare_any(&recordings, &[]) {
+        Ok(facts) => facts,
         Err(problem) => return report.cannot_tell(KIND, &format!("{seed}"), "worlds", &problem),
     };
     for Fact { group, name, problem } in facts {

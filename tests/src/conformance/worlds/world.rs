@@ -172,11 +172,6 @@ impl World {
         if self.kind == Kind::Loop { &self.sysctl.c } else { &self.sysctl.s }
     }
 
-    /// The largest request or response, in bytes.
-    pub fn largest_message(&self) -> u32 {
-        self.traffic.iter().map(|t| t.request.max(t.response)).max().unwrap_or(0)
-    }
-
     /// Why nothing but the scheduling of the recorder's processes decides what comes of it, if so.
     pub fn left_to_scheduling(&self) -> Option<&'static str> {
         let setting = |name: &str| self.server_sysctl().get(name).and_then(number);
