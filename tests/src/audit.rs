@@ -43,3 +43,23 @@ pub fn both_ways(scenario: &Scenario, seed: u64) -> Result<Summary, String> {
     }
     Ok(lanes)
 }
+
+/// Runs a scenario plainly, and without all that makes the engine fast: the scripts of conversations, the memory of steps, the lanes of
+/// the queue.
+///
+/// # Errors
+/// Whatever came out differently without one of them.
+pub fn referees(scenario: &Scenario) -> Result<Summary, String> {
+    let lanes = || World::<Lanes, ()>::with_sink(scenario, ());
+    let plain = lanes().run();
+    let others = [
+        ("without scripts", lanes().without_scripts().run()),
+        ("without the memory of steps", lanes().without_memory().run()),
+        (
+            "on the heap, without either",
+            World::<Heap, ()>::with_sink(scenario, ()).without_memory().without_scripts().run(),
+        ),
+    ];
+    let differ: Vec<_> = others.iter().filter(|(_, other)| *other != plain).map(|(how, _)| *how).collect();
+    if differ.is_empty() { Ok(plain) } else { Err(format!("comes to something else {}", differ.join(", "))) }
+}

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use experiments::Run;
 use scenarios::{Patch, Source};
 use serde_json::Value;
+use sim_core::scenario::Scenario;
 
 use super::Report;
 use judge::{Judge, Loose, Seen};
@@ -76,6 +77,19 @@ fn plan(recording: &Recording) -> Result<Plan, String> {
         return client::plan(recording);
     }
     scripts::plan(recording)
+}
+
+/// The scenario of a recording, as its first run has it; the error says what has no words.
+///
+/// # Errors
+///
+/// If the value is no recorded workload, or cannot be told.
+pub fn first_scenario(value: &Value) -> Result<Scenario, String> {
+    let recording = Recording::read(value)?;
+    let plan = plan(&recording)?;
+    let mut run = Run { seed: Some(0), ..first_run(&plan, &[])? };
+    run.patches.extend((plan.vary)(0));
+    Ok(run.load().map_err(|report| report.to_string())?.scenario)
 }
 
 /// Compares one recording with the simulator, after `spoil` has changed the scenario.

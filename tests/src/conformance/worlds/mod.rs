@@ -49,6 +49,18 @@ fn scenario_of(recording: &Recording, changes: &[Patch], run: u64) -> Result<Sce
     Ok(Scenario { seed: run + 1, ..loaded.scenario })
 }
 
+/// The scenario of a recording, as its first run has it; `None` for one that is left to the scheduling of its processes.
+///
+/// # Errors
+///
+/// What the simulator's language cannot say.
+pub fn first_scenario(recording: &Recording) -> Result<Option<Scenario>, String> {
+    if recording.world.left_to_scheduling().is_some() {
+        return Ok(None);
+    }
+    scenario_of(recording, &[], 0).map(Some)
+}
+
 /// Compares a recording with some runs, some settings changed: the facts, and how many counters moved that have no output.
 ///
 /// # Errors
