@@ -17,16 +17,37 @@ pub(super) struct Sampler {
     series: Series,
     /// Time of the next row.
     pub(super) next: Time,
+    /// How many rows there will be, unless the run ends early: a column has its room from the beginning.
+    most: usize,
     /// What was timed before the last row.
     timed: BTreeMap<(TrafficId, Timing), Histogram>,
 }
 
+/// Outcomes that have a column from the beginning.
+const OUTCOMES: [Outcome; 10] = [
+    Outcome::Attempted,
+    Outcome::Connected,
+    Outcome::Completed,
+    Outcome::Failed,
+    Outcome::Requested,
+    Outcome::Answered,
+    Outcome::Abandoned,
+    Outcome::SynsAgain,
+    Outcome::CutOff,
+    Outcome::BytesLost,
+];
+
+/// A column has room for at most so many rows from the beginning; whoever runs for longer has it grow.
+const MOST_ROOM: usize = 1 << 16;
 /// Quantiles that are followed, per mille.
 const QUANTILES: [u16; 2] = [500, 990];
 
 impl Sampler {
-    pub(super) fn new(interval: Span) -> Sampler {
-        Sampler { series: Series { interval, ..Series::default() }, next: Time::ZERO, timed: BTreeMap::new() }
+    /// For a run that lasts so long.
+    pub(super) fn new(interval: Span, duration: Span) -> Sampler {
+        let most = usize::try_from(duration.0 / interval.0.max(1) + 1).unwrap_or(usize::MAX);
+        let series = Series { interval, ..Series::default() };
+        Sampler { series, next: Time::ZERO, most, timed: BTreeMap::new() }
     }
 
     /// Takes one row.
@@ -63,7 +84,8 @@ impl Sampler {
 
     fn put(&mut self, metric: Metric, value: u64) {
         let rows = self.series.rows;
-        let column = self.series.columns.entry(metric).or_default();
+        let room = || Vec::with_capacity(self.most.min(MOST_ROOM));
+        let column = self.series.columns.entry(metric).or_insert_with(room);
         // A column that begins late was zero until now.
         column.resize(rows, 0);
         column.push(value);
@@ -101,21 +123,11 @@ impl Sampler {
     }
 
     fn traffic(&mut self, id: TrafficId, summary: &TrafficSummary) {
-        let mut outcomes = vec![
-            Outcome::Attempted,
-            Outcome::Connected,
-            Outcome::Completed,
-            Outcome::Failed,
-            Outcome::Requested,
-            Outcome::Answered,
-            Outcome::Abandoned,
-            Outcome::SynsAgain,
-            Outcome::CutOff,
-            Outcome::BytesLost,
-        ];
-        let errnos: Vec<Errno> = summary.errors.iter().map(|e| e.errno).collect();
-        outcomes.extend(Errno::ALL.iter().filter(|e| errnos.contains(e)).map(|&e| Outcome::Error(e)));
-        for outcome in outcomes {
+        for outcome in OUTCOMES {
+            self.put(Metric::Outcome(id, outcome), summary.outcome(outcome).count);
+        }
+        for &errno in Errno::ALL.iter().filter(|e| summary.errors.iter().any(|seen| seen.errno == **e)) {
+            let outcome = Outcome::Error(errno);
             self.put(Metric::Outcome(id, outcome), summary.outcome(outcome).count);
         }
         self.latency(id, Timing::Connect, &summary.connect_latency);
@@ -127,9 +139,8 @@ impl Sampler {
         let before = self.timed.entry((id, timing)).or_default();
         let mut quantiles = [Span::ZERO; QUANTILES.len()];
         if now.count() > before.count() {
-            let between = now.since(before);
-            quantiles = QUANTILES.map(|q| between.quantile(u32::from(q)).unwrap_or_default());
-            before.clone_from(now);
+            quantiles = QUANTILES.map(|q| now.quantile_since(before, u32::from(q)).unwrap_or_default());
+            before.copy_from(now);
         }
         for (quantile, span) in QUANTILES.into_iter().zip(quantiles) {
             self.put(Metric::Latency(id, timing, quantile), span.0);

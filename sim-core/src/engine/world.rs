@@ -138,7 +138,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             link_lanes: (0..net.directions()).map(|_| queue.packet_lane()).collect(),
             queue,
             net,
-            sampler: Sampler::new(scenario.sample),
+            sampler: Sampler::new(scenario.sample, scenario.duration),
             digest: Digest::default(),
             events: 0,
             segments: 0,

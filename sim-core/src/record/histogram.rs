@@ -54,13 +54,19 @@ impl Histogram {
 
     /// The length that `per_mille` of 1000 do not exceed; `None` when nothing was counted.
     pub fn quantile(&self, per_mille: u32) -> Option<Span> {
-        if self.total == 0 {
+        self.quantile_since(&Histogram::default(), per_mille)
+    }
+
+    /// The same of what was counted since `before`, which is this histogram at an earlier time.
+    pub fn quantile_since(&self, before: &Histogram, per_mille: u32) -> Option<Span> {
+        let total = self.total - before.total;
+        if total == 0 {
             return None;
         }
-        let rank = (u128::from(self.total) * u128::from(per_mille)).div_ceil(1000).max(1) as u64;
+        let rank = (u128::from(total) * u128::from(per_mille)).div_ceil(1000).max(1) as u64;
         let mut seen = 0;
         for (bucket, &n) in self.counts.iter().enumerate() {
-            seen += n;
+            seen += n - before.counts.get(bucket).copied().unwrap_or(0);
             if seen >= rank {
                 return Some(Span(Self::upper(bucket).min(self.max)));
             }
@@ -73,13 +79,10 @@ impl Histogram {
         self.counts.iter().skip(Self::bucket(span.0)).sum()
     }
 
-    /// What was counted since `before`, which is this histogram at an earlier time.
-    #[must_use]
-    pub fn since(&self, before: &Histogram) -> Histogram {
-        let earlier = before.counts.iter().copied().chain(core::iter::repeat(0));
-        let counts: Vec<u64> = self.counts.iter().zip(earlier).map(|(now, then)| now - then).collect();
-        let highest = counts.iter().rposition(|&n| n > 0).map_or(0, Self::upper);
-        Histogram { counts, total: self.total - before.total, max: highest.min(self.max) }
+    /// Becomes the other one, in the memory that it has.
+    pub(crate) fn copy_from(&mut self, other: &Histogram) {
+        self.counts.clone_from(&other.counts);
+        (self.total, self.max) = (other.total, other.max);
     }
 
     /// Adds the counts of another histogram.
