@@ -17,7 +17,7 @@ fn file(name: &str) -> PathBuf {
 const FILES: [&str; 6] =
     ["worlds.json.gz", "fresh.json.gz", "later.json.gz", "held.json.gz", "again.json.gz", "small.json.gz"];
 
-/// Replays a file, and demands that all of it is there and agrees, listed exceptions aside.
+/// Replays a file, and demands that all of it is there and agrees, listed exceptions aside: so many facts, no more and no fewer.
 fn agrees(name: &str, facts: u32) {
     let mut report = Report::new(EXCEPTIONS);
     replay_file(&file(name), &Setups::default(), &mut report).expect("a known format");
@@ -51,32 +51,32 @@ fn what_is_told_is_right(name: &str, report: &Report) {
 
 #[test]
 fn drawn_worlds_agree() {
-    agrees("worlds.json.gz", 4_000);
+    agrees("worlds.json.gz", 4_173);
 }
 
 #[test]
 fn freshly_drawn_worlds_agree() {
-    agrees("fresh.json.gz", 1_500);
+    agrees("fresh.json.gz", 1_539);
 }
 
 #[test]
 fn worlds_drawn_last_agree() {
-    agrees("later.json.gz", 2_000);
+    agrees("later.json.gz", 2_112);
 }
 
 #[test]
 fn held_back_worlds_agree() {
-    agrees("held.json.gz", 2_400);
+    agrees("held.json.gz", 2_486);
 }
 
 #[test]
 fn worlds_recorded_again_agree() {
-    agrees("again.json.gz", 1_200);
+    agrees("again.json.gz", 2_009);
 }
 
 #[test]
 fn small_worlds_agree() {
-    agrees("small.json.gz", 2_500);
+    agrees("small.json.gz", 3_126);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn worlds_come_to_the_same_without_all_that_is_fast() {
             worlds += 1;
         }
     }
-    assert_eq!(worlds, 293, "those that are judged");
+    assert_eq!(worlds, 368, "those that are judged");
 }
 
 /// What a change of the scenario makes of a world that agrees without it.
