@@ -34,10 +34,16 @@ fn before(run: Run<'_>, traffic: TrafficId, outcome: Outcome, time: Time) -> Opt
     sampled(&run.summary.series, Metric::Outcome(traffic, outcome), time)
 }
 
+/// Whether an instant has a row.
+fn has_row(series: &Series, time: Time) -> bool {
+    let step = series.interval.0;
+    step > 0 && time.0.is_multiple_of(step) && time.0 / step < series.rows as u64
+}
+
 /// The value of a column at a sampling point.
 fn sampled(series: &Series, metric: Metric, time: Time) -> Option<u64> {
     let step = series.interval.0;
-    if step == 0 || !time.0.is_multiple_of(step) {
+    if !has_row(series, time) {
         return None;
     }
     series.get(metric)?.get(usize::try_from(time.0 / step).ok()?).copied()
@@ -48,9 +54,11 @@ pub(super) fn value_at(run: Run<'_>, metric: Metric, time: Time) -> Option<u64> 
     if let Metric::Outcome(traffic, outcome) = metric {
         return before(run, traffic, outcome, time);
     }
-    let sample = sampled(&run.summary.series, metric, time);
-    // Columns are kept for what can change; a metric that never left zero may have none.
-    sample.or_else(|| run.gauge(metric).filter(|g| g.peak == 0).map(|_| 0))
+    let series = &run.summary.series;
+    let sample = sampled(series, metric, time);
+    // A column that stayed at zero in every row is left out, even where something came and went between two rows.
+    let zero = || run.gauge(metric).filter(|g| g.peak == 0 || (has_row(series, time))).map(|_| 0);
+    sample.or_else(zero)
 }
 
 /// The highest value ever; of an outcome, its count.

@@ -152,7 +152,11 @@ pub(crate) static TCP: &[Parameter] = &[
     as_sysctl("net.ipv4.tcp_wmem", tcp_size!(snd_buf, "send buffer")),
     as_sysctl(
         "net.ipv4.tcp_syn_retries",
-        tcp_number!(syn_retries as u8, 1..=127, "retransmissions of a SYN"),
+        tcp_number!(
+            syn_retries as u8,
+            1..=127,
+            "retransmissions of a SYN; those with a linear timeout come on top, but take no more time than these"
+        ),
     ),
     as_sysctl(
         "net.ipv4.tcp_syn_linear_timeouts",
@@ -164,11 +168,15 @@ pub(crate) static TCP: &[Parameter] = &[
     ),
     as_sysctl(
         "net.ipv4.tcp_retries2",
-        tcp_number!(retries2 as u8, 0..=255, "retransmissions before a connection is given up"),
+        tcp_number!(
+            retries2 as u8,
+            0..=255,
+            "a connection is given up when it has retransmitted for as long as so many retransmissions take that begin with the smallest timeout"
+        ),
     ),
     as_sysctl(
         "net.ipv4.tcp_orphan_retries",
-        tcp_number!(orphan_retries as u8, 0..=255, "retransmissions of an orphan; 0 is 8"),
+        tcp_number!(orphan_retries as u8, 0..=255, "the same as `retries2` of an orphan; 0 is 8"),
     ),
     as_sysctl(
         "net.ipv4.tcp_keepalive_time",
@@ -249,7 +257,7 @@ pub(crate) static TCP: &[Parameter] = &[
         tcp_number!(
             max_syn_backlog as u32,
             0..=u64::from(u32::MAX),
-            "with `syncookies` off, SYNs are dropped when less than a quarter of this many is free"
+            "with `syncookies` off, SYNs are dropped when less than a quarter of this many is free, but for peers whose distance is remembered"
         ),
     ),
     as_sysctl(

@@ -236,7 +236,7 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
     field!(
         user_timeout,
         "time, or `none`",
-        "TCP_USER_TIMEOUT of the client's socket: how long what it sent, or a probe, may stay without an answer",
+        "TCP_USER_TIMEOUT of the client's socket: how long what it sent may stay without an answer once it was sent again, or a probe",
         |input, node, t| {
             t.options.user_timeout = silence::user_timeout(input, node)?;
             Some(())

@@ -213,7 +213,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     plain!("net.ipv4.tcp_max_orphans", (0, INT), tcp.max_orphans as u32)
         .doc("most sockets without a descriptor"),
     plain!("net.ipv4.tcp_max_syn_backlog", (0, INT), tcp.max_syn_backlog as u32)
-        .doc("with `tcp_syncookies` 0, SYNs are dropped when less than a quarter of this many is free"),
+        .doc("with `tcp_syncookies` 0, SYNs are dropped when less than a quarter of this many is free, but for peers whose distance is remembered"),
     plain!("net.ipv4.tcp_max_tw_buckets", (0, INT), tcp.max_tw_buckets as u32)
         .doc("most sockets in TIME_WAIT"),
     number(
@@ -224,9 +224,9 @@ pub(crate) static SETTINGS: &[Setting] = &[
     )
     .doc("1: the distance of peers is not remembered, so an RTO after a handshake without a sample is 3 s"),
     plain!("net.ipv4.tcp_orphan_retries", (0, 255), tcp.orphan_retries as u8)
-        .doc("retransmissions of an orphan; 0 is 8"),
+        .doc("the same as `tcp_retries2` of an orphan; 0 is 8"),
     plain!("net.ipv4.tcp_retries2", (0, 255), tcp.retries2 as u8)
-        .doc("retransmissions before a connection is given up"),
+        .doc("a connection is given up when it has retransmitted for as long as so many retransmissions take that begin with the smallest timeout"),
     switch!("net.ipv4.tcp_rfc1337", 255, tcp.rfc1337).doc("a RST does not end TIME_WAIT"),
     text(
         "net.ipv4.tcp_rmem",
@@ -273,7 +273,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     plain!("net.ipv4.tcp_syn_linear_timeouts", (0, 127), tcp.syn_linear_timeouts as u8)
         .since(Stack::Linux6_12)
         .doc("SYN retransmissions before the timeout doubles"),
-    plain!("net.ipv4.tcp_syn_retries", (1, 127), tcp.syn_retries as u8).doc("retransmissions of a SYN"),
+    plain!("net.ipv4.tcp_syn_retries", (1, 127), tcp.syn_retries as u8).doc("retransmissions of a SYN; those with a linear timeout come on top, but take no more time than these"),
     plain!("net.ipv4.tcp_synack_retries", (0, 255), tcp.synack_retries as u8)
         .doc("retransmissions of a SYN,ACK"),
     number(
@@ -331,7 +331,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     plain!("net.netfilter.nf_conntrack_max", (0, INT), conntrack.max as u32)
         .doc("most entries; 0 is unlimited"),
     plain!("net.netfilter.nf_conntrack_buckets", (1, INT), conntrack.buckets as u32)
-        .doc("buckets of the hash, which set the pace of the garbage collector"),
+        .doc("buckets of the hash: with few, chains are long, and where one is too long a newcomer is dropped"),
     seconds!("net.netfilter.nf_conntrack_tcp_timeout_syn_sent", (0, INT), conntrack.timeouts.syn_sent)
         .doc("life of an entry after a SYN"),
     seconds!("net.netfilter.nf_conntrack_tcp_timeout_syn_recv", (0, INT), conntrack.timeouts.syn_recv)
