@@ -26,7 +26,7 @@ pub(crate) struct Read {
     /// Everything that settings reach; it becomes part of the host when all are read.
     knobs: Knobs,
     tracks: bool,
-    at: SetAt,
+    pub(crate) at: SetAt,
     /// Where each address stands.
     addresses: Vec<Place>,
     /// Where it is said whether connections are tracked; the host, if it is not said.

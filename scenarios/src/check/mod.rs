@@ -171,6 +171,7 @@ pub(crate) static PARTS: &[Field<Scenario>] = &[
             input.net = link::Net::new(&input.hosts, &s.links);
             input.traffic = traffic::traffic(input, node);
             traffic::check_proxies(input);
+            silence::check_settings(input);
             Some(())
         },
         |s, _| show::traffic(s)

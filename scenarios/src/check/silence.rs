@@ -1,10 +1,11 @@
 //! `keepalive`, `user_timeout`: what an application sets on its socket against a peer that has fallen silent.
 
-use sim_core::scenario::{Scenario, SocketOptions};
+use sim_core::scenario::{Scenario, SocketOptions, Traffic};
 use sim_core::tcp::KeepTimes;
 use sim_core::time::Span;
 
 use super::Input;
+use crate::report::Diagnostic;
 use crate::section::{Absent, Field, field, inline, section, time as text_of};
 use crate::syntax::{Kind, Node};
 
@@ -47,6 +48,19 @@ pub(crate) static KEEPALIVE: &[Field<KeepTimes>] = &[
         |times, _| if times.probes == 0 { String::new() } else { times.probes.to_string() }
     ),
 ];
+
+/// Settings of keep-alive where no application asks for it: the kernel probes nobody then.
+pub(crate) fn check_settings(input: &mut Input<'_>) {
+    let asks = |t: &Traffic| t.options.keepalive.is_some() || t.server_options.keepalive.is_some();
+    let asked = input.traffic.iter().any(|read| asks(&read.traffic));
+    let places: Vec<_> = input.hosts.all.iter().filter_map(|read| read.at.keepalive).collect();
+    for place in places.into_iter().filter(|_| !asked) {
+        let message = "this has no effect: no application asks for keep-alive";
+        let help =
+            "`keepalive: on` or `server_keepalive: on` in a traffic source sets SO_KEEPALIVE on its sockets";
+        input.notes.error(Diagnostic::warning(place, message).help(help));
+    }
+}
 
 /// SO_KEEPALIVE.
 pub(crate) fn set_keepalive(input: &mut Input<'_>, node: &Node, options: &mut SocketOptions) -> Option<()> {

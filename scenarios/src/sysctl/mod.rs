@@ -125,6 +125,8 @@ pub(crate) struct SetAt {
     pub(crate) ports: Option<Place>,
     /// Any setting of conntrack in the scenario's own `sysctl:`.
     pub(crate) conntrack: Option<Place>,
+    /// Any setting of keep-alive there.
+    pub(crate) keepalive: Option<Place>,
 }
 
 /// Applies the scenario's own `sysctl:`.
@@ -157,6 +159,9 @@ fn apply_one(notes: &mut Notes, key: &Key, value: &Node, stack: Stack, knobs: &m
             note_place(setting.name, value.place, at);
             if setting.name.starts_with("net.netfilter.") {
                 at.conntrack = Some(value.place);
+            }
+            if setting.name.starts_with("net.ipv4.tcp_keepalive") {
+                at.keepalive = Some(key.place);
             }
         }
         Name::Unmodelled => {

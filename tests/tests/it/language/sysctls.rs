@@ -56,3 +56,26 @@ fn a_dump_may_hold_anything() {
 fn a_dump_for_nobody_is_refused() {
     insta::assert_snapshot!(with_dump("clinet", "net.ipv4.tcp_sack = 1\n").unwrap_err());
 }
+
+/// The kernel sends no probe for an application that did not ask for keep-alive, whatever its sysctls say.
+#[test]
+fn settings_of_keep_alive_are_idle_until_somebody_asks_for_it() {
+    let text = |client: &str, traffic: &str| {
+        format!(
+            r#"(duration: "5s",
+                hosts: {{"c": (addresses: ["10.0.0.1"]{client}), "s": (addresses: ["10.0.0.2"], listen: [(port: 80)])}},
+                links: [(path: ["c", "s"])],
+                traffic: {{"t": (from: "c", to: "s:80", arrivals: at(["0s"]){traffic})}})"#
+        )
+    };
+    let warned = |client: &str, traffic: &str| {
+        let loaded = load(&Source::new("k.ron", text(client, traffic)), &Extras::default());
+        loaded.unwrap_or_else(|report| panic!("{report}")).warnings.to_string()
+    };
+    let set = r#", sysctl: {"net.ipv4.tcp_keepalive_time": "60"}"#;
+    let told = warned(set, "");
+    assert!(told.contains("no application asks for keep-alive") && told.contains("k.ron:2:"), "{told}");
+    for (client, traffic) in [("", ""), (set, ", keepalive: on"), (set, ", server_keepalive: on")] {
+        assert_eq!(warned(client, traffic), "", "{client} {traffic}");
+    }
+}
