@@ -147,8 +147,14 @@ pub(crate) static TCP: &[Parameter] = &[
     as_sysctl("net.ipv4.tcp_sack", tcp_switch!(sack, "selective acknowledgments")),
     as_sysctl("net.ipv4.tcp_window_scaling", tcp_switch!(window_scaling, "window scaling")),
     own(tcp_number!(mss as u16, 88..=65_495, "largest segment offered, bytes")),
-    as_sysctl("net.ipv4.tcp_rmem", tcp_size!(rcv_buf, "receive buffer at first")),
-    as_sysctl("net.ipv4.tcp_rmem", tcp_size!(rcv_buf_max, "largest receive buffer")),
+    as_sysctl("net.ipv4.tcp_rmem", tcp_size!(rcv_buf, "receive buffer of a connection")),
+    as_sysctl(
+        "net.ipv4.tcp_rmem",
+        tcp_size!(
+            rcv_buf_max,
+            "largest receive buffer: none becomes so large here, but how a window is scaled and grows goes by it"
+        ),
+    ),
     as_sysctl("net.ipv4.tcp_wmem", tcp_size!(snd_buf, "send buffer")),
     as_sysctl(
         "net.ipv4.tcp_syn_retries",

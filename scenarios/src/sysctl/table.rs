@@ -238,7 +238,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         },
         |k| format!("4096 {} {}", k.tcp.rcv_buf, k.tcp.rcv_buf_max),
     )
-    .doc("receive buffers"),
+    .doc("receive buffers: one keeps its default size, and how its window is scaled and grows goes by the most"),
     text(
         "net.ipv4.tcp_wmem",
         "three sizes in bytes, least, default and most: \"4096 16384 4194304\"",
@@ -250,7 +250,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         },
         |k| format!("4096 16384 {}", u64::from(k.tcp.snd_buf) * 2),
     )
-    .doc("send buffers"),
+    .doc("send buffers: half of the most is for data"),
     number(
         "net.ipv4.tcp_rto_min_us",
         (1, INT),

@@ -30,18 +30,13 @@ const BASE: &str = r#"(
     traffic: {"web": (from: "c", to: "s:80", arrivals: constant("20/s"))},
 )"#;
 
-/// Runs the world of a row with some changes, and judges its claims.
-fn run(row: &Row, changes: &[String]) -> (Summary, Vec<Verdict>) {
+/// Runs the world of a row, changed by patches before and after what is given, and judges its claims.
+fn run(row: &Row, given: &[String], changes: &[String]) -> (Summary, Vec<Verdict>) {
     let claims: Vec<_> = row.claims.iter().map(|claim| claim.expectation.as_str()).collect();
-    let claims = claims.join(", ");
-    let expect = format!("expect=[{claims}]");
-    let patches: Vec<_> = row
-        .given
-        .iter()
-        .chain(changes)
-        .chain([&expect])
-        .map(|p| Patch::parse(p).unwrap_or_else(|why| panic!("{}: {p}: {why}", row.place)))
-        .collect();
+    let expect = format!("expect=[{}]", claims.join(", "));
+    let patches = given.iter().chain(changes).chain([&expect]);
+    let patch = |p: &String| Patch::parse(p).unwrap_or_else(|why| panic!("{}: {p}: {why}", row.place));
+    let patches: Vec<_> = patches.map(patch).collect();
     let source = match &row.scenario {
         Some(name) => bundled(name).unwrap_or_else(|| panic!("{}: no scenario {name}", row.place)).source(),
         None => Source::new("base.ron", BASE),
@@ -59,7 +54,7 @@ fn failures(row: &Row) -> Vec<String> {
     if row.set.is_empty() {
         return Vec::new();
     }
-    let ((before, without), (after, with)) = (run(row, &[]), run(row, &row.set));
+    let ((before, without), (after, with)) = (run(row, &row.given, &[]), run(row, &row.given, &row.set));
     let what = format!("{}: {} {}", row.place, row.table, row.field);
     let mut failed = Vec::new();
     if before == after {
@@ -73,6 +68,48 @@ fn failures(row: &Row) -> Vec<String> {
         }
     }
     failed
+}
+
+/// The host of a row's `own` lines as a stack without sysctls that has Linux's values under the model's own names: those of the reference.
+fn without_sysctls(row: &Row) -> Vec<String> {
+    let host = row.own[0].split('.').nth(1).unwrap_or_else(|| panic!("{}: whose?", row.place));
+    let mut patches = vec![format!("hosts.{host}.stack=rfc793")];
+    for table in tables().iter().filter(|t| matches!(t.name, "tcp" | "ports")) {
+        for field in &table.rows {
+            let default = field.cells[1].trim_matches('`');
+            patches.push(format!("hosts.{host}.{}.{}={default}", table.name, field.name));
+        }
+    }
+    if host == "c" {
+        patches.push("hosts.c.tcp.time_wait=3s".to_owned());
+    }
+    let sysctl = format!("hosts.{host}.sysctl");
+    patches.extend(row.given.iter().filter(|given| !given.starts_with(&sysctl)).cloned());
+    patches
+}
+
+#[test]
+fn under_its_own_name_a_sysctl_does_the_same() {
+    let rows = rows();
+    let mut failed = Vec::new();
+    for row in rows.iter().filter(|row| !row.own.is_empty()) {
+        let (_, verdicts) = run(row, &without_sysctls(row), &row.own);
+        for (claim, verdict) in row.claims.iter().zip(verdicts) {
+            if verdict.passed != claim.with() {
+                failed.push(format!("{}: {} {}: {}", row.place, claim.word, claim.expectation, verdict.got));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} claims fail:\n{}", failed.len(), failed.join("\n"));
+    // Each has a row in which it comes last: the change.
+    let tables = tables();
+    let fields = tables.iter().filter(|t| matches!(t.name, "tcp" | "ports")).flat_map(|t| &t.rows);
+    let renamed = fields.filter(|field| field.cells.last().is_some_and(|cell| cell.contains("net.")));
+    let is_last =
+        |row: &Row, name: &str| row.own.last().is_some_and(|own| own.contains(&format!(".{name}=")));
+    let missing: Vec<_> =
+        renamed.map(|field| &field.name).filter(|n| !rows.iter().any(|r| is_last(r, n))).collect();
+    assert!(missing.is_empty(), "nothing is claimed of {missing:?} on stacks without sysctls");
 }
 
 #[test]
