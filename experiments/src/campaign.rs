@@ -4,7 +4,7 @@ use scenarios::Patch;
 use sim_core::scenario::{Check, Scenario};
 
 use crate::axis::{Axis, Setting};
-use crate::record::Key;
+use crate::record::RunKey;
 use crate::run::Run;
 
 /// One combination of values.
@@ -62,8 +62,8 @@ impl Campaign {
     }
 
     /// The name of a run's result: equal runs that measure equal things have equal keys.
-    pub fn key(&self, point: &Point, seed: Option<u64>) -> Key {
-        Key::of(&self.run(point, seed))
+    pub fn key(&self, point: &Point, seed: Option<u64>) -> RunKey {
+        RunKey::of(&self.run(point, seed))
     }
 }
 

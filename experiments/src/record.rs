@@ -11,11 +11,11 @@ pub const FORMAT: &str = "timewait-runs/1";
 
 /// What a run depends on, and the version of the program, as 128 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(u128);
+pub struct RunKey(u128);
 
-impl Key {
+impl RunKey {
     /// The key of a run. The names of texts do not count, what they hold does.
-    pub fn of(run: &Run) -> Key {
+    pub fn of(run: &Run) -> RunKey {
         let mut hash = Fnv::new();
         hash.text(FORMAT);
         hash.text(env!("CARGO_PKG_VERSION"));
@@ -36,11 +36,11 @@ impl Key {
             hash.text(name);
             hash.text(read.as_ref().map_or("", |source| &source.text));
         }
-        Key(hash.0)
+        RunKey(hash.0)
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for RunKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
@@ -69,7 +69,7 @@ struct Body {
 }
 
 /// A line that holds the result of a run: JSON with a sum over its own text.
-pub fn line(key: Key, reading: &Reading) -> String {
+pub fn line(key: RunKey, reading: &Reading) -> String {
     let body = Body { key: key.to_string(), reading: reading.clone() };
     let body = serde_json::to_string(&body).expect("plain data always serialises");
     format!("{{\"sum\":\"{:016x}\",\"run\":{body}}}\n", sum(&body))
@@ -81,14 +81,14 @@ pub fn heading() -> String {
 }
 
 /// Reads a line; none if it is not whole, or not one of these.
-pub fn parse(line: &str) -> Option<(Key, Reading)> {
+pub fn parse(line: &str) -> Option<(RunKey, Reading)> {
     let (sum_text, rest) = line.trim_end().strip_prefix("{\"sum\":\"")?.split_once("\",\"run\":")?;
     let body = rest.strip_suffix('}')?;
     if u64::from_str_radix(sum_text, 16).ok()? != sum(body) {
         return None;
     }
     let Body { key, reading } = serde_json::from_str(body).ok()?;
-    Some((Key(u128::from_str_radix(&key, 16).ok()?), reading))
+    Some((RunKey(u128::from_str_radix(&key, 16).ok()?), reading))
 }
 
 fn sum(text: &str) -> u64 {
@@ -150,23 +150,23 @@ mod tests {
 
     #[test]
     fn all_that_a_run_depends_on_is_in_its_key() {
-        let key = Key::of(&run());
+        let key = RunKey::of(&run());
         let mut others = vec![run().with(Patch::new("duration", "1s")), run(), run(), run(), run()];
         others[1].seed = Some(1);
         others[2].source.text.push(' ');
         others[3].files.0.values_mut().for_each(|f| f.as_mut().expect("it is there").text.push('\n'));
         others[4].sysctl.push(("client".to_owned(), scenarios::Source::new("a", "")));
         for other in &others {
-            assert_ne!(Key::of(other), key);
+            assert_ne!(RunKey::of(other), key);
         }
         let mut renamed = run();
         renamed.source.name = "elsewhere.ron".to_owned();
-        assert_eq!(Key::of(&renamed), key);
+        assert_eq!(RunKey::of(&renamed), key);
     }
 
     #[test]
     fn lines_come_back_as_they_were_and_damage_is_noticed() {
-        let key = Key::of(&run());
+        let key = RunKey::of(&run());
         let line = line(key, &reading());
         assert_eq!(parse(&line), Some((key, reading())));
         for at in 0..line.trim_end().len() {

@@ -10,7 +10,7 @@ use crate::check::{
 };
 use crate::section::{Absent, Field};
 use crate::source::Place;
-use crate::sysctl::{CONNTRACK, Knobs, SETTINGS};
+use crate::sysctl::{CONNTRACK, HostSettings, SETTINGS};
 
 /// One table of the reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ const KINDS: &[&str] = &["arrivals", "meaning"];
 /// Every table, in the order of the reference.
 pub fn tables() -> Vec<Table> {
     let scenario = check::blank();
-    let host = host::Read::blank("", Place::default());
+    let host = host::HostRead::blank("", Place::default());
     let source = traffic::blank("", sim_core::time::Span::ZERO);
     let mut hosts = fields(host::FIRST, &host);
     hosts.extend(fields(host::THEN, &host));
@@ -116,9 +116,14 @@ fn code(text: &str) -> String {
     if text.is_empty() { "`\"\"`".to_owned() } else { format!("`{text}`") }
 }
 
-fn knobs() -> Knobs {
+fn knobs() -> HostSettings {
     let defaults = Stack::Linux6_18.defaults();
-    Knobs { tcp: defaults.tcp, ports: defaults.ports, phase: None, conntrack: ConntrackConfig::default() }
+    HostSettings {
+        tcp: defaults.tcp,
+        ports: defaults.ports,
+        phase: None,
+        conntrack: ConntrackConfig::default(),
+    }
 }
 
 fn fields<T>(table: &[Field<T>], blank: &T) -> Vec<Row> {

@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use experiments::record::{self, Key, Reading};
+use experiments::record::{self, Reading, RunKey};
 
 use crate::exit::Failure;
 use crate::output;
@@ -14,7 +14,7 @@ use crate::output;
 /// The file of runs in a directory. It is locked as long as this lives.
 pub(crate) struct Keeper {
     path: PathBuf,
-    kept: BTreeMap<Key, Reading>,
+    kept: BTreeMap<RunKey, Reading>,
     file: Mutex<File>,
 }
 
@@ -60,7 +60,7 @@ impl Keeper {
     }
 
     /// Takes in runs that were kept elsewhere.
-    pub(crate) fn take(&mut self, others: BTreeMap<Key, Reading>) -> Result<(), Failure> {
+    pub(crate) fn take(&mut self, others: BTreeMap<RunKey, Reading>) -> Result<(), Failure> {
         for (key, reading) in others {
             if !self.kept.contains_key(&key) {
                 self.keep(key, &reading)?;
@@ -71,12 +71,12 @@ impl Keeper {
     }
 
     /// All that is kept from before.
-    pub(crate) fn kept(&self) -> &BTreeMap<Key, Reading> {
+    pub(crate) fn kept(&self) -> &BTreeMap<RunKey, Reading> {
         &self.kept
     }
 
     /// Keeps one more, at once and in one write.
-    pub(crate) fn keep(&self, key: Key, reading: &Reading) -> Result<(), Failure> {
+    pub(crate) fn keep(&self, key: RunKey, reading: &Reading) -> Result<(), Failure> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(record::line(key, reading).as_bytes())
             .map_err(|e| Failure::file("write", &self.path, &e))
@@ -84,9 +84,9 @@ impl Keeper {
 
     /// Replaces the file by these runs in this order, and after them what else was kept in it: the file of a campaign
     /// that is done does not tell how often it was stopped.
-    pub(crate) fn tidy(&self, runs: &[(Key, &Reading)]) -> Result<(), Failure> {
+    pub(crate) fn tidy(&self, runs: &[(RunKey, &Reading)]) -> Result<(), Failure> {
         let mut text = record::heading();
-        let asked: BTreeSet<Key> = runs.iter().map(|(key, _)| *key).collect();
+        let asked: BTreeSet<RunKey> = runs.iter().map(|(key, _)| *key).collect();
         let others = self.kept.iter().filter(|(key, _)| !asked.contains(key)).map(|(key, r)| (*key, r));
         for (key, reading) in runs.iter().copied().chain(others) {
             text.push_str(&record::line(key, reading));
@@ -98,7 +98,7 @@ impl Keeper {
 }
 
 /// Reads the runs that another directory keeps.
-pub(crate) fn read(path: &Path) -> Result<BTreeMap<Key, Reading>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<BTreeMap<RunKey, Reading>, Failure> {
     let bytes = fs::read(path).map_err(|e| Failure::file("read", path, &e))?;
     if !bytes.starts_with(record::heading().as_bytes()) {
         return Err(foreign(path));
@@ -107,7 +107,7 @@ pub(crate) fn read(path: &Path) -> Result<BTreeMap<Key, Reading>, Failure> {
 }
 
 /// The runs of a text. Lines that are damaged are told and left out.
-fn parsed(path: &Path, text: &str) -> BTreeMap<Key, Reading> {
+fn parsed(path: &Path, text: &str) -> BTreeMap<RunKey, Reading> {
     let mut kept = BTreeMap::new();
     let mut damaged = Vec::new();
     for (number, line) in text.lines().enumerate().skip(1) {

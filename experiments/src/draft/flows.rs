@@ -18,7 +18,7 @@ const MOST_LOCALS: usize = 64;
 
 /// Connections of one kind: to one destination, or to one port of this machine.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Flow {
+pub(super) struct ListedFlow {
     /// Who opens them: `Client` if this machine does.
     pub(super) opener: Role,
     /// This machine's port, if it is the server.
@@ -43,10 +43,10 @@ pub(super) struct Flow {
     pub(super) rest: bool,
 }
 
-impl Flow {
+impl ListedFlow {
     /// One that was not seen, but must be there.
-    pub(super) fn unseen(opener: Role, rate: Option<f64>) -> Flow {
-        Flow {
+    pub(super) fn unseen(opener: Role, rate: Option<f64>) -> ListedFlow {
+        ListedFlow {
             opener,
             port: 80,
             remotes: BTreeSet::new(),
@@ -99,7 +99,7 @@ impl Flow {
         }
     }
 
-    fn merge(&mut self, other: &Flow) {
+    fn merge(&mut self, other: &ListedFlow) {
         self.open += other.open;
         self.waiting += other.waiting;
         self.unclosed += other.unclosed;
@@ -127,7 +127,7 @@ fn is_server(sockets: &Sockets, uses: &(Uses, Uses), local: u16, peer: u16) -> b
 }
 
 /// The flows of a list of sockets, the largest first; what is too small to be named is one flow.
-pub(super) fn flows(sockets: &Sockets) -> Vec<Flow> {
+pub(super) fn flows(sockets: &Sockets) -> Vec<ListedFlow> {
     let mut uses = (Uses::new(), Uses::new());
     for connection in &sockets.connections {
         *uses.0.entry(connection.local.port).or_default() += 1;
@@ -138,12 +138,12 @@ pub(super) fn flows(sockets: &Sockets) -> Vec<Flow> {
     for connection in &sockets.connections {
         let Connection { local, peer, .. } = *connection;
         if is_server(sockets, &uses, local.port, peer.port) {
-            let flow = inward.entry(local.port).or_insert_with(|| Flow::unseen(Role::Server, None));
+            let flow = inward.entry(local.port).or_insert_with(|| ListedFlow::unseen(Role::Server, None));
             flow.port = local.port;
             flow.add(connection);
             peers.entry(local.port).or_default().insert(peer.addr);
         } else {
-            let flow = out.entry(peer).or_insert_with(|| Flow::unseen(Role::Client, None));
+            let flow = out.entry(peer).or_insert_with(|| ListedFlow::unseen(Role::Client, None));
             flow.remotes.insert(peer);
             flow.peers = 1;
             flow.add(connection);
@@ -158,7 +158,7 @@ pub(super) fn flows(sockets: &Sockets) -> Vec<Flow> {
 }
 
 /// The largest, and one for all others.
-fn few(mut flows: Vec<Flow>) -> Vec<Flow> {
+fn few(mut flows: Vec<ListedFlow>) -> Vec<ListedFlow> {
     flows.sort_by_key(|flow| core::cmp::Reverse(flow.seen()));
     if flows.len() <= MOST_FLOWS {
         return flows;
@@ -174,8 +174,8 @@ fn few(mut flows: Vec<Flow>) -> Vec<Flow> {
 /// Says how many connections a second each flow has. What waits in TIME_WAIT came within the last minute; what the counters
 /// count beyond it belongs to flows that the other end closes. Without counters only the first is known. Returns how much
 /// was divided by guess among several.
-pub(super) fn set_rates(flows: &mut [Flow], total: Option<f64>) -> Option<f64> {
-    let by_waiting = |flow: &Flow| flow.waiting as f64 / TIME_WAIT_S;
+pub(super) fn set_rates(flows: &mut [ListedFlow], total: Option<f64>) -> Option<f64> {
+    let by_waiting = |flow: &ListedFlow| flow.waiting as f64 / TIME_WAIT_S;
     let waiting: f64 = flows.iter().map(by_waiting).sum();
     let Some(total) = total else {
         for flow in flows.iter_mut().filter(|flow| flow.waiting > 0) {
@@ -185,7 +185,7 @@ pub(super) fn set_rates(flows: &mut [Flow], total: Option<f64>) -> Option<f64> {
     };
     // Connections on their way up or down tell more of coming and going than those that are just there.
     let moving = flows.iter().any(|flow| flow.waiting == 0 && flow.passing + flow.unclosed > 0);
-    let weight = |flow: &Flow| match flow.waiting {
+    let weight = |flow: &ListedFlow| match flow.waiting {
         0 if moving => (flow.passing + flow.unclosed) as f64,
         0 => flow.open as f64,
         _ => 0.0,

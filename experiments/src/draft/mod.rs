@@ -18,7 +18,7 @@ use sim_core::time::Span;
 use crate::quantity::Quantity;
 use crate::run::Run;
 use counters::{Counters, Totals, Tracking};
-use flows::{Flow, TIME_WAIT_S};
+use flows::{ListedFlow, TIME_WAIT_S};
 use sockets::Sockets;
 
 /// What a machine does in a connection.
@@ -84,7 +84,7 @@ struct Sketch {
     settings: Option<MachineSettings>,
     /// Whether the machine tracks connections.
     tracked: bool,
-    flows: Vec<Flow>,
+    flows: Vec<ListedFlow>,
     /// Accept queues by port.
     queues: std::collections::BTreeMap<u16, Option<u32>>,
     /// The machine's own addresses.
@@ -107,7 +107,7 @@ pub fn draft(outputs: &Outputs, wishes: &Wishes) -> Result<Draft, Vec<String>> {
     if !reader.wrong.is_empty() {
         return Err(reader.wrong);
     }
-    let mut notes = Notes::default();
+    let mut notes = Remarks::default();
     let tracked = notes.settings(settings.as_ref(), outputs.sysctl.as_ref(), tracking.as_ref(), wishes);
     let pace = notes.pace(before.as_ref(), after.as_ref(), outputs, wishes);
     notes.totals(totals, outputs.totals.as_ref());
@@ -172,12 +172,12 @@ struct Pace {
 
 /// What is said about a draft.
 #[derive(Default)]
-struct Notes {
+struct Remarks {
     read: Vec<String>,
     unknown: Vec<String>,
 }
 
-impl Notes {
+impl Remarks {
     fn unknown(&mut self, what: impl Into<String>) {
         self.unknown.push(what.into());
     }
@@ -294,7 +294,7 @@ impl Notes {
     }
 
     /// The flows that sockets and counters tell of.
-    fn flows(&mut self, sockets: Option<&Sockets>, source: Option<&Source>, pace: &Pace) -> Vec<Flow> {
+    fn flows(&mut self, sockets: Option<&Sockets>, source: Option<&Source>, pace: &Pace) -> Vec<ListedFlow> {
         let (Some(sockets), Some(source)) = (sockets, source) else {
             self.unknown("with whom it is connected (`ss -tan`)");
             return Vec::new();
@@ -344,7 +344,7 @@ impl Notes {
                     "with whom the {} connections/s that {who} are: none was seen",
                     text::number(total.unwrap_or(0.0))
                 ));
-                flows.push(Flow::unseen(opener, total));
+                flows.push(ListedFlow::unseen(opener, total));
             }
             if let Some(divided) = flows::set_rates(&mut flows, total) {
                 self.unknown(format!(
@@ -360,13 +360,13 @@ impl Notes {
     }
 
     /// What to begin with where nothing was seen.
-    fn assumed(&mut self, pace: &Pace, totals: Option<Totals>, wishes: &Wishes) -> Vec<Flow> {
+    fn assumed(&mut self, pace: &Pace, totals: Option<Totals>, wishes: &Wishes) -> Vec<ListedFlow> {
         let waiting = totals.map_or(0, |totals| totals.time_wait);
         let by_waiting = (waiting > 0).then_some(waiting as f64 / TIME_WAIT_S);
         let mut flows = Vec::new();
         for (opener, rate) in [(Role::Client, pace.opened), (Role::Server, pace.accepted)] {
             if rate.is_some_and(|rate| rate >= 0.1) {
-                flows.push(Flow::unseen(opener, rate));
+                flows.push(ListedFlow::unseen(opener, rate));
             }
         }
         if flows.is_empty() {
@@ -381,7 +381,7 @@ impl Notes {
             } else {
                 self.unknown("how fast connections come: 100/s are assumed");
             }
-            flows.push(Flow { waiting, ..Flow::unseen(opener, rate) });
+            flows.push(ListedFlow { waiting, ..ListedFlow::unseen(opener, rate) });
         }
         if wishes.destinations.is_none() && flows.iter().any(|flow| flow.opener == Role::Client) {
             self.unknown("to how many destinations: one is assumed");

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use sim_core::ids::{Addr, SockAddr};
 use sim_core::time::Span;
 
-use super::flows::Flow;
+use super::flows::ListedFlow;
 use super::{Draft, Role, Sketch};
 
 /// Twice TIME_WAIT, and a little more.
@@ -21,7 +21,7 @@ const PORTS: f64 = 28_232.0;
 /// The whole text.
 pub(super) fn text(draft: &Draft, expect: &[String]) -> String {
     let sketch = &draft.sketch;
-    let world = World::of(sketch);
+    let world = DraftWorld::of(sketch);
     let mut out = String::from(
         "// A scenario to begin with, as `timewait init` wrote it. Change what you know better.\n",
     );
@@ -75,7 +75,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// The other machines, and the sources.
-struct World {
+struct DraftWorld {
     duration_s: u64,
     why_short: String,
     here: Vec<Addr>,
@@ -88,8 +88,8 @@ struct World {
     traffic: String,
 }
 
-impl World {
-    fn of(sketch: &Sketch) -> World {
+impl DraftWorld {
+    fn of(sketch: &Sketch) -> DraftWorld {
         let here =
             if sketch.addresses.is_empty() { vec![Addr(0x0a00_0001)] } else { sketch.addresses.clone() };
         let total: f64 = sketch.flows.iter().filter_map(|flow| flow.rate).sum();
@@ -100,7 +100,7 @@ impl World {
         } else {
             String::new()
         };
-        let mut world = World {
+        let mut world = DraftWorld {
             duration_s: affordable as u64,
             why_short,
             here,
@@ -135,7 +135,7 @@ impl World {
         Some((count, Addr(first)))
     }
 
-    fn source(&mut self, sketch: &Sketch, flow: &Flow, names: &mut BTreeSet<String>) {
+    fn source(&mut self, sketch: &Sketch, flow: &ListedFlow, names: &mut BTreeSet<String>) {
         let wishes = &sketch.wishes;
         let (from, to, source) = match flow.opener {
             Role::Client => {
@@ -168,7 +168,7 @@ impl World {
     }
 
     /// Where a flow of this machine goes; made up where none was seen.
-    fn remotes(&self, flow: &Flow, wanted: u16) -> Vec<SockAddr> {
+    fn remotes(&self, flow: &ListedFlow, wanted: u16) -> Vec<SockAddr> {
         if !flow.remotes.is_empty() {
             return flow.remotes.iter().copied().collect();
         }
@@ -178,7 +178,7 @@ impl World {
 }
 
 /// `to-10-0-0-2-80`, `at-8080`.
-fn name(flow: &Flow) -> String {
+fn name(flow: &ListedFlow) -> String {
     match (flow.opener, flow.remotes.first()) {
         (Role::Server, _) if flow.rest => "at-others".to_owned(),
         (Role::Server, _) => format!("at-{}", flow.port),
@@ -209,7 +209,7 @@ fn range((count, first): (u32, Addr)) -> String {
 }
 
 /// How connections come and go, and why so.
-fn demand(flow: &Flow, wishes: &super::Wishes, duration_s: u64) -> (Vec<String>, Vec<String>) {
+fn demand(flow: &ListedFlow, wishes: &super::Wishes, duration_s: u64) -> (Vec<String>, Vec<String>) {
     let mut why = vec![seen(flow)];
     let kept =
         if flow.seen() == 0 { wishes.kept.map(u64::from) } else { flow.is_kept().then_some(flow.open) };
@@ -255,7 +255,7 @@ fn demand(flow: &Flow, wishes: &super::Wishes, duration_s: u64) -> (Vec<String>,
     (fields, why)
 }
 
-fn seen(flow: &Flow) -> String {
+fn seen(flow: &ListedFlow) -> String {
     if flow.seen() == 0 {
         return "Nothing of it was seen.".to_owned();
     }
@@ -277,7 +277,7 @@ fn seen(flow: &Flow) -> String {
     )
 }
 
-fn hosts(sketch: &Sketch, world: &World) -> String {
+fn hosts(sketch: &Sketch, world: &DraftWorld) -> String {
     let mut out = String::from("        // The machine that this is about.\n        \"here\": (\n");
     let _ = writeln!(out, "            addresses: {},", listed(world.here.iter()));
     settings(&mut out, sketch);
@@ -342,7 +342,7 @@ fn settings(out: &mut String, sketch: &Sketch) {
     out.push_str("            },\n");
 }
 
-fn links(sketch: &Sketch, world: &World) -> String {
+fn links(sketch: &Sketch, world: &DraftWorld) -> String {
     let rtt = sketch.rtt.unwrap_or(Span::from_millis(1));
     let mut out = if sketch.rtt.is_none() {
         "        // 1 ms there and back is assumed.\n".to_owned()
@@ -378,7 +378,7 @@ mod tests {
     fn a_busy_machine_gets_a_short_scenario() {
         let duration = |rate: &str| {
             let wishes = Wishes { rate: Some(rate.to_owned()), ..Wishes::default() };
-            World::of(&draft(&Outputs::default(), &wishes).expect("nothing was read").sketch).duration_s
+            DraftWorld::of(&draft(&Outputs::default(), &wishes).expect("nothing was read").sketch).duration_s
         };
         assert_eq!(["10/s", "600000/min", "40000/s", "5000000/s"].map(duration), [150, 150, 50, 2]);
     }

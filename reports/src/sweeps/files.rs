@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use experiments::Run;
-use experiments::record::{Key, Reading};
+use experiments::record::{Reading, RunKey};
 use serde::Serialize;
 
 use super::{Sweep, seeds_text};
@@ -180,7 +180,7 @@ struct PlanJson<'a> {
 }
 
 /// A run that is to be done, as a line of JSON: its key, the scenario's name, all changes and the seed.
-pub fn plan_line(run: &Run, key: Key) -> String {
+pub fn plan_line(run: &Run, key: RunKey) -> String {
     let set = run.patches.iter().map(ToString::to_string).collect();
     let line = PlanJson { key: key.to_string(), scenario: &run.source.name, set, seed: run.seed };
     let mut text = serde_json::to_string(&line).expect("plain data always serialises");

@@ -8,10 +8,10 @@ use crate::read::nearest;
 use crate::report::Diagnostic;
 use crate::section::{Absent, Field, field, lines, number, shown, time};
 use crate::syntax::{Key, Kind, Node, clip, quoted};
-use crate::sysctl::{CONNTRACK, Knobs, SETTINGS, find};
+use crate::sysctl::{CONNTRACK, HostSettings, SETTINGS, find};
 
 /// What no sysctl sets: the collector runs from boot, so a scenario may meet it at any phase.
-pub(crate) static OTHERS: &[Field<Knobs>] = &[
+pub(crate) static OTHERS: &[Field<HostSettings>] = &[
     field!(
         first_gc,
         "time",
@@ -39,7 +39,7 @@ fn fields() -> impl Iterator<Item = &'static str> {
 }
 
 /// Whether connections are tracked, and how.
-pub(crate) fn tracking(input: &mut Input<'_>, node: &Node, stack: Stack, knobs: &mut Knobs) -> bool {
+pub(crate) fn tracking(input: &mut Input<'_>, node: &Node, stack: Stack, knobs: &mut HostSettings) -> bool {
     if !stack.is_linux() && !matches!(&node.kind, Kind::Word(w) if w == "off") {
         let message = format!("conntrack is Linux's, and this host runs `{stack}`");
         input.notes.error(Diagnostic::error(node.place, message));
@@ -72,7 +72,7 @@ pub(crate) fn tracking(input: &mut Input<'_>, node: &Node, stack: Stack, knobs: 
 }
 
 /// Sets one field.
-fn set(input: &mut Input<'_>, key: &Key, value: &Node, knobs: &mut Knobs) {
+fn set(input: &mut Input<'_>, key: &Key, value: &Node, knobs: &mut HostSettings) {
     if let Some(field) = OTHERS.iter().find(|f| f.name == key.text) {
         // What is wrong with it has been noted.
         let _ = (field.set)(input, value, knobs);
@@ -105,7 +105,7 @@ fn set(input: &mut Input<'_>, key: &Key, value: &Node, knobs: &mut Knobs) {
 }
 
 /// The section with every field.
-pub(crate) fn show(knobs: &Knobs, scenario: &Scenario) -> String {
+pub(crate) fn show(knobs: &HostSettings, scenario: &Scenario) -> String {
     let settings = SETTINGS.iter().filter_map(|setting| {
         let name = setting.name.strip_prefix(CONNTRACK)?;
         Some(format!("{name}: {}", setting.get(knobs)))

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sim_core::ids::{Addr, HostId, SockAddr};
 
 use super::Input;
-use super::host::{Hosts, Read as HostRead};
-use super::link::{self, Net, Ways};
+use super::host::{HostRead, Hosts};
+use super::link::{self, Ways, Wiring};
 use crate::read::Notes;
 use crate::report::Diagnostic;
 use crate::syntax::{Kind, Node, quoted};
@@ -69,7 +69,7 @@ pub(crate) fn endpoint(
     node: &Node,
     from: Option<HostId>,
     hosts: &Hosts,
-    net: &Net,
+    net: &Wiring,
 ) -> Option<(HostId, SockAddr)> {
     let text = notes.text(node, "a destination", "\"server:80\"")?;
     let Some((host, port)) = text.rsplit_once(':') else {

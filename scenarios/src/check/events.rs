@@ -10,7 +10,7 @@ use crate::read::{Fields, Notes};
 use crate::report::Diagnostic;
 use crate::section::{text, time};
 use crate::syntax::{Kind, Node};
-use crate::sysctl::{self, Knobs};
+use crate::sysctl::{self, HostSettings};
 use crate::units::show_rate;
 
 /// One kind of event.
@@ -59,7 +59,7 @@ pub(crate) fn events(input: &mut Input<'_>, node: &Node, links: &[Link]) -> Vec<
     let example = "[(at: \"60s\", what: link_down(\"client\", \"server\"))]";
     let mut found: Vec<Occurrence> = Vec::new();
     // By host: settings add up.
-    let mut knobs: Vec<(HostId, Knobs)> = Vec::new();
+    let mut knobs: Vec<(HostId, HostSettings)> = Vec::new();
     let items = input.notes.list(node, "a list of events", example);
     if items.len() > MOST {
         input.notes.refuse(node.place, format!("{} events are too many: at most {MOST}", items.len()));
@@ -102,7 +102,7 @@ struct Reader<'a, 'b> {
 }
 
 impl Reader<'_, '_> {
-    fn happening(&mut self, node: &Node, knobs: &mut Vec<(HostId, Knobs)>) -> Option<Happening> {
+    fn happening(&mut self, node: &Node, knobs: &mut Vec<(HostId, HostSettings)>) -> Option<Happening> {
         let args = match &node.kind {
             Kind::Tuple(Some(_), args) => args.as_slice(),
             _ => &[],
@@ -197,7 +197,7 @@ impl Reader<'_, '_> {
         host: &Node,
         name: &Node,
         value: &Node,
-        knobs: &mut Vec<(HostId, Knobs)>,
+        knobs: &mut Vec<(HostId, HostSettings)>,
     ) -> Option<Happening> {
         let Input { notes, hosts, .. } = &mut *self.input;
         let id = link::host_id(notes, host, hosts)?;
@@ -212,7 +212,7 @@ impl Reader<'_, '_> {
         let place = knobs.iter().position(|(host, _)| *host == id).unwrap_or_else(|| {
             let conntrack = read.conntrack.clone().unwrap_or_default();
             let (tcp, ports) = (read.tcp.clone(), read.ports.clone());
-            knobs.push((id, Knobs { tcp, ports, phase: read.phase, conntrack }));
+            knobs.push((id, HostSettings { tcp, ports, phase: read.phase, conntrack }));
             knobs.len() - 1
         });
         let after = &mut knobs[place].1;
@@ -232,7 +232,7 @@ impl Reader<'_, '_> {
             notes.error(Diagnostic::error(name.place, message));
             return None;
         }
-        let Knobs { tcp, ports, conntrack, .. } = after.clone();
+        let HostSettings { tcp, ports, conntrack, .. } = after.clone();
         let conntrack = read.conntrack.as_ref().map(|_| conntrack);
         let settings = Box::new(Settings { tcp, ports, conntrack });
         Some(Happening::Sysctl { host: id, name: name_text, value: value_text, settings })

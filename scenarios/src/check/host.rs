@@ -14,17 +14,17 @@ use crate::report::Diagnostic;
 use crate::section::{Absent, Field, field, inline, lines, list, names, number, section, time};
 use crate::source::Place;
 use crate::syntax::{Key, Kind, Node};
-use crate::sysctl::{self, Knobs, SetAt};
+use crate::sysctl::{self, HostSettings, SetAt};
 use crate::units;
 
 /// Most hosts: their ids have 16 bits.
 const MOST: usize = 65_535;
 
 /// A host as read, with the places that later checks point at.
-pub(crate) struct Read {
+pub(crate) struct HostRead {
     pub(crate) host: Host,
     /// Everything that settings reach; it becomes part of the host when all are read.
-    knobs: Knobs,
+    knobs: HostSettings,
     tracks: bool,
     pub(crate) at: SetAt,
     /// Where each address stands.
@@ -35,11 +35,11 @@ pub(crate) struct Read {
     pub(crate) has_addresses: bool,
 }
 
-impl Read {
+impl HostRead {
     /// A host that says nothing: the defaults.
-    pub(crate) fn blank(name: &str, place: Place) -> Read {
+    pub(crate) fn blank(name: &str, place: Place) -> HostRead {
         let defaults = Stack::Linux6_18.defaults();
-        Read::of(
+        HostRead::of(
             &Host {
                 name: name.to_owned(),
                 addresses: Vec::new(),
@@ -58,13 +58,13 @@ impl Read {
     }
 
     /// A checked host, as if it had been read.
-    pub(crate) fn of(host: &Host, place: Place) -> Read {
+    pub(crate) fn of(host: &Host, place: Place) -> HostRead {
         let (tcp, ports) = (host.tcp.clone(), host.ports.clone());
         let conntrack = host.conntrack.clone();
-        Read {
+        HostRead {
             host: host.clone(),
             tracks: conntrack.is_some(),
-            knobs: Knobs { tcp, ports, phase: host.phase, conntrack: conntrack.unwrap_or_default() },
+            knobs: HostSettings { tcp, ports, phase: host.phase, conntrack: conntrack.unwrap_or_default() },
             at: SetAt::default(),
             addresses: Vec::new(),
             tracking: place,
@@ -74,7 +74,7 @@ impl Read {
 }
 
 /// What must be known of a host before its settings.
-pub(crate) static FIRST: &[Field<Read>] = &[
+pub(crate) static FIRST: &[Field<HostRead>] = &[
     field!(
         addresses,
         "list of addresses",
@@ -137,7 +137,7 @@ pub(crate) static FIRST: &[Field<Read>] = &[
 ];
 
 /// The settings of a host, and what is on it.
-pub(crate) static THEN: &[Field<Read>] = &[
+pub(crate) static THEN: &[Field<HostRead>] = &[
     field!(
         sysctl,
         "map of settings",
@@ -274,12 +274,12 @@ pub(crate) static WHEEL: &[Field<Wheel>] = &[
 /// All hosts, and which has which name.
 #[derive(Default)]
 pub(crate) struct Hosts {
-    pub(crate) all: Vec<Read>,
+    pub(crate) all: Vec<HostRead>,
     by_name: BTreeMap<String, HostId>,
 }
 
 impl Hosts {
-    fn new(all: Vec<Read>) -> Hosts {
+    fn new(all: Vec<HostRead>) -> Hosts {
         let mut by_name = BTreeMap::new();
         for (i, read) in all.iter().enumerate() {
             by_name.entry(read.host.name.clone()).or_insert(HostId(i as u16));
@@ -294,9 +294,9 @@ impl Hosts {
 }
 
 impl core::ops::Deref for Hosts {
-    type Target = [Read];
+    type Target = [HostRead];
 
-    fn deref(&self) -> &[Read] {
+    fn deref(&self) -> &[HostRead] {
         &self.all
     }
 }
@@ -317,18 +317,18 @@ pub(crate) fn hosts(input: &mut Input<'_>, node: &Node) -> Hosts {
 }
 
 /// Stack, then dumps, then the scenario's own settings: the nearer to the scenario, the later.
-fn host(input: &mut Input<'_>, key: &Key, node: &Node) -> Read {
+fn host(input: &mut Input<'_>, key: &Key, node: &Node) -> HostRead {
     super::name_is_plain(&mut input.notes, key, "host");
     let known: Vec<_> = names(FIRST).into_iter().chain(names(THEN)).collect();
     let fields = input.notes.fields(node, "a host", &known);
-    let mut read = Read::blank(&key.text, node.place);
+    let mut read = HostRead::blank(&key.text, node.place);
     fields.read(input, FIRST, &mut read);
     given_dumps(input, &mut read);
     fields.read(input, THEN, &mut read);
     if fields.get("conntrack").is_none() {
         read.tracks = read.at.conntrack.is_some();
     }
-    let Read { host, knobs, tracks, at, .. } = &mut read;
+    let HostRead { host, knobs, tracks, at, .. } = &mut read;
     if usable_ports(&knobs.ports) == 0 {
         let message = format!(
             "no ephemeral port is left: {} to {} are {} ports, and every one is reserved",
@@ -345,7 +345,7 @@ fn host(input: &mut Input<'_>, key: &Key, node: &Node) -> Read {
 }
 
 /// Applies the dumps that the command line gives this host.
-fn given_dumps(input: &mut Input<'_>, read: &mut Read) {
+fn given_dumps(input: &mut Input<'_>, read: &mut HostRead) {
     let (host, stack) = (read.host.name.clone(), read.host.stack);
     let given = input.extras.sysctl.iter().filter(|(name, _)| *name == host);
     for source in given.map(|(_, source)| source.clone()).collect::<Vec<_>>() {
@@ -360,8 +360,8 @@ fn given_dumps(input: &mut Input<'_>, read: &mut Read) {
     }
 }
 
-fn apply_dump(input: &mut Input<'_>, source: usize, read: &mut Read) {
-    let Read { host, knobs, at, .. } = read;
+fn apply_dump(input: &mut Input<'_>, source: usize, read: &mut HostRead) {
+    let HostRead { host, knobs, at, .. } = read;
     let dump = sysctl::apply_dump(&mut input.notes, source, &host.name, host.stack, knobs, at);
     input.dumps.push(dump);
 }
@@ -442,7 +442,7 @@ fn addresses(notes: &mut Notes, node: &Node) -> (Vec<Addr>, Vec<Place>) {
     found.into_iter().unzip()
 }
 
-fn addresses_are_unique(notes: &mut Notes, hosts: &[Read]) {
+fn addresses_are_unique(notes: &mut Notes, hosts: &[HostRead]) {
     let mut all: Vec<(Addr, Place, &str)> = Vec::new();
     for read in hosts {
         for (addr, place) in read.host.addresses.iter().zip(&read.addresses) {

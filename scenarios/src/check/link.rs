@@ -10,7 +10,7 @@ use sim_core::scenario::Link;
 use sim_core::time::Span;
 
 use super::Input;
-use super::host::{Hosts, Read};
+use super::host::{HostRead, Hosts};
 use crate::read::{Notes, nearest};
 use crate::report::Diagnostic;
 use crate::section::{Absent, Field, field, names, plain, span, text};
@@ -149,7 +149,7 @@ pub(crate) fn host_id(notes: &mut Notes, node: &Node, hosts: &Hosts) -> Option<H
     id
 }
 
-pub(crate) fn unknown_host(notes: &mut Notes, node: &Node, name: &str, hosts: &[Read]) {
+pub(crate) fn unknown_host(notes: &mut Notes, node: &Node, name: &str, hosts: &[HostRead]) {
     let names = || hosts.iter().map(|h| h.host.name.as_str());
     let mut diagnostic = Diagnostic::error(node.place, format!("there is no host {}", quoted(name)));
     if let Some(near) = nearest(name, names()) {
@@ -197,15 +197,15 @@ impl Ways {
 
 /// Hosts with their links: enough to know who can reach whom.
 #[derive(Default)]
-pub(crate) struct Net {
+pub(crate) struct Wiring {
     neighbours: Vec<Vec<(HostId, Way)>>,
     owners: BTreeMap<Addr, HostId>,
     /// Ways that have been looked for: a thousand hosts around a router share the router's.
     known: RefCell<BTreeMap<HostId, Rc<Vec<Option<Way>>>>>,
 }
 
-impl Net {
-    pub(crate) fn new(hosts: &[Read], links: &[Link]) -> Net {
+impl Wiring {
+    pub(crate) fn new(hosts: &[HostRead], links: &[Link]) -> Wiring {
         let mut neighbours = vec![Vec::new(); hosts.len()];
         for link in links {
             let way = Way { delay: link.delay, lost: link.loss.num == link.loss.den };
@@ -218,7 +218,7 @@ impl Net {
                 owners.entry(*addr).or_insert(HostId(i as u16));
             }
         }
-        Net { neighbours, owners, known: RefCell::default() }
+        Wiring { neighbours, owners, known: RefCell::default() }
     }
 
     /// Who has an address.

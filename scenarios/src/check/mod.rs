@@ -43,9 +43,9 @@ pub(crate) struct Input<'a> {
     /// The hosts, once they are read.
     hosts: host::Hosts,
     /// Who reaches whom, once hosts and links are read.
-    net: link::Net,
+    net: link::Wiring,
     /// The traffic sources, once they are read.
-    traffic: Vec<traffic::Read>,
+    traffic: Vec<traffic::TrafficRead>,
     /// The host of the client, while a traffic source is read.
     client: Option<destination::Client>,
 }
@@ -59,7 +59,7 @@ impl<'a> Input<'a> {
             dumps: Vec::new(),
             times: Times::UNKNOWN,
             hosts: host::Hosts::default(),
-            net: link::Net::default(),
+            net: link::Wiring::default(),
             traffic: Vec::new(),
             client: None,
         }
@@ -168,7 +168,7 @@ pub(crate) static PARTS: &[Field<Scenario>] = &[
         Absent::Wrong("{\"web\": (from: \"client\", ..)}"),
         "[traffic sources](#traffic) by name",
         |input, node, s| {
-            input.net = link::Net::new(&input.hosts, &s.links);
+            input.net = link::Wiring::new(&input.hosts, &s.links);
             input.traffic = traffic::traffic(input, node);
             traffic::check_proxies(input);
             silence::check_settings(input);

@@ -15,12 +15,12 @@ use crate::read::Notes;
 use crate::report::Diagnostic;
 use crate::section::{Field, field, lines, number, plain, span, time, word_of};
 use crate::syntax::{Kind, Node};
-use crate::sysctl::{self, Knobs};
+use crate::sysctl::{self, HostSettings};
 
 /// A parameter under the model's own name.
 pub(crate) struct Parameter {
     /// Its row.
-    pub(crate) field: Field<Knobs>,
+    pub(crate) field: Field<HostSettings>,
     /// The sysctl that sets the same on a Linux that has it.
     pub(crate) sysctl: Option<&'static str>,
 }
@@ -33,12 +33,12 @@ impl Parameter {
 }
 
 /// A parameter that a sysctl sets where there is one.
-const fn as_sysctl(name: &'static str, field: Field<Knobs>) -> Parameter {
+const fn as_sysctl(name: &'static str, field: Field<HostSettings>) -> Parameter {
     Parameter { field, sysctl: Some(name) }
 }
 
 /// A parameter that no sysctl sets.
-const fn own(field: Field<Knobs>) -> Parameter {
+const fn own(field: Field<HostSettings>) -> Parameter {
     Parameter { field, sysctl: None }
 }
 
@@ -342,7 +342,7 @@ pub(crate) static PORTS: &[Parameter] = &[
 ];
 
 /// Applies `tcp: (..)`.
-pub(crate) fn apply_tcp(input: &mut Input<'_>, node: &Node, stack: Stack, knobs: &mut Knobs) {
+pub(crate) fn apply_tcp(input: &mut Input<'_>, node: &Node, stack: Stack, knobs: &mut HostSettings) {
     apply(input, node, "the section `tcp`", TCP, stack, knobs);
     if knobs.tcp.rto_min > knobs.tcp.rto_max {
         let message =
@@ -352,7 +352,7 @@ pub(crate) fn apply_tcp(input: &mut Input<'_>, node: &Node, stack: Stack, knobs:
 }
 
 /// Applies `ports: (..)`.
-pub(crate) fn apply_ports(input: &mut Input<'_>, node: &Node, stack: Stack, knobs: &mut Knobs) {
+pub(crate) fn apply_ports(input: &mut Input<'_>, node: &Node, stack: Stack, knobs: &mut HostSettings) {
     apply(input, node, "the section `ports`", PORTS, stack, knobs);
 }
 
@@ -362,7 +362,7 @@ fn apply(
     what: &'static str,
     table: &[Parameter],
     stack: Stack,
-    knobs: &mut Knobs,
+    knobs: &mut HostSettings,
 ) {
     let known: Vec<_> = table.iter().map(|p| p.field.name).collect();
     let fields = input.notes.fields(node, what, &known);
@@ -380,7 +380,7 @@ fn apply(
 }
 
 /// The section with what is not a sysctl on this stack.
-pub(crate) fn show(table: &[Parameter], stack: Stack, knobs: &Knobs, scenario: &Scenario) -> String {
+pub(crate) fn show(table: &[Parameter], stack: Stack, knobs: &HostSettings, scenario: &Scenario) -> String {
     let here = table.iter().filter(|p| p.sysctl_on(stack).is_none());
     lines("(", here.map(|p| format!("{}: {}", p.field.name, (p.field.get)(knobs, scenario))), ")")
 }
@@ -405,7 +405,7 @@ fn positive_size(notes: &mut Notes, node: &Node) -> Option<u32> {
     Some(size)
 }
 
-fn set_reuse_delay(input: &mut Input<'_>, node: &Node, knobs: &mut Knobs) -> Option<()> {
+fn set_reuse_delay(input: &mut Input<'_>, node: &Node, knobs: &mut HostSettings) -> Option<()> {
     knobs.tcp.tw_reuse_delay = if matches!(&node.kind, Kind::Word(w) if w == "next_second") {
         ReuseDelay::NextSecond
     } else {
@@ -414,14 +414,14 @@ fn set_reuse_delay(input: &mut Input<'_>, node: &Node, knobs: &mut Knobs) -> Opt
     Some(())
 }
 
-fn show_reuse_delay(knobs: &Knobs, _: &Scenario) -> String {
+fn show_reuse_delay(knobs: &HostSettings, _: &Scenario) -> String {
     match knobs.tcp.tw_reuse_delay {
         ReuseDelay::NextSecond => "next_second".to_owned(),
         ReuseDelay::SinceEntry(span) => time(span),
     }
 }
 
-fn set_challenge_limit(input: &mut Input<'_>, node: &Node, knobs: &mut Knobs) -> Option<()> {
+fn set_challenge_limit(input: &mut Input<'_>, node: &Node, knobs: &mut HostSettings) -> Option<()> {
     knobs.tcp.challenge_ack_limit = if matches!(&node.kind, Kind::Word(w) if w == "unlimited") {
         u32::MAX
     } else {
@@ -444,12 +444,12 @@ pub(crate) fn port_range(notes: &mut Notes, node: &Node) -> Option<(u16, u16)> {
     Some((low as u16, high as u16))
 }
 
-fn set_range(input: &mut Input<'_>, node: &Node, knobs: &mut Knobs) -> Option<()> {
+fn set_range(input: &mut Input<'_>, node: &Node, knobs: &mut HostSettings) -> Option<()> {
     (knobs.ports.low, knobs.ports.high) = port_range(&mut input.notes, node)?;
     Some(())
 }
 
-fn set_choice(input: &mut Input<'_>, node: &Node, knobs: &mut Knobs) -> Option<()> {
+fn set_choice(input: &mut Input<'_>, node: &Node, knobs: &mut HostSettings) -> Option<()> {
     knobs.ports.choice = match &node.kind {
         Kind::Tuple(Some(name), args) if name.text == "double_hash" && args.len() == 1 => {
             let perturb = input.notes.integer(&args[0], 1..=65_536)? as u32;

@@ -18,7 +18,7 @@ use crate::syntax::{Key, Kind, Node};
 use crate::units::show_ratio;
 
 /// A traffic source as read, with the place that later checks point at.
-pub(crate) struct Read {
+pub(crate) struct TrafficRead {
     pub(crate) traffic: Traffic,
     pub(crate) arrivals: Place,
 }
@@ -452,7 +452,7 @@ pub(crate) fn blank(name: &str, duration: Span) -> Traffic {
 const MOST: usize = 65_535;
 
 /// Reads every traffic source.
-pub(crate) fn traffic(input: &mut Input<'_>, node: &Node) -> Vec<Read> {
+pub(crate) fn traffic(input: &mut Input<'_>, node: &Node) -> Vec<TrafficRead> {
     let example = "{\"web\": (from: \"client\", to: \"server:80\", arrivals: constant(\"10/s\"))}";
     let entries = input.notes.map(node, "a map of traffic sources", example);
     if entries.len() > MOST {
@@ -503,7 +503,7 @@ pub(crate) fn check_proxies(input: &mut Input<'_>) {
     }
 }
 
-fn one(input: &mut Input<'_>, key: &Key, node: &Node) -> Option<Read> {
+fn one(input: &mut Input<'_>, key: &Key, node: &Node) -> Option<TrafficRead> {
     super::name_is_plain(&mut input.notes, key, "traffic source");
     let fields = input.notes.fields(node, "a traffic source", &names(TRAFFIC));
     let mut traffic = blank(&key.text, input.times.duration);
@@ -521,7 +521,7 @@ fn one(input: &mut Input<'_>, key: &Key, node: &Node) -> Option<Read> {
         let addresses = &input.hosts[traffic.from.index()].host.addresses;
         traffic.source.extend(addresses.first());
     }
-    Some(Read { traffic, arrivals: fields.place_of("arrivals") })
+    Some(TrafficRead { traffic, arrivals: fields.place_of("arrivals") })
 }
 
 /// Fields that would do nothing together, or never end, are told.

@@ -23,7 +23,7 @@ pub fn limit(scenario: &Scenario, limit: Limit) -> String {
 /// The map of hosts.
 pub(crate) fn hosts(scenario: &Scenario) -> String {
     let one = |host| {
-        let read = host::Read::of(host, Place::default());
+        let read = host::HostRead::of(host, Place::default());
         let fields = host::FIRST.iter().chain(host::THEN);
         let fields = fields.map(|field| (field.name, (field.get)(&read, scenario)));
         let shown = fields.filter(|(_, value)| !value.is_empty());

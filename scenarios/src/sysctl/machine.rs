@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sim_core::conntrack::ConntrackConfig;
 use sim_core::profile::Stack;
 
-use super::{CONNTRACK, Knobs, Name, SETTINGS, classify, concerns_tcp, split_line};
+use super::{CONNTRACK, HostSettings, Name, SETTINGS, classify, concerns_tcp, split_line};
 
 /// A setting that is not as the kernel has it by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,9 +87,14 @@ impl MachineSettings {
     }
 }
 
-fn knobs(stack: Stack) -> Knobs {
+fn knobs(stack: Stack) -> HostSettings {
     let defaults = stack.defaults();
-    Knobs { tcp: defaults.tcp, ports: defaults.ports, phase: None, conntrack: ConntrackConfig::default() }
+    HostSettings {
+        tcp: defaults.tcp,
+        ports: defaults.ports,
+        phase: None,
+        conntrack: ConntrackConfig::default(),
+    }
 }
 
 /// `6.18.44-generic`: the first two numbers.

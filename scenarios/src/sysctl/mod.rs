@@ -13,7 +13,7 @@ use crate::source::Place;
 use crate::syntax::{Key, Kind, Node, clip};
 
 pub use machine::{Changed, MachineSettings};
-pub(crate) use table::{Knobs, SETTINGS, Setting, find};
+pub(crate) use table::{HostSettings, SETTINGS, Setting, find};
 
 /// Every name that a Linux 6.18 prints, with `*` for the name of an interface.
 const KNOWN: &str = include_str!("known.txt");
@@ -130,7 +130,13 @@ pub(crate) struct SetAt {
 }
 
 /// Applies the scenario's own `sysctl:`.
-pub(crate) fn apply_own(notes: &mut Notes, node: &Node, stack: Stack, knobs: &mut Knobs, at: &mut SetAt) {
+pub(crate) fn apply_own(
+    notes: &mut Notes,
+    node: &Node,
+    stack: Stack,
+    knobs: &mut HostSettings,
+    at: &mut SetAt,
+) {
     let entries = notes.map(node, "a map of settings", "{\"net.ipv4.tcp_tw_reuse\": \"1\"}");
     if !stack.is_linux() {
         let message = format!("sysctls are Linux settings, and this host runs `{stack}`");
@@ -144,7 +150,14 @@ pub(crate) fn apply_own(notes: &mut Notes, node: &Node, stack: Stack, knobs: &mu
     }
 }
 
-fn apply_one(notes: &mut Notes, key: &Key, value: &Node, stack: Stack, knobs: &mut Knobs, at: &mut SetAt) {
+fn apply_one(
+    notes: &mut Notes,
+    key: &Key,
+    value: &Node,
+    stack: Stack,
+    knobs: &mut HostSettings,
+    at: &mut SetAt,
+) {
     let name = key.text.trim().replace('/', ".");
     match classify(&name, stack) {
         Name::Modelled(setting) => {
@@ -187,7 +200,7 @@ pub(crate) fn apply_dump(
     source: usize,
     host: &str,
     stack: Stack,
-    knobs: &mut Knobs,
+    knobs: &mut HostSettings,
     at: &mut SetAt,
 ) -> DumpNotes {
     let (file, text) =
@@ -244,7 +257,7 @@ fn split_line(line: &str) -> Option<(String, &str)> {
 }
 
 /// The map of all settings that this stack has, those of conntrack apart; empty where there are no sysctls.
-pub(crate) fn show(stack: Stack, knobs: &Knobs) -> String {
+pub(crate) fn show(stack: Stack, knobs: &HostSettings) -> String {
     if !stack.is_linux() {
         return String::new();
     }

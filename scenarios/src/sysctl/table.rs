@@ -12,7 +12,7 @@ use sim_core::time::Span;
 
 /// Everything that a setting can reach on one host.
 #[derive(Clone, Debug)]
-pub(crate) struct Knobs {
+pub(crate) struct HostSettings {
     pub(crate) tcp: TcpConfig,
     pub(crate) ports: PortConfig,
     pub(crate) conntrack: ConntrackConfig,
@@ -37,9 +37,9 @@ pub(crate) struct Setting {
 /// What a setting takes and does.
 pub(crate) enum Kind {
     /// A whole number between two bounds, inclusive.
-    Number { low: u64, high: u64, set: fn(&mut Knobs, u64), get: fn(&Knobs) -> u64 },
+    Number { low: u64, high: u64, set: fn(&mut HostSettings, u64), get: fn(&HostSettings) -> u64 },
     /// Something else, described in words.
-    Text { takes: &'static str, set: fn(&mut Knobs, &str) -> bool, get: fn(&Knobs) -> String },
+    Text { takes: &'static str, set: fn(&mut HostSettings, &str) -> bool, get: fn(&HostSettings) -> String },
 }
 
 impl Setting {
@@ -49,7 +49,7 @@ impl Setting {
     }
 
     /// The value that is set, as `sysctl` would print it.
-    pub(crate) fn get(&self, knobs: &Knobs) -> String {
+    pub(crate) fn get(&self, knobs: &HostSettings) -> String {
         match self.kind {
             Kind::Number { get, .. } => get(knobs).to_string(),
             Kind::Text { get, .. } => get(knobs),
@@ -57,7 +57,7 @@ impl Setting {
     }
 
     /// Sets the value, or says what the kernel would take.
-    pub(crate) fn set(&self, knobs: &mut Knobs, value: &str) -> Result<(), String> {
+    pub(crate) fn set(&self, knobs: &mut HostSettings, value: &str) -> Result<(), String> {
         let ok = match self.kind {
             Kind::Number { low, high, set, .. } => {
                 let number = value.trim().parse::<u64>().ok().filter(|n| (low..=high).contains(n));
@@ -93,8 +93,8 @@ const SECONDS: u64 = 2_147_483;
 const fn number(
     name: &'static str,
     range: (u64, u64),
-    set: fn(&mut Knobs, u64),
-    get: fn(&Knobs) -> u64,
+    set: fn(&mut HostSettings, u64),
+    get: fn(&HostSettings) -> u64,
 ) -> Setting {
     Setting {
         name,
@@ -108,8 +108,8 @@ const fn number(
 const fn text(
     name: &'static str,
     takes: &'static str,
-    set: fn(&mut Knobs, &str) -> bool,
-    get: fn(&Knobs) -> String,
+    set: fn(&mut HostSettings, &str) -> bool,
+    get: fn(&HostSettings) -> String,
 ) -> Setting {
     Setting { name, unit: "", since: None, doc: "", kind: Kind::Text { takes, set, get } }
 }
@@ -366,7 +366,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
         .doc("retransmissions that are too many"),
 ];
 
-fn set_port_range(knobs: &mut Knobs, value: &str) -> bool {
+fn set_port_range(knobs: &mut HostSettings, value: &str) -> bool {
     let parts: Vec<Option<u16>> = value.split_whitespace().map(|p| p.parse().ok()).collect();
     match parts[..] {
         // The kernel refuses a range that begins below ip_unprivileged_port_start, 1024.
@@ -378,7 +378,7 @@ fn set_port_range(knobs: &mut Knobs, value: &str) -> bool {
     }
 }
 
-fn set_reserved_ports(knobs: &mut Knobs, value: &str) -> bool {
+fn set_reserved_ports(knobs: &mut HostSettings, value: &str) -> bool {
     let range = |part: &str| -> Option<(u16, u16)> {
         let (low, high) = part.split_once('-').unwrap_or((part, part));
         let range = (low.trim().parse().ok()?, high.trim().parse().ok()?);
@@ -394,7 +394,7 @@ fn set_reserved_ports(knobs: &mut Knobs, value: &str) -> bool {
     }
 }
 
-fn show_reserved_ports(knobs: &Knobs) -> String {
+fn show_reserved_ports(knobs: &HostSettings) -> String {
     let show =
         |&(low, high): &(u16, u16)| if low == high { low.to_string() } else { format!("{low}-{high}") };
     knobs.ports.reserved.iter().map(show).collect::<Vec<_>>().join(",")
@@ -411,9 +411,14 @@ fn three(value: &str) -> Option<[u32; 3]> {
 mod tests {
     use super::*;
 
-    fn knobs(stack: Stack) -> Knobs {
+    fn knobs(stack: Stack) -> HostSettings {
         let defaults = stack.defaults();
-        Knobs { tcp: defaults.tcp, ports: defaults.ports, phase: None, conntrack: ConntrackConfig::default() }
+        HostSettings {
+            tcp: defaults.tcp,
+            ports: defaults.ports,
+            phase: None,
+            conntrack: ConntrackConfig::default(),
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use experiments::campaign::{Campaign, Constraint, Point, checks, combinations, is_whole, measuring};
-use experiments::record::{Key, Reading};
+use experiments::record::{Reading, RunKey};
 use experiments::sweep::{Seeds, Swept, Task, sweep as sweep_all, tasks};
 use experiments::{Axis, Run, in_order};
 use reports::plot;
@@ -151,7 +151,7 @@ fn design(path: &Path, scenario: &Scenario) -> Result<(Vec<Axis>, Vec<Point>), F
 fn plan(campaign: &Campaign, seeds: &Seeds) -> Result<Exit, Failure> {
     for task in tasks(campaign, seeds) {
         let run = campaign.run(&campaign.points[task.point], task.seed);
-        output::out(&sweeps::plan_line(&run, Key::of(&run)))?;
+        output::out(&sweeps::plan_line(&run, RunKey::of(&run)))?;
     }
     Ok(Exit::Ok)
 }
@@ -172,7 +172,7 @@ fn keeper(args: &SweepArgs, dir: &Path, campaign: &Campaign, seeds: &Seeds) -> R
 fn same_program(
     campaign: &Campaign,
     seeds: &Seeds,
-    kept: &BTreeMap<Key, Reading>,
+    kept: &BTreeMap<RunKey, Reading>,
     path: &Path,
 ) -> Result<(), Failure> {
     if kept.is_empty() {
@@ -234,9 +234,9 @@ fn obtained(
     campaign: &Campaign,
     task: Task,
     keeper: Option<&Keeper>,
-) -> Option<Result<(Key, Reading), Failure>> {
+) -> Option<Result<(RunKey, Reading), Failure>> {
     let run = campaign.run(&campaign.points[task.point], task.seed);
-    let key = Key::of(&run);
+    let key = RunKey::of(&run);
     if let Some(kept) = keeper.and_then(|keeper| keeper.kept().get(&key)) {
         return Some(Ok((key, kept.clone())));
     }

@@ -4,7 +4,7 @@
 //! closes first, and the other when it has read the end of the stream.
 
 use super::effects::{AppTimer, Booked, Effect};
-use super::end::Desk;
+use super::end::AppContext;
 use crate::errno::{Call, Errno};
 use crate::scenario::{CloseHow, OtherSide, Side, SocketOptions};
 use crate::tcp::{Input, KeepTimes, Notice};
@@ -113,7 +113,7 @@ impl Application {
     }
 
     /// The client's connect() is under way.
-    pub(super) fn connecting(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn connecting(&mut self, desk: &mut AppContext<'_, '_>) {
         set_options(desk, desk.spec.options);
         self.due = u32::from(desk.spec.multiplexes());
         if desk.spec.connect_timeout != Span::MAX {
@@ -122,7 +122,7 @@ impl Application {
     }
 
     /// The server begins: it waits for the request, which may have come already.
-    pub(super) fn begin_serving(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn begin_serving(&mut self, desk: &mut AppContext<'_, '_>) {
         set_options(desk, desk.spec.server_options);
         send_at_once(desk);
         self.expect = desk.spec.request;
@@ -140,7 +140,7 @@ impl Application {
     }
 
     /// What the server answers is ready. The connection may have ended meanwhile.
-    pub(super) fn answer_ready(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn answer_ready(&mut self, desk: &mut AppContext<'_, '_>) {
         if desk.spec.multiplexes() {
             self.answer_stream(desk);
         } else if self.timer == Some(Purpose::Answer) {
@@ -150,7 +150,7 @@ impl Application {
     }
 
     /// The server answers. A thread that has not looked meanwhile reads what has come.
-    fn go_on_serving(&mut self, desk: &mut Desk<'_, '_>) {
+    fn go_on_serving(&mut self, desk: &mut AppContext<'_, '_>) {
         self.answer(desk);
         if desk.spec.server_blocks {
             self.read(desk);
@@ -158,7 +158,7 @@ impl Application {
     }
 
     /// The connection is not wanted any longer: an idle one, or its process dies.
-    pub(super) fn dismiss(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn dismiss(&mut self, desk: &mut AppContext<'_, '_>) {
         if self.side == Side::Client && (!self.connected || self.asking) {
             let call = if self.connected { Call::Recv } else { Call::Connect };
             return self.broken(desk, call, Errno::Stopped);
@@ -167,7 +167,7 @@ impl Application {
     }
 
     /// A pooled connection gets another request.
-    pub(super) fn next_request(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn next_request(&mut self, desk: &mut AppContext<'_, '_>) {
         if desk.spec.multiplexes() {
             return self.next_stream(desk);
         }
@@ -177,7 +177,7 @@ impl Application {
     }
 
     /// The socket has news.
-    pub(super) fn on_notice(&mut self, desk: &mut Desk<'_, '_>, notice: Notice) {
+    pub(super) fn on_notice(&mut self, desk: &mut AppContext<'_, '_>, notice: Notice) {
         match notice {
             Notice::Connected => self.on_connected(desk),
             Notice::Readable { .. } if self.leaves_unread(desk) => self.answered(desk),
@@ -189,7 +189,7 @@ impl Application {
     }
 
     /// Its timer is due.
-    pub(super) fn on_timer(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn on_timer(&mut self, desk: &mut AppContext<'_, '_>) {
         let Some(purpose) = self.timer else { return };
         self.stop_timer(desk);
         match purpose {
@@ -210,24 +210,24 @@ impl Application {
         }
     }
 
-    pub(super) fn set_timer(&mut self, desk: &mut Desk<'_, '_>, after: Span, purpose: Purpose) {
+    pub(super) fn set_timer(&mut self, desk: &mut AppContext<'_, '_>, after: Span, purpose: Purpose) {
         self.timer = Some(purpose);
         desk.fx.app_timer = AppTimer::Armed(after);
     }
 
     /// A timer for a time that is not the same each time: the driver knows it.
-    fn set_drawn_timer(&mut self, desk: &mut Desk<'_, '_>, timer: AppTimer, purpose: Purpose) {
+    fn set_drawn_timer(&mut self, desk: &mut AppContext<'_, '_>, timer: AppTimer, purpose: Purpose) {
         self.timer = Some(purpose);
         desk.fx.app_timer = timer;
     }
 
-    pub(super) fn stop_timer(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn stop_timer(&mut self, desk: &mut AppContext<'_, '_>) {
         if self.timer.take().is_some() {
             desk.fx.app_timer = AppTimer::Stopped;
         }
     }
 
-    fn on_connected(&mut self, desk: &mut Desk<'_, '_>) {
+    fn on_connected(&mut self, desk: &mut AppContext<'_, '_>) {
         if self.connected {
             return;
         }
@@ -253,13 +253,13 @@ impl Application {
         }
     }
 
-    fn be_patient(&mut self, desk: &mut Desk<'_, '_>) {
+    fn be_patient(&mut self, desk: &mut AppContext<'_, '_>) {
         if desk.spec.response_timeout != Span::MAX {
             self.set_timer(desk, desk.spec.response_timeout, Purpose::Impatient);
         }
     }
 
-    fn ask(&mut self, desk: &mut Desk<'_, '_>) {
+    fn ask(&mut self, desk: &mut AppContext<'_, '_>) {
         if desk.spec.multiplexes() {
             return self.ask_streams(desk);
         }
@@ -273,7 +273,7 @@ impl Application {
         self.write(desk);
     }
 
-    fn answer(&mut self, desk: &mut Desk<'_, '_>) {
+    fn answer(&mut self, desk: &mut AppContext<'_, '_>) {
         self.expect = desk.spec.request;
         self.unsent = desk.spec.response;
         self.count_served(desk);
@@ -284,12 +284,12 @@ impl Application {
     }
 
     /// Without an end nobody counts: every answer of a connection is then like every other.
-    pub(super) fn count_served(&mut self, desk: &Desk<'_, '_>) {
+    pub(super) fn count_served(&mut self, desk: &AppContext<'_, '_>) {
         self.served = if desk.spec.requests_per_connection == u32::MAX { 1 } else { self.served + 1 };
     }
 
     /// Sends what the socket will take.
-    pub(super) fn write(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn write(&mut self, desk: &mut AppContext<'_, '_>) {
         while self.unsent > 0 {
             match desk.call(Input::Send { len: self.unsent }) {
                 Ok(taken) if taken > 0 => self.unsent -= taken.min(self.unsent),
@@ -307,7 +307,7 @@ impl Application {
     }
 
     /// Something can be read: now, or once it runs. One that waits for something else already is awake.
-    fn on_readable(&mut self, desk: &mut Desk<'_, '_>) {
+    fn on_readable(&mut self, desk: &mut AppContext<'_, '_>) {
         if desk.spec.wake_up == Span::ZERO {
             return self.read(desk);
         }
@@ -319,7 +319,7 @@ impl Application {
     }
 
     /// Reads what there is, to the end of the stream if it has come.
-    fn read(&mut self, desk: &mut Desk<'_, '_>) {
+    fn read(&mut self, desk: &mut AppContext<'_, '_>) {
         while self.is_open() {
             if desk.spec.server_blocks && self.timer == Some(Purpose::Answer) {
                 return;
@@ -341,12 +341,12 @@ impl Application {
     }
 
     /// Whether a read that has brought a part of a message takes its time.
-    fn reads_slowly(&self, desk: &Desk<'_, '_>) -> bool {
+    fn reads_slowly(&self, desk: &AppContext<'_, '_>) -> bool {
         desk.spec.wake_up != Span::ZERO && self.timer.is_none() && !desk.spec.multiplexes()
     }
 
     /// Whether what has come is the response that the client will not read.
-    fn leaves_unread(&self, desk: &Desk<'_, '_>) -> bool {
+    fn leaves_unread(&self, desk: &AppContext<'_, '_>) -> bool {
         desk.spec.how == CloseHow::Unread
             && self.side == Side::Client
             && self.expect > 0
@@ -355,7 +355,7 @@ impl Application {
     }
 
     /// Takes bytes of the incoming message.
-    fn take(&mut self, desk: &mut Desk<'_, '_>, bytes: u32) {
+    fn take(&mut self, desk: &mut AppContext<'_, '_>, bytes: u32) {
         if self.reads_streams(desk) {
             return self.take_streams(desk, bytes);
         }
@@ -380,7 +380,7 @@ impl Application {
     }
 
     /// The server has a request.
-    fn serve(&mut self, desk: &mut Desk<'_, '_>) {
+    fn serve(&mut self, desk: &mut AppContext<'_, '_>) {
         match desk.spec.service_time.always() {
             Some(time) if !desk.spec.served_elsewhere => {
                 if time == Span::ZERO {
@@ -394,7 +394,7 @@ impl Application {
     }
 
     /// The client has its response.
-    fn answered(&mut self, desk: &mut Desk<'_, '_>) {
+    fn answered(&mut self, desk: &mut AppContext<'_, '_>) {
         self.count_served(desk);
         self.expect = 0;
         self.asking = false;
@@ -418,7 +418,7 @@ impl Application {
     }
 
     /// Every request is answered, as far as this end is concerned.
-    pub(super) fn finished_all(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn finished_all(&mut self, desk: &mut AppContext<'_, '_>) {
         if !desk.spec.first.includes(self.side) || desk.spec.how == CloseHow::Never {
             return;
         }
@@ -429,7 +429,7 @@ impl Application {
         }
     }
 
-    fn close_first(&mut self, desk: &mut Desk<'_, '_>) {
+    fn close_first(&mut self, desk: &mut AppContext<'_, '_>) {
         match desk.spec.how {
             CloseHow::Graceful | CloseHow::Unread => self.close(desk, Input::Close),
             CloseHow::Reset => self.close(desk, Input::Abort),
@@ -441,7 +441,7 @@ impl Application {
         }
     }
 
-    fn on_end_of_stream(&mut self, desk: &mut Desk<'_, '_>) {
+    fn on_end_of_stream(&mut self, desk: &mut AppContext<'_, '_>) {
         self.stop_timer(desk);
         if self.asking {
             self.asking = false;
@@ -457,13 +457,13 @@ impl Application {
         }
     }
 
-    fn on_error(&mut self, desk: &mut Desk<'_, '_>, errno: Errno) {
+    fn on_error(&mut self, desk: &mut AppContext<'_, '_>, errno: Errno) {
         let call = if self.connected { Call::Recv } else { Call::Connect };
         self.broken(desk, call, errno);
     }
 
     /// The connection has failed: the error is booked, the descriptor closed.
-    fn broken(&mut self, desk: &mut Desk<'_, '_>, call: Call, errno: Errno) {
+    fn broken(&mut self, desk: &mut AppContext<'_, '_>, call: Call, errno: Errno) {
         if self.side == Side::Client {
             book(desk, Booked::Failed(call, errno));
         }
@@ -478,7 +478,7 @@ impl Application {
         matches!(self.status, Status::Running | Status::Idle)
     }
 
-    fn close(&mut self, desk: &mut Desk<'_, '_>, how: Input) {
+    fn close(&mut self, desk: &mut AppContext<'_, '_>, how: Input) {
         self.stop_timer(desk);
         self.status = Status::Done;
         desk.close(how);
@@ -486,14 +486,14 @@ impl Application {
 }
 
 /// TCP_NODELAY, where several messages share a connection: none waits for the ACK of another.
-fn send_at_once(desk: &mut Desk<'_, '_>) {
+fn send_at_once(desk: &mut AppContext<'_, '_>) {
     if desk.spec.multiplexes() {
         let _ = desk.call(Input::SetNoDelay(true));
     }
 }
 
 /// setsockopt(), as far as there is anything to set.
-fn set_options(desk: &mut Desk<'_, '_>, options: SocketOptions) {
+fn set_options(desk: &mut AppContext<'_, '_>, options: SocketOptions) {
     let SocketOptions { keepalive, user_timeout } = options;
     let times = keepalive.filter(|times| *times != KeepTimes::default()).map(Input::SetKeepTimes);
     let keepalive = keepalive.map(|_| Input::SetKeepAlive(true));
@@ -503,6 +503,6 @@ fn set_options(desk: &mut Desk<'_, '_>, options: SocketOptions) {
     }
 }
 
-pub(super) fn book(desk: &mut Desk<'_, '_>, booked: Booked) {
+pub(super) fn book(desk: &mut AppContext<'_, '_>, booked: Booked) {
     desk.fx.list.push(Effect::Booked(booked));
 }

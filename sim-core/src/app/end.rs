@@ -42,7 +42,7 @@ pub enum Cause<'a> {
 
 /// What a step came to for the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub enum Progress {
     /// It goes on, or was not there.
     GoesOn,
     /// A pooled connection has become free for another request.
@@ -84,7 +84,7 @@ pub struct Around<'a, 'b> {
 }
 
 /// The application's view of its socket: its calls, and what they do.
-pub(super) struct Desk<'a, 'b> {
+pub(super) struct AppContext<'a, 'b> {
     pub(super) spec: &'a Traffic,
     pub(super) fx: &'a mut Effects,
     cx: &'a mut Cx<'b>,
@@ -92,7 +92,7 @@ pub(super) struct Desk<'a, 'b> {
     hashed: &'a mut bool,
 }
 
-impl Desk<'_, '_> {
+impl AppContext<'_, '_> {
     /// A call other than close.
     pub(super) fn call(&mut self, input: Input) -> Result<u32, Errno> {
         let told = self.fx.list.len();
@@ -166,7 +166,7 @@ impl End {
     }
 
     /// Takes one step.
-    pub fn step(&mut self, around: &mut Around<'_, '_>, cause: Cause<'_>) -> Verdict {
+    pub fn step(&mut self, around: &mut Around<'_, '_>, cause: Cause<'_>) -> Progress {
         let was_idle = self.status() == Status::Idle && cause != Cause::NextRequest;
         match cause {
             Cause::Segment(seg) => self.arrive(around, seg),
@@ -201,14 +201,14 @@ impl End {
     }
 
     /// What a step came to for the application, which is let go if it is through.
-    fn verdict(&mut self, was_idle: bool) -> Verdict {
-        let Some(app) = &self.app else { return Verdict::GoesOn };
+    fn verdict(&mut self, was_idle: bool) -> Progress {
+        let Some(app) = &self.app else { return Progress::GoesOn };
         let verdict = match (app.status(), app.side()) {
-            (Status::Running, _) => return Verdict::GoesOn,
-            (Status::Idle, _) => return if was_idle { Verdict::GoesOn } else { Verdict::Idle },
-            (_, Side::Server | Side::Both) => Verdict::ServerDone,
-            (Status::Done, Side::Client) => Verdict::ClientDone,
-            (Status::Failed, Side::Client) => Verdict::ClientFailed,
+            (Status::Running, _) => return Progress::GoesOn,
+            (Status::Idle, _) => return if was_idle { Progress::GoesOn } else { Progress::Idle },
+            (_, Side::Server | Side::Both) => Progress::ServerDone,
+            (Status::Done, Side::Client) => Progress::ClientDone,
+            (Status::Failed, Side::Client) => Progress::ClientFailed,
         };
         self.app = None;
         verdict
@@ -231,10 +231,14 @@ impl End {
     }
 
     /// Lets the application act, then tells it what came of it.
-    fn act(&mut self, around: &mut Around<'_, '_>, act: impl FnOnce(&mut Application, &mut Desk<'_, '_>)) {
+    fn act(
+        &mut self,
+        around: &mut Around<'_, '_>,
+        act: impl FnOnce(&mut Application, &mut AppContext<'_, '_>),
+    ) {
         let End { endpoint, app: Some(app), hashed } = self else { return };
         let Around { cx, spec, fx } = around;
-        act(app, &mut Desk { spec, fx, cx, endpoint, hashed });
+        act(app, &mut AppContext { spec, fx, cx, endpoint, hashed });
         self.tell(around);
     }
 
@@ -244,7 +248,7 @@ impl End {
             let End { endpoint, app: Some(app), hashed } = self else { continue };
             if app.is_open() {
                 let Around { cx, spec, fx } = around;
-                app.on_notice(&mut Desk { spec, fx, cx, endpoint, hashed }, notice);
+                app.on_notice(&mut AppContext { spec, fx, cx, endpoint, hashed }, notice);
             }
         }
     }

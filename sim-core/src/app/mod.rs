@@ -14,6 +14,6 @@ mod streams;
 
 pub use application::{Application, Status};
 pub use effects::{AppTimer, Booked, Called, Effect, Effects, Scarce};
-pub use end::{Around, Cause, End, Verdict, View};
+pub use end::{Around, Cause, End, Progress, View};
 pub use lazy::{Form, Lazy};
 pub use memory::{Edge, EdgeId, Lesson, Memory, Recalled, Taken, at_moment};

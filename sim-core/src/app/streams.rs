@@ -3,13 +3,13 @@
 
 use super::application::{Application, Purpose, Status, book};
 use super::effects::{Booked, Effect};
-use super::end::Desk;
+use super::end::AppContext;
 use crate::scenario::Side;
 use crate::time::Span;
 
 impl Application {
     /// The client has one more request for its connection, which may have to wait for connect() or a greeting.
-    pub(super) fn next_stream(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn next_stream(&mut self, desk: &mut AppContext<'_, '_>) {
         self.due += 1;
         self.status = Status::Running;
         if self.timer == Some(Purpose::Idle) {
@@ -22,7 +22,7 @@ impl Application {
     }
 
     /// Asks everything that is due.
-    pub(super) fn ask_streams(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn ask_streams(&mut self, desk: &mut AppContext<'_, '_>) {
         let due = core::mem::take(&mut self.due);
         if self.open == 0 {
             self.expect = desk.spec.response;
@@ -34,12 +34,12 @@ impl Application {
     }
 
     /// Whether what comes is part of such requests or answers.
-    pub(super) fn reads_streams(&self, desk: &Desk<'_, '_>) -> bool {
+    pub(super) fn reads_streams(&self, desk: &AppContext<'_, '_>) -> bool {
         desk.spec.multiplexes() && (self.side == Side::Server || desk.spec.greeting == 0 || self.greeted)
     }
 
     /// Takes bytes of several messages that follow each other.
-    pub(super) fn take_streams(&mut self, desk: &mut Desk<'_, '_>, mut bytes: u32) {
+    pub(super) fn take_streams(&mut self, desk: &mut AppContext<'_, '_>, mut bytes: u32) {
         if self.timer == Some(Purpose::Idle) {
             self.stop_timer(desk);
         }
@@ -62,7 +62,7 @@ impl Application {
         }
     }
 
-    fn stream_answered(&mut self, desk: &mut Desk<'_, '_>) {
+    fn stream_answered(&mut self, desk: &mut AppContext<'_, '_>) {
         self.open -= 1;
         self.asking = self.open + self.due > 0;
         self.count_served(desk);
@@ -81,7 +81,7 @@ impl Application {
     }
 
     /// The server answers one of its requests.
-    pub(super) fn answer_stream(&mut self, desk: &mut Desk<'_, '_>) {
+    pub(super) fn answer_stream(&mut self, desk: &mut AppContext<'_, '_>) {
         if self.open == 0 || !self.is_open() {
             return;
         }

@@ -7,7 +7,7 @@ use crate::ids::Tuple;
 
 /// What becomes of the packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Verdict {
+pub enum CtVerdict {
     /// It goes on, bearing this state.
     Pass(CtState),
     /// It is dropped without a word. On its way out of a host the sender sees EPERM (TCP treats that as a loss).
@@ -59,7 +59,7 @@ named! {
 
 /// One thing that happened. `original` names the entry by its first packet's tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Fact {
+pub enum CtFact {
     /// An entry was inserted (event NEW).
     Inserted {
         /// The entry.
@@ -110,14 +110,14 @@ pub enum Fact {
 /// Who is told of facts.
 pub trait FactSink {
     /// One thing happened.
-    fn fact(&mut self, fact: Fact);
+    fn fact(&mut self, fact: CtFact);
 }
 
 /// All facts, in order: the driver owns the buffer, reads it and clears it.
-pub type Facts = Vec<Fact>;
+pub type Facts = Vec<CtFact>;
 
 impl FactSink for Facts {
-    fn fact(&mut self, fact: Fact) {
+    fn fact(&mut self, fact: CtFact) {
         self.push(fact);
     }
 }
@@ -134,11 +134,11 @@ pub struct FactCounts {
 }
 
 impl FactSink for FactCounts {
-    fn fact(&mut self, fact: Fact) {
+    fn fact(&mut self, fact: CtFact) {
         match fact {
-            Fact::Counted(counter, n) => self.counters.add(counter, u64::from(n)),
-            Fact::LogTableFull => self.table_full_lines += 1,
-            Fact::LogSuppressed { lines } => self.suppressed_lines += lines,
+            CtFact::Counted(counter, n) => self.counters.add(counter, u64::from(n)),
+            CtFact::LogTableFull => self.table_full_lines += 1,
+            CtFact::LogSuppressed { lines } => self.suppressed_lines += lines,
             _ => {}
         }
     }

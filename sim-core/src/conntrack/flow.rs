@@ -44,7 +44,7 @@ impl SideFlags {
 
 /// What is known of one direction (`struct ip_ct_tcp_state`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Side {
+pub(super) struct FlowSide {
     /// Highest sequence number sent, plus one.
     pub(super) td_end: Seq,
     /// Highest sequence number allowed by the other side: its ACK plus its window.
@@ -58,7 +58,7 @@ pub(super) struct Side {
     pub(super) flags: SideFlags,
 }
 
-impl Side {
+impl FlowSide {
     /// Reads the options of a SYN (`tcp_options`): a SYN without any leaves what was known.
     pub(super) fn read_options(&mut self, seg: &Segment) {
         let opts = seg.syn;
@@ -77,7 +77,7 @@ impl Side {
     }
 }
 
-/// The numbers of a [`Side`] as a flow stores them.
+/// The numbers of a [`FlowSide`] as a flow stores them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "the kernel's names")]
 struct Numbers {
@@ -191,13 +191,13 @@ impl Flow {
     }
 
     #[inline]
-    pub(super) fn side(&self, dir: Dir) -> Side {
+    pub(super) fn side(&self, dir: Dir) -> FlowSide {
         let Numbers { td_end, td_maxend, td_maxwin, td_maxack } = self.numbers[dir as usize];
         let td_scale = if dir == Dir::Original { self.scales & 0x0f } else { self.scales >> 4 };
-        Side { td_end, td_maxend, td_maxwin, td_maxack, td_scale, flags: self.flags[dir as usize] }
+        FlowSide { td_end, td_maxend, td_maxwin, td_maxack, td_scale, flags: self.flags[dir as usize] }
     }
 
-    pub(super) fn set_side(&mut self, dir: Dir, side: Side) {
+    pub(super) fn set_side(&mut self, dir: Dir, side: FlowSide) {
         self.set_numbers(dir, side);
         let (kept, scale) = match dir {
             Dir::Original => (0xf0, side.td_scale),
@@ -208,8 +208,8 @@ impl Flow {
 
     /// Stores a side whose window scale is as before.
     #[inline]
-    pub(super) fn set_numbers(&mut self, dir: Dir, side: Side) {
-        let Side { td_end, td_maxend, td_maxwin, td_maxack, td_scale: _, flags } = side;
+    pub(super) fn set_numbers(&mut self, dir: Dir, side: FlowSide) {
+        let FlowSide { td_end, td_maxend, td_maxwin, td_maxack, td_scale: _, flags } = side;
         self.numbers[dir as usize] = Numbers { td_end, td_maxend, td_maxwin, td_maxack };
         self.flags[dir as usize] = flags;
     }
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_side_comes_back_as_it_was_stored() {
-        let side = |n: u32| Side {
+        let side = |n: u32| FlowSide {
             td_end: Seq(n),
             td_maxend: Seq(n ^ 0x8000_0001),
             td_maxwin: n.rotate_left(7),

@@ -1,7 +1,7 @@
 //! Connection tracking as Linux 6.18 does it for TCP: a table of flows, a small machine per flow, and the
 //! worker that collects what has expired.
 //!
-//! Sans-IO: a packet's tuple, its segment and the time go in; a [`Verdict`] and [`Fact`]s come out. There is no timer
+//! Sans-IO: a packet's tuple, its segment and the time go in; a [`CtVerdict`] and [`CtFact`]s come out. There is no timer
 //! per entry. An entry carries its expiry; from that moment no lookup finds it, but it is counted in
 //! [`Conntrack::len`] until a lookup walks its bucket, or the garbage collector comes by ([`Conntrack::next_gc`]).
 //!
@@ -33,7 +33,7 @@ mod window;
 mod tests;
 
 pub use config::{ConntrackConfig, FIRST_GC, Timeouts};
-pub use fact::{CtState, Destroyed, DropReason, Fact, FactCounts, FactSink, Facts, Verdict};
+pub use fact::{CtFact, CtState, CtVerdict, Destroyed, DropReason, FactCounts, FactSink, Facts};
 pub use flow::SideFlags;
 pub use state::{Dir, FlowState};
 pub use table::EntryView;

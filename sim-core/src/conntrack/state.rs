@@ -145,7 +145,7 @@ pub(super) const fn valid_flags(flags: Flags) -> bool {
 
 /// An entry of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Move {
+pub(super) enum FlowMove {
     /// To this state, if the window agrees.
     To(FlowState),
     /// The packet passes, the flow stays: the two ends may know better than we do.
@@ -155,26 +155,26 @@ pub(super) enum Move {
 }
 
 /// The move of a flow in state `from` on a segment.
-pub(super) const fn next(dir: Dir, class: Class, from: FlowState) -> Move {
+pub(super) const fn next(dir: Dir, class: Class, from: FlowState) -> FlowMove {
     TABLE[dir as usize][class as usize][from as usize]
 }
 
 const NO: usize = FlowState::ALL.len();
-const SS: Move = Move::To(FlowState::SynSent);
-const SR: Move = Move::To(FlowState::SynRecv);
-const ES: Move = Move::To(FlowState::Established);
-const FW: Move = Move::To(FlowState::FinWait);
-const CW: Move = Move::To(FlowState::CloseWait);
-const LA: Move = Move::To(FlowState::LastAck);
-const TW: Move = Move::To(FlowState::TimeWait);
-const CL: Move = Move::To(FlowState::Close);
-const S2: Move = Move::To(FlowState::SynSent2);
-const IG: Move = Move::Ignore;
-const IV: Move = Move::Invalid;
+const SS: FlowMove = FlowMove::To(FlowState::SynSent);
+const SR: FlowMove = FlowMove::To(FlowState::SynRecv);
+const ES: FlowMove = FlowMove::To(FlowState::Established);
+const FW: FlowMove = FlowMove::To(FlowState::FinWait);
+const CW: FlowMove = FlowMove::To(FlowState::CloseWait);
+const LA: FlowMove = FlowMove::To(FlowState::LastAck);
+const TW: FlowMove = FlowMove::To(FlowState::TimeWait);
+const CL: FlowMove = FlowMove::To(FlowState::Close);
+const S2: FlowMove = FlowMove::To(FlowState::SynSent2);
+const IG: FlowMove = FlowMove::Ignore;
+const IV: FlowMove = FlowMove::Invalid;
 
 /// `tcp_conntracks[2][6][TCP_CONNTRACK_MAX]`. Columns in the order of [`FlowState`], rows in that of [`Class`].
 #[rustfmt::skip]
-const TABLE: [[[Move; NO]; 6]; 2] = [
+const TABLE: [[[FlowMove; NO]; 6]; 2] = [
     [   // none SS  SR  ES  FW  CW  LA  TW  CL  S2      original direction
         [SS, SS, IG, IG, IG, IG, IG, SS, SS, S2], // SYN
         [IV, IV, SR, IV, IV, IV, IV, IV, IV, SR], // SYN,ACK

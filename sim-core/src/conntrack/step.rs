@@ -3,9 +3,9 @@
 //! A flow knows nothing of the table, of time or of its own expiry: it answers with the timeout to be applied.
 
 use super::config::ConntrackConfig;
-use super::flow::{Flow, LastSegment, Side, SideFlags};
-use super::state::{Class, Dir, FlowState, Move, next};
-use super::window::Window;
+use super::flow::{Flow, FlowSide, LastSegment, SideFlags};
+use super::state::{Class, Dir, FlowMove, FlowState, next};
+use super::window::SeqWindow;
 use crate::seq::Seq;
 use crate::tcp::{Flags, Segment};
 use crate::time::Span;
@@ -19,7 +19,7 @@ pub(super) struct Seen {
 
 /// What the flow makes of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum FlowStep {
     /// It belongs: the flow has moved from `from`, its entry is to live for `timeout`. (`from` is the state that the
     /// kernel reasons from, which is SYN_SENT if the flow has just been brought back into step.)
     Accepted { from: FlowState, timeout: Span },
@@ -34,14 +34,16 @@ pub(super) enum Step {
 impl Flow {
     /// A flow from its first segment, still in state NONE (`tcp_new`); `None` if it cannot be a first segment.
     pub(super) fn begin(seg: &Segment, cfg: &ConntrackConfig) -> Option<Flow> {
-        let Move::To(first) = next(Dir::Original, Class::of(seg.flags), FlowState::None) else { return None };
+        let FlowMove::To(first) = next(Dir::Original, Class::of(seg.flags), FlowState::None) else {
+            return None;
+        };
         let mut flow = Flow::default();
         flow.set_last(Class::None, Dir::Original);
-        let mut originator = Side {
+        let mut originator = FlowSide {
             td_end: seg.end(),
             td_maxend: seg.end(),
             td_maxwin: u32::from(seg.win).max(1),
-            ..Side::default()
+            ..FlowSide::default()
         };
         if first == FlowState::SynSent {
             originator.read_options(seg);
@@ -49,7 +51,7 @@ impl Flow {
             // On its way already: scale and SACK are unknown, so SACK is assumed and the windows are not enforced.
             originator.td_maxend = originator.td_end + originator.td_maxwin;
             originator.flags = SideFlags::SACK_PERM.with(SideFlags::BE_LIBERAL);
-            flow.set_side(Dir::Reply, Side { flags: originator.flags, ..Side::default() });
+            flow.set_side(Dir::Reply, FlowSide { flags: originator.flags, ..FlowSide::default() });
         } else {
             return None;
         }
@@ -58,34 +60,34 @@ impl Flow {
     }
 
     /// One segment of this flow.
-    pub(super) fn step(&mut self, dir: Dir, seg: &Segment, seen: Seen, cfg: &ConntrackConfig) -> Step {
+    pub(super) fn step(&mut self, dir: Dir, seg: &Segment, seen: Seen, cfg: &ConntrackConfig) -> FlowStep {
         let class = Class::of(seg.flags);
         let mut from = self.state();
         let mut skip_window = false;
         let mut to = match next(dir, class, from) {
-            Move::Invalid => return Step::Invalid { doubtful: false },
-            Move::To(FlowState::SynSent) if from >= FlowState::TimeWait => {
+            FlowMove::Invalid => return FlowStep::Invalid { doubtful: false },
+            FlowMove::To(FlowState::SynSent) if from >= FlowState::TimeWait => {
                 if self.reopens(dir) {
-                    return Step::Reopen;
+                    return FlowStep::Reopen;
                 }
                 self.annotate(dir, class, seg);
-                return Step::Passed;
+                return FlowStep::Passed;
             }
-            Move::Ignore => {
+            FlowMove::Ignore => {
                 if !self.resynchronises(dir, class, seg) {
                     self.annotate(dir, class, seg);
-                    return Step::Passed;
+                    return FlowStep::Passed;
                 }
                 self.resynchronise(dir);
                 from = FlowState::SynSent;
                 FlowState::SynRecv
             }
-            Move::To(to) => to,
+            FlowMove::To(to) => to,
         };
         match to {
             FlowState::TimeWait if self.answers_challenge(dir, class) => {
                 self.expect_no_challenge_ack();
-                return Step::Passed;
+                return FlowStep::Passed;
             }
             FlowState::SynSent2 => {
                 self.set_last_flags(self.last_flags().with(SideFlags::SIMULTANEOUS_OPEN));
@@ -99,21 +101,21 @@ impl Flow {
                 to = FlowState::Established;
             }
             FlowState::Close if class == Class::Rst => match self.judge_rst(dir, seg, seen, cfg) {
-                Rst::Invalid => return Step::Invalid { doubtful: false },
+                Rst::Invalid => return FlowStep::Invalid { doubtful: false },
                 Rst::Believed => skip_window = true,
-                Rst::Window => {}
+                Rst::SeqWindow => {}
                 Rst::Challenge => to = from,
             },
             _ => {}
         }
         if !skip_window {
             match self.in_window(dir, class, seg, cfg) {
-                Window::Inside => {}
-                Window::Ignored => return Step::Passed,
-                Window::Outside => return Step::Invalid { doubtful: self.doubt(dir, class, seen) },
+                SeqWindow::Inside => {}
+                SeqWindow::Ignored => return FlowStep::Passed,
+                SeqWindow::Outside => return FlowStep::Invalid { doubtful: self.doubt(dir, class, seen) },
             }
         }
-        Step::Accepted { from, timeout: self.accept(dir, class, from, to, cfg) }
+        FlowStep::Accepted { from, timeout: self.accept(dir, class, from, to, cfg) }
     }
 
     /// Moves the flow on. Answers with the timeout.
@@ -171,7 +173,7 @@ impl Flow {
     fn resynchronise(&mut self, dir: Dir) {
         self.expect_no_challenge_ack();
         let last = self.last_segment();
-        let opener = Side {
+        let opener = FlowSide {
             td_end: last.end,
             td_maxend: last.end,
             td_maxwin: u32::from(last.win).max(1),
@@ -180,7 +182,7 @@ impl Flow {
             ..self.side(self.last_dir())
         };
         self.set_side(self.last_dir(), opener);
-        self.set_side(dir, Side::default());
+        self.set_side(dir, FlowSide::default());
     }
 
     fn expect_no_challenge_ack(&mut self) {
@@ -194,7 +196,7 @@ impl Flow {
         self.set_last(class, dir);
         self.set_last_segment(LastSegment::new(seg.end(), seg.seq_len(), seg.win));
         if class == Class::Syn && dir == Dir::Original {
-            let mut options = Side::default();
+            let mut options = FlowSide::default();
             options.read_options(seg);
             self.set_last_scale(options.td_scale);
             // RFC 5961 §4: the other end may answer with an ACK, which must not be taken for that of the last FIN.
@@ -227,7 +229,7 @@ impl Flow {
         if peer.flags.has(SideFlags::MAXACK_SET) && self.last_class() != Class::Syn {
             let established = self.state() == FlowState::Established && seen.assured;
             if seg.seq == Seq(0) && !established {
-                return Rst::Window;
+                return Rst::SeqWindow;
             }
             if seg.seq.before(peer.td_maxack) && !cfg.ignore_invalid_rst {
                 return Rst::Invalid;
@@ -237,7 +239,7 @@ impl Flow {
                 && self.last_dir() == dir
                 && seg.seq == self.last_segment().end;
             if !established || exact || follows {
-                return Rst::Window;
+                return Rst::SeqWindow;
             }
             // RFC 5961 §3: in the window but not exact, so a challenge ACK may follow and the connection live on.
             return Rst::Challenge;
@@ -255,7 +257,7 @@ impl Flow {
         {
             return Rst::Believed;
         }
-        Rst::Window
+        Rst::SeqWindow
     }
 
     /// Whether a FIN or RST out of window answers another one from the other side (`nf_tcp_handle_invalid`). The first of
@@ -276,7 +278,7 @@ impl Flow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rst {
     /// It moves the flow if it is in the window.
-    Window,
+    SeqWindow,
     /// It moves the flow.
     Believed,
     /// In the window, it shortens the flow's life but leaves its state.

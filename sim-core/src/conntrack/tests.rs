@@ -36,20 +36,20 @@ impl Bench {
         Bench { ct: Conntrack::new(cfg, 7), now: Time::ZERO, facts: Facts::new() }
     }
 
-    fn send(&mut self, n: u32, dir: Dir, segment: Segment) -> Verdict {
+    fn send(&mut self, n: u32, dir: Dir, segment: Segment) -> CtVerdict {
         let tuple = if dir == Dir::Original { flow(n) } else { flow(n).reversed() };
         let verdict = self.ct.packet(self.now, tuple, &segment, &mut self.facts);
         self.check();
         verdict
     }
 
-    fn syn(&mut self, n: u32) -> Verdict {
+    fn syn(&mut self, n: u32) -> CtVerdict {
         self.send(n, Dir::Original, seg(Flags::SYN, 100, 0))
     }
 
-    fn establish(&mut self, n: u32) -> Verdict {
+    fn establish(&mut self, n: u32) -> CtVerdict {
         let verdict = self.syn(n);
-        if verdict == Verdict::Pass(CtState::New) {
+        if verdict == CtVerdict::Pass(CtState::New) {
             self.send(n, Dir::Reply, seg(Flags::SYN_ACK, 500, 101));
             self.send(n, Dir::Original, seg(Flags::ACK, 101, 501));
         }
@@ -57,9 +57,9 @@ impl Bench {
     }
 
     /// Opens and closes, down to TIME_WAIT.
-    fn close(&mut self, n: u32) -> Verdict {
+    fn close(&mut self, n: u32) -> CtVerdict {
         let verdict = self.establish(n);
-        if verdict == Verdict::Pass(CtState::New) {
+        if verdict == CtVerdict::Pass(CtState::New) {
             self.send(n, Dir::Original, seg(Flags::FIN_ACK, 101, 501));
             self.send(n, Dir::Reply, seg(Flags::FIN_ACK, 501, 102));
             self.send(n, Dir::Original, seg(Flags::ACK, 102, 502));
@@ -85,12 +85,12 @@ impl Bench {
     fn counted(&self, counter: Counter) -> u32 {
         self.facts
             .iter()
-            .map(|f| if let Fact::Counted(c, n) = f { n * u32::from(*c == counter) } else { 0 })
+            .map(|f| if let CtFact::Counted(c, n) = f { n * u32::from(*c == counter) } else { 0 })
             .sum()
     }
 
     fn destroyed(&self, why: Destroyed) -> usize {
-        self.facts.iter().filter(|f| matches!(f, Fact::Destroyed { why: w, .. } if *w == why)).count()
+        self.facts.iter().filter(|f| matches!(f, CtFact::Destroyed { why: w, .. } if *w == why)).count()
     }
 
     /// What must hold after every call.
@@ -108,8 +108,8 @@ impl Bench {
     }
 }
 
-const FULL: Verdict = Verdict::Drop(DropReason::TableFull);
-const NEW: Verdict = Verdict::Pass(CtState::New);
+const FULL: CtVerdict = CtVerdict::Drop(DropReason::TableFull);
+const NEW: CtVerdict = CtVerdict::Pass(CtState::New);
 
 #[test]
 fn a_full_table_drops_new_flows_and_passes_old_ones() {
@@ -122,7 +122,7 @@ fn a_full_table_drops_new_flows_and_passes_old_ones() {
     assert_eq!(b.send(11, Dir::Reply, seg(Flags::RST, 1, 0)), FULL);
     assert_eq!(b.counted(Counter::CtDrop), 2);
     let old = b.send(3, Dir::Original, seg(Flags::ACK, 101, 501));
-    assert_eq!(old, Verdict::Pass(CtState::Established(Dir::Original)));
+    assert_eq!(old, CtVerdict::Pass(CtState::Established(Dir::Original)));
     assert_eq!(b.ct.len(), 10);
 }
 
@@ -137,7 +137,7 @@ fn without_a_limit_nothing_is_dropped() {
 
 #[test]
 fn the_log_says_so_ten_times_in_five_seconds() {
-    let lines = |b: &Bench| b.facts.iter().filter(|f| matches!(f, Fact::LogTableFull)).count();
+    let lines = |b: &Bench| b.facts.iter().filter(|f| matches!(f, CtFact::LogTableFull)).count();
     let mut b = Bench::new(1, 64);
     b.establish(0);
     for n in 1..31 {
@@ -146,7 +146,7 @@ fn the_log_says_so_ten_times_in_five_seconds() {
     assert_eq!((lines(&b), b.counted(Counter::CtDrop)), (10, 30));
     b.now = at(6);
     b.syn(99);
-    assert!(b.facts.contains(&Fact::LogSuppressed { lines: 20 }));
+    assert!(b.facts.contains(&CtFact::LogSuppressed { lines: 20 }));
     assert_eq!(lines(&b), 11);
 }
 

@@ -2,11 +2,11 @@
 
 use super::buckets::NIL;
 use super::config::ConntrackConfig;
-use super::fact::{CtState, Destroyed, DropReason, Fact, FactSink, Verdict};
+use super::fact::{CtFact, CtState, CtVerdict, Destroyed, DropReason, FactSink};
 use super::flow::Flow;
 use super::gc::Gc;
 use super::state::{Dir, FlowState, valid_flags};
-use super::step::{Seen, Step};
+use super::step::{FlowStep, Seen};
 use super::table::{EntryView, NewEntry, Refused, Table, TupleKey, fold};
 use crate::counter::Counter;
 use crate::ids::Tuple;
@@ -126,7 +126,7 @@ impl Conntrack {
     /// A packet meets the tracker. `tuple` is as the packet carries it: `local` its source, `remote` its destination.
     ///
     /// A packet on loopback meets it once (`nf_conntrack_in` skips one that bears a flow already).
-    pub fn packet(&mut self, now: Time, tuple: Tuple, seg: &Segment, out: &mut impl FactSink) -> Verdict {
+    pub fn packet(&mut self, now: Time, tuple: Tuple, seg: &Segment, out: &mut impl FactSink) -> CtVerdict {
         let key = TupleKey::of(tuple);
         let node = self.lookup(now, key, out);
         self.judge(now, key, node, seg, &mut NO_HINT.clone(), out)
@@ -142,7 +142,7 @@ impl Conntrack {
         seg: &Segment,
         hint: &mut u32,
         out: &mut impl FactSink,
-    ) -> Verdict {
+    ) -> CtVerdict {
         let key = TupleKey::of(tuple);
         let node = match self.table.guess(now, key, *hint) {
             Some(node) => node,
@@ -161,7 +161,7 @@ impl Conntrack {
         seg: &Segment,
         hint: &mut u32,
         out: &mut impl FactSink,
-    ) -> Verdict {
+    ) -> CtVerdict {
         if node != NIL {
             *hint = node >> 1;
             if let Some(verdict) = self.common(now, node, seg, out) {
@@ -174,7 +174,7 @@ impl Conntrack {
     /// A packet in the common case ([`Flow::clean_step`]) of an entry that is ASSURED, with the outcome that
     /// [`Conntrack::known`] would have. Compiled once for each direction, so that none is looked up.
     #[inline]
-    fn common(&mut self, now: Time, node: u32, seg: &Segment, out: &mut impl FactSink) -> Option<Verdict> {
+    fn common(&mut self, now: Time, node: u32, seg: &Segment, out: &mut impl FactSink) -> Option<CtVerdict> {
         match Dir::of_node(node) {
             Dir::Original => self.common_in::<false>(now, node >> 1, seg, out),
             Dir::Reply => self.common_in::<true>(now, node >> 1, seg, out),
@@ -188,7 +188,7 @@ impl Conntrack {
         slot: u32,
         seg: &Segment,
         out: &mut impl FactSink,
-    ) -> Option<Verdict> {
+    ) -> Option<CtVerdict> {
         let dir = if REPLY { Dir::Reply } else { Dir::Original };
         let entry = self.table.entry_mut(slot);
         let seen = entry.status.seen();
@@ -197,13 +197,13 @@ impl Conntrack {
         }
         let mut plain = entry.flow;
         let (from, to, timeout) = entry.flow.clean_step(dir, seg, &self.cfg)?;
-        debug_assert_eq!(plain.step(dir, seg, seen, &self.cfg), Step::Accepted { from, timeout });
+        debug_assert_eq!(plain.step(dir, seg, seen, &self.cfg), FlowStep::Accepted { from, timeout });
         debug_assert_eq!(plain, entry.flow, "both ways lead to one flow");
         entry.expires = now + timeout;
         if from != to {
             self.moved(slot, from, to, out);
         }
-        Some(Verdict::Pass(CtState::Established(dir)))
+        Some(CtVerdict::Pass(CtState::Established(dir)))
     }
 
     fn uncommon(
@@ -214,7 +214,7 @@ impl Conntrack {
         seg: &Segment,
         hint: &mut u32,
         out: &mut impl FactSink,
-    ) -> Verdict {
+    ) -> CtVerdict {
         if !valid_flags(seg.flags) {
             return self.malformed_at(now, key, node, out);
         }
@@ -230,38 +230,38 @@ impl Conntrack {
 
     /// A packet that is no TCP segment as it stands: bad checksum, broken header, flags that cannot be mixed
     /// (`tcp_error`). It is looked up all the same, so it reaps what has expired and needs room for an entry.
-    pub fn malformed(&mut self, now: Time, tuple: Tuple, out: &mut impl FactSink) -> Verdict {
+    pub fn malformed(&mut self, now: Time, tuple: Tuple, out: &mut impl FactSink) -> CtVerdict {
         let key = TupleKey::of(tuple);
         let node = self.lookup(now, key, out);
         self.malformed_at(now, key, node, out)
     }
 
-    fn malformed_at(&mut self, now: Time, key: TupleKey, node: u32, out: &mut impl FactSink) -> Verdict {
+    fn malformed_at(&mut self, now: Time, key: TupleKey, node: u32, out: &mut impl FactSink) -> CtVerdict {
         if node == NIL && !self.make_room(now, key, out) {
-            return Verdict::Drop(DropReason::TableFull);
+            return CtVerdict::Drop(DropReason::TableFull);
         }
         invalid(out)
     }
 
     /// A packet of an existing entry; `None` if it opens the tuple anew.
-    fn known(&mut self, now: Time, node: u32, seg: &Segment, out: &mut impl FactSink) -> Option<Verdict> {
+    fn known(&mut self, now: Time, node: u32, seg: &Segment, out: &mut impl FactSink) -> Option<CtVerdict> {
         let (slot, dir) = (node >> 1, Dir::of_node(node));
         let entry = self.table.entry_mut(slot);
         let seen = entry.status.seen();
         let before = entry.flow.state();
         match entry.flow.step(dir, seg, seen, &self.cfg) {
-            Step::Reopen => {
+            FlowStep::Reopen => {
                 self.destroy(slot, Destroyed::Reopened, out);
                 return None;
             }
-            Step::Invalid { doubtful } => {
+            FlowStep::Invalid { doubtful } => {
                 if doubtful {
                     self.shorten_timeout(now, slot);
                 }
                 return Some(invalid(out));
             }
-            Step::Passed => {}
-            Step::Accepted { from, timeout } => {
+            FlowStep::Passed => {}
+            FlowStep::Accepted { from, timeout } => {
                 let after = entry.flow.state();
                 if before != after {
                     self.moved(slot, before, after, out);
@@ -269,7 +269,7 @@ impl Conntrack {
                 if !seen.reply && seg.flags.has(Flags::RST) {
                     // Refused: a very common end, not worth keeping (`nf_ct_kill_acct`).
                     self.destroy(slot, Destroyed::Refused, out);
-                    return Some(Verdict::Pass(ct_state(dir, seen)));
+                    return Some(CtVerdict::Pass(ct_state(dir, seen)));
                 }
                 self.refresh(now, slot, seg, Accepted { from, to: after, timeout, seen }, out);
             }
@@ -277,9 +277,9 @@ impl Conntrack {
         if dir == Dir::Reply && !seen.reply {
             let entry = self.table.entry_mut(slot);
             entry.status.set_reply();
-            out.fact(Fact::Replied { original: entry.original() });
+            out.fact(CtFact::Replied { original: entry.original() });
         }
-        Some(Verdict::Pass(ct_state(dir, seen)))
+        Some(CtVerdict::Pass(ct_state(dir, seen)))
     }
 
     /// The entry's life after a segment that belongs to it.
@@ -301,7 +301,7 @@ impl Conntrack {
             && to == FlowState::Established
         {
             entry.status.set_assured();
-            out.fact(Fact::Assured { original: entry.original() });
+            out.fact(CtFact::Assured { original: entry.original() });
             self.census.assured += 1;
         }
         entry.expires = now + timeout;
@@ -315,13 +315,13 @@ impl Conntrack {
         seg: &Segment,
         hint: &mut u32,
         out: &mut impl FactSink,
-    ) -> Verdict {
+    ) -> CtVerdict {
         if !self.make_room(now, original, out) {
-            return Verdict::Drop(DropReason::TableFull);
+            return CtVerdict::Drop(DropReason::TableFull);
         }
         let seen = Seen { reply: false, assured: false };
         let Some(mut flow) = Flow::begin(seg, &self.cfg) else { return invalid(out) };
-        let Step::Accepted { mut timeout, .. } = flow.step(Dir::Original, seg, seen, &self.cfg) else {
+        let FlowStep::Accepted { mut timeout, .. } = flow.step(Dir::Original, seg, seen, &self.cfg) else {
             return invalid(out);
         };
         let state = flow.state();
@@ -335,20 +335,20 @@ impl Conntrack {
                 *hint = slot;
                 self.census.states[state as usize] += 1;
                 self.census.created += 1;
-                out.fact(Fact::Inserted { original: original.tuple(), state });
-                Verdict::Pass(CtState::New)
+                out.fact(CtFact::Inserted { original: original.tuple(), state });
+                CtVerdict::Pass(CtState::New)
             }
             Err(refused) => {
                 let reason = match refused {
                     Refused::Clash => DropReason::InsertFailed,
                     Refused::ChainTooLong => {
-                        out.fact(Fact::Counted(Counter::CtChainTooLong, 1));
+                        out.fact(CtFact::Counted(Counter::CtChainTooLong, 1));
                         DropReason::ChainTooLong
                     }
                 };
-                out.fact(Fact::Counted(Counter::CtInsertFailed, 1));
-                out.fact(Fact::Counted(Counter::CtDrop, 1));
-                Verdict::Drop(reason)
+                out.fact(CtFact::Counted(Counter::CtInsertFailed, 1));
+                out.fact(CtFact::Counted(Counter::CtDrop, 1));
+                CtVerdict::Drop(reason)
             }
         }
     }
@@ -384,7 +384,7 @@ impl Conntrack {
             return true;
         }
         self.gc.under_pressure();
-        out.fact(Fact::Counted(Counter::CtDrop, 1));
+        out.fact(CtFact::Counted(Counter::CtDrop, 1));
         self.log.line(now, out);
         false
     }
@@ -407,7 +407,7 @@ impl Conntrack {
                 }
             }
             if dropped > 0 {
-                out.fact(Fact::Counted(Counter::CtEarlyDrop, dropped));
+                out.fact(CtFact::Counted(Counter::CtEarlyDrop, dropped));
                 return true;
             }
             bucket = (bucket + 1) % self.table.buckets();
@@ -429,7 +429,7 @@ impl Conntrack {
     fn moved(&mut self, slot: u32, from: FlowState, to: FlowState, out: &mut impl FactSink) {
         self.census.states[from as usize] -= 1;
         self.census.states[to as usize] += 1;
-        out.fact(Fact::Moved { original: self.table.entry(slot).original(), from, to });
+        out.fact(CtFact::Moved { original: self.table.entry(slot).original(), from, to });
     }
 
     pub(super) fn destroy(&mut self, slot: u32, why: Destroyed, out: &mut impl FactSink) {
@@ -438,7 +438,7 @@ impl Conntrack {
         self.census.states[state as usize] -= 1;
         self.census.assured -= u32::from(entry.status.seen().assured);
         self.census.destroyed += 1;
-        out.fact(Fact::Destroyed { original: entry.original(), state, why });
+        out.fact(CtFact::Destroyed { original: entry.original(), state, why });
         self.table.remove(slot);
     }
 
@@ -463,9 +463,9 @@ fn ct_state(dir: Dir, seen: Seen) -> CtState {
     if dir == Dir::Original && !seen.reply { CtState::New } else { CtState::Established(dir) }
 }
 
-fn invalid(out: &mut impl FactSink) -> Verdict {
-    out.fact(Fact::Counted(Counter::CtInvalid, 1));
-    Verdict::Pass(CtState::Invalid)
+fn invalid(out: &mut impl FactSink) -> CtVerdict {
+    out.fact(CtFact::Counted(Counter::CtInvalid, 1));
+    CtVerdict::Pass(CtState::Invalid)
 }
 
 /// The limiter of the kernel's log lines about packets (`net_ratelimit`: 10 in 5 s). The kernel shares one among
@@ -484,13 +484,13 @@ impl RateLimit {
     fn line(&mut self, now: Time, out: &mut impl FactSink) {
         if self.begun.is_none_or(|t| now > t + Self::INTERVAL) {
             if self.missed > 0 {
-                out.fact(Fact::LogSuppressed { lines: self.missed });
+                out.fact(CtFact::LogSuppressed { lines: self.missed });
             }
             *self = RateLimit { begun: Some(now), printed: 0, missed: 0 };
         }
         if self.printed < Self::BURST {
             self.printed += 1;
-            out.fact(Fact::LogTableFull);
+            out.fact(CtFact::LogTableFull);
         } else {
             self.missed += 1;
         }

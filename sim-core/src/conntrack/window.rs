@@ -21,8 +21,8 @@
 //! heard yet has `td_maxwin` = 0, and is set up from its first segment ([`Ends::meet_sender`]).
 
 use super::config::ConntrackConfig;
-use super::flow::{Flow, LastSegment, Side, SideFlags};
-use super::state::{Class, Dir, FlowState, Move, next};
+use super::flow::{Flow, FlowSide, LastSegment, SideFlags};
+use super::state::{Class, Dir, FlowMove, FlowState, next};
 use crate::seq::Seq;
 use crate::tcp::{Flags, Segment};
 use crate::time::Span;
@@ -32,7 +32,7 @@ const MAX_ACK_WINDOW: u32 = 66_000;
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Window {
+pub(super) enum SeqWindow {
     /// It belongs.
     Inside,
     /// Old, or slightly too much: it passes, but teaches nothing.
@@ -52,7 +52,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    fn of(seg: &Segment, receiver: &Side) -> Numbers {
+    fn of(seg: &Segment, receiver: &FlowSide) -> Numbers {
         let mut sack = seg.ack;
         if let Some((_, edge)) = seg.sack
             && receiver.flags.has(SideFlags::SACK_PERM)
@@ -67,8 +67,8 @@ impl Numbers {
 /// Both sides of a flow, by their part in the segment at hand.
 #[derive(Clone, Copy, Debug)]
 struct Ends {
-    sender: Side,
-    receiver: Side,
+    sender: FlowSide,
+    receiver: FlowSide,
 }
 
 impl Flow {
@@ -78,14 +78,14 @@ impl Flow {
         class: Class,
         seg: &Segment,
         cfg: &ConntrackConfig,
-    ) -> Window {
+    ) -> SeqWindow {
         let mut ends = Ends { sender: self.side(dir), receiver: self.side(dir.other()) };
         let mut n = Numbers::of(seg, &ends.receiver);
-        let mut verdict = Window::Inside;
+        let mut verdict = SeqWindow::Inside;
         if !ends.meet_sender(self.state(), dir, seg, &n) {
             ends.excuse(self.state(), seg, &mut n);
             verdict = ends.bounds(&n);
-            if verdict == Window::Inside {
+            if verdict == SeqWindow::Inside {
                 let scale = if seg.flags.has(Flags::SYN) { 0 } else { ends.sender.td_scale };
                 ends.learn(&n, u32::from(seg.win) << scale, seg.flags.has(Flags::ACK));
                 if class == Class::Ack {
@@ -93,7 +93,7 @@ impl Flow {
                 }
             } else if cfg.be_liberal || ends.sender.flags.has(SideFlags::BE_LIBERAL) {
                 // Forgiven, but nothing is learned from it.
-                verdict = Window::Inside;
+                verdict = SeqWindow::Inside;
             }
         }
         self.set_side(dir, ends.sender);
@@ -103,10 +103,10 @@ impl Flow {
 
     /// The common case in a few steps: an ACK that belongs, with or without data or a FIN, while both sides have been heard
     /// and nothing unusual is remembered of the flow. Answers with the states before and after and the timeout, as
-    /// [`Step::Accepted`] does; with nothing, and without a change, where the case is not the common one. Then
+    /// [`FlowStep::Accepted`] does; with nothing, and without a change, where the case is not the common one. Then
     /// [`Flow::step`] must decide.
     ///
-    /// [`Step::Accepted`]: super::step::Step::Accepted
+    /// [`FlowStep::Accepted`]: super::step::Step::Accepted
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the direction is known where it is called")]
     pub(super) fn clean_step(
@@ -121,7 +121,7 @@ impl Flow {
             _ => return None,
         };
         let from = self.state();
-        let Move::To(to) = next(dir, class, from) else { return None };
+        let FlowMove::To(to) = next(dir, class, from) else { return None };
         let usual = FlowState::Established..=FlowState::TimeWait;
         if !usual.contains(&from) || seg.sack.is_some() || self.noted_syn() {
             return None;
@@ -250,13 +250,13 @@ impl Ends {
         n.sack.after(self.receiver.td_end - self.sender.td_maxwin.max(MAX_ACK_WINDOW) - 1)
     }
 
-    fn bounds(&mut self, n: &Numbers) -> Window {
+    fn bounds(&mut self, n: &Numbers) -> SeqWindow {
         if self.contains(n) {
-            return Window::Inside;
+            return SeqWindow::Inside;
         }
         let receiver = self.receiver;
         if n.seq.before(self.sender.td_maxend + 1) {
-            return if self.ack_seen(n) { Window::Ignored } else { Window::Outside };
+            return if self.ack_seen(n) { SeqWindow::Ignored } else { SeqWindow::Outside };
         }
         let overshot = (n.end - self.sender.td_maxend.0).0.wrapping_add(1);
         let close = receiver.td_maxwin != 0 && overshot <= receiver.td_maxwin;
@@ -264,9 +264,9 @@ impl Ends {
             // Somewhat more than the window allows. If it gets through it will be acknowledged, so remember it.
             self.sender.td_end = n.end;
             self.sender.flags.set(SideFlags::DATA_UNACKNOWLEDGED);
-            return Window::Ignored;
+            return SeqWindow::Ignored;
         }
-        Window::Outside
+        SeqWindow::Outside
     }
 
     /// Moves both sides' bounds on. `win` is scaled; `acks` says whether the ACK flag is set.

@@ -5,7 +5,7 @@ use super::queue::{LaneId, Queue};
 use super::record::{Record, Sink, Whose};
 use super::search::Calling;
 use super::world::World;
-use crate::app::{Around, Called, Cause, Effects, End, Form, Lesson, Memory, Verdict};
+use crate::app::{Around, Called, Cause, Effects, End, Form, Lesson, Memory, Progress};
 use crate::host::{Attempt, Conn, Front, Job, Opened, Place};
 use crate::ids::{HostId, Key, SockAddr, TrafficId, Tuple};
 use crate::net::Path;
@@ -149,7 +149,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         let Secrets { isn, ts_offset, .. } = params.secrets;
         let birth = Memory::client_birth(host, traffic, isn.0, ts_offset, &cx);
         let mut recalled = None;
-        let mut verdict = Verdict::GoesOn;
+        let mut verdict = Progress::GoesOn;
         let mut end = None;
         if let Some(memory) = memory {
             if let Some((lazy, how)) = memory.recall_birth(&birth, &mut cx, &clocks) {
@@ -369,7 +369,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 }
 
 /// A client's socket and its application come to be, and the SYN is sent.
-fn give_birth(cx: &mut Cx<'_>, params: ConnectParams, spec: &Traffic, fx: &mut Effects) -> (End, Verdict) {
+fn give_birth(cx: &mut Cx<'_>, params: ConnectParams, spec: &Traffic, fx: &mut Effects) -> (End, Progress) {
     fx.begin_step();
     let endpoint = Endpoint::connect(cx, params, fx);
     fx.end_step();

@@ -5,7 +5,7 @@ use super::queue::Queue;
 use super::record::{Aside, Move, Record, Sink, StepArms, Whose, digest_move};
 use super::world::World;
 use crate::app::{
-    AppTimer, Around, Booked, Cause, Effect, Effects, End, Form, Lesson, Memory, Recalled, Taken, Verdict,
+    AppTimer, Around, Booked, Cause, Effect, Effects, End, Form, Lesson, Memory, Progress, Recalled, Taken,
     at_moment,
 };
 use crate::counter::Counter;
@@ -167,7 +167,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             return false;
         }
         let end = End::new(endpoint, true);
-        let lesson = Lesson { end: &end, host, traffic, fx, verdict: Verdict::GoesOn };
+        let lesson = Lesson { end: &end, host, traffic, fx, verdict: Progress::GoesOn };
         let _ = memory.learn(&birth, &cx, &clocks, &lesson);
         false
     }
@@ -308,7 +308,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     }
 
     /// Carries out the effects of a step that an end took itself.
-    pub(super) fn carry_out(&mut self, host: HostId, key: Key, verdict: Verdict) {
+    pub(super) fn carry_out(&mut self, host: HostId, key: Key, verdict: Progress) {
         let Some(conn) = self.hosts[host.index()].tables.conns.get(key) else { return };
         let doer = Doer::new(host, key, conn);
         let fx = core::mem::take(&mut self.fx);
@@ -397,7 +397,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
 
     /// What is left to do after a step: timers, the application's end, the end's end.
     #[inline]
-    fn finish(&mut self, doer: &Doer, armed: bool, app_timer: AppTimer, verdict: Verdict) {
+    fn finish(&mut self, doer: &Doer, armed: bool, app_timer: AppTimer, verdict: Progress) {
         let (host, key) = (doer.whose.host, doer.key);
         let here = &mut self.hosts[host.index()];
         let Some(conn) = here.tables.conns.get_mut(key) else { return };
@@ -412,7 +412,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             }
         }
         let mut job = Job::NONE;
-        if matches!(verdict, Verdict::ClientDone | Verdict::ClientFailed) {
+        if matches!(verdict, Progress::ClientDone | Progress::ClientFailed) {
             job = conn.job;
             conn.job.open = false;
             if let Some(tuples) = &mut self.books[id.index()].tuples {
@@ -435,19 +435,19 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             self.serve(host, key);
         }
         match verdict {
-            Verdict::GoesOn => {}
-            Verdict::ServerDone => self.server_done(host, doer.whose.tuple.local.port),
-            Verdict::Idle => self.on_idle(id, host, key),
-            Verdict::ClientDone | Verdict::ClientFailed if self.sources[id.index()].spec.multiplexes() => {
+            Progress::GoesOn => {}
+            Progress::ServerDone => self.server_done(host, doer.whose.tuple.local.port),
+            Progress::Idle => self.on_idle(id, host, key),
+            Progress::ClientDone | Progress::ClientFailed if self.sources[id.index()].spec.multiplexes() => {
                 self.close_channel(doer.whose.attempt);
             }
-            Verdict::ClientDone => {
+            Progress::ClientDone => {
                 if S::REHEARSES {
                     self.sink.aside(Aside::Done(job.open));
                 }
                 self.on_done(id, doer.began, job);
             }
-            Verdict::ClientFailed => self.on_failed(id, job),
+            Progress::ClientFailed => self.on_failed(id, job),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Connection tracking on a host: the packet goes through the table, its facts into the books.
 
 use super::{Host, Packet};
-use crate::conntrack::{Conntrack, DropReason, Fact, FactSink, NO_HINT, Verdict};
+use crate::conntrack::{Conntrack, CtFact, CtVerdict, DropReason, FactSink, NO_HINT};
 use crate::counter::Counters;
 use crate::log::LogLine;
 use crate::record::Tally;
@@ -30,10 +30,10 @@ struct Books<'a> {
 }
 
 impl FactSink for Books<'_> {
-    fn fact(&mut self, fact: Fact) {
+    fn fact(&mut self, fact: CtFact) {
         match fact {
-            Fact::Counted(counter, n) => self.counters.add(counter, u64::from(n)),
-            Fact::LogTableFull => *self.line = Some(LogLine::ConntrackTableFull),
+            CtFact::Counted(counter, n) => self.counters.add(counter, u64::from(n)),
+            CtFact::LogTableFull => *self.line = Some(LogLine::ConntrackTableFull),
             _ => {}
         }
     }
@@ -58,11 +58,11 @@ impl Host {
         let Some(tracking) = &mut self.tracking else { return true };
         let mut books = Books { counters: &mut self.stats.counters, line };
         let verdict = tracking.table.packet_hinted(now, packet.tuple, &packet.seg, hint, &mut books);
-        if verdict == Verdict::Drop(DropReason::TableFull) {
+        if verdict == CtVerdict::Drop(DropReason::TableFull) {
             tracking.refused.add(now);
         }
         self.count_entries(now);
-        matches!(verdict, Verdict::Pass(_))
+        matches!(verdict, CtVerdict::Pass(_))
     }
 
     /// Runs the tracker's garbage collector. Returns when it wants to run again.

@@ -15,7 +15,9 @@ mod tests;
 
 pub use listener::Listener;
 pub use request::Request;
+use request::RequestVerdict;
 pub use seat::{Env, Seat, Slot};
+use timewait::TimeWaitVerdict;
 
 use crate::counter::Counter;
 use crate::seq::Seq;
@@ -123,9 +125,9 @@ fn receive_time_wait(
 ) -> Next {
     let state = tw.state();
     let reopen = match tw.process(cx, seg, out) {
-        timewait::Verdict::Keep => return Next::Keep,
-        timewait::Verdict::Gone => None,
-        timewait::Verdict::Reopen(isn) => Some(isn),
+        TimeWaitVerdict::Keep => return Next::Keep,
+        TimeWaitVerdict::Gone => None,
+        TimeWaitVerdict::Reopen(isn) => Some(isn),
     };
     if reopen.is_some() && listener.is_none() {
         tw.send_ack(cx, out);
@@ -156,14 +158,14 @@ fn receive_request(
         return Next::Gone;
     };
     match req.process(cx, listener, seg, out) {
-        request::Verdict::Keep => Next::Keep,
-        request::Verdict::Gone => Next::Gone,
-        request::Verdict::Listener => {
+        RequestVerdict::Keep => Next::Keep,
+        RequestVerdict::Gone => Next::Gone,
+        RequestVerdict::Listener => {
             out.refused(Why::Ack);
             reply_with_reset(seg, out);
             Next::Keep
         }
-        request::Verdict::Complete => Next::Child(child(cx, req, seg, out)),
+        RequestVerdict::Complete => Next::Child(child(cx, req, seg, out)),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::time::{Span, Time};
 
 /// What a segment does to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum RequestVerdict {
     /// It stays.
     Keep,
     /// It is gone.
@@ -187,30 +187,30 @@ impl Request {
         listener: &mut Listener,
         seg: &Segment,
         out: &mut impl Out,
-    ) -> Verdict {
+    ) -> RequestVerdict {
         let stamp = cx.seconds().wrapping_sub(self.interval(cx).as_secs() as u32);
         let rst = seg.flags.has(Flags::RST);
         let stale = seg.ts.is_some_and(|ts| paws_rejects(cx, self.hs.ts_recent, stamp, ts.val, rst));
         let pure_syn = seg.flags.0 & (Flags::RST.0 | Flags::ACK.0 | Flags::SYN.0) == Flags::SYN.0;
         if seg.seq == self.hs.rcv_isn && pure_syn && !stale {
             self.syn_repeated(cx, seg, out);
-            return Verdict::Keep;
+            return RequestVerdict::Keep;
         }
         let ack = seg.flags.has(Flags::ACK);
         if ack && !rst && seg.ack != self.hs.isn + 1 {
-            return Verdict::Listener;
+            return RequestVerdict::Listener;
         }
         let bad_echo =
             self.hs.tstamp_ok && seg.ts.is_some_and(|ts| ts.ecr != 0 && !self.echo_is_ours(ts.ecr));
         let next = self.hs.rcv_isn + 1;
         if stale || bad_echo || !in_window(seg, next, next + self.hs.rcv_wnd) {
             self.out_of_window(cx, seg, stale, bad_echo, out);
-            return Verdict::Keep;
+            return RequestVerdict::Keep;
         }
         if rst && seg.seq != next {
             out.refused(Why::Reset);
             self.challenge(cx, out);
-            return Verdict::Keep;
+            return RequestVerdict::Keep;
         }
         let syn = seg.flags.has(Flags::SYN) && seg.seq != self.hs.rcv_isn;
         if rst || syn {
@@ -219,13 +219,13 @@ impl Request {
         }
         if !ack {
             out.refused(Why::Flags);
-            return Verdict::Keep;
+            return RequestVerdict::Keep;
         }
         if !listener.admit_child(out) {
             return if cx.cfg.abort_on_overflow {
                 self.embryonic_reset(listener, seg, out)
             } else {
-                Verdict::Keep
+                RequestVerdict::Keep
             };
         }
         listener.forget(self);
@@ -234,7 +234,7 @@ impl Request {
         {
             self.hs.ts_recent = ts.val;
         }
-        Verdict::Complete
+        RequestVerdict::Complete
     }
 
     fn echo_is_ours(&self, ecr: u32) -> bool {
@@ -284,12 +284,12 @@ impl Request {
         }
     }
 
-    fn embryonic_reset(&self, listener: &mut Listener, seg: &Segment, out: &mut impl Out) -> Verdict {
+    fn embryonic_reset(&self, listener: &mut Listener, seg: &Segment, out: &mut impl Out) -> RequestVerdict {
         reply_with_reset(seg, out);
         listener.forget(self);
         out.count(Counter::TcpExtEmbryonicRsts);
         out.moved(State::SynRecv, State::Closed);
-        Verdict::Gone
+        RequestVerdict::Gone
     }
 
     fn retransmit(&mut self, cx: &Cx<'_>, out: &mut impl Out) {

@@ -15,7 +15,7 @@ use crate::time::{Span, Time};
 
 /// What a segment does to a mini-socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum TimeWaitVerdict {
     /// It stays.
     Keep,
     /// It is gone.
@@ -52,7 +52,7 @@ impl TimeWait {
     }
 
     /// A segment for this tuple has arrived.
-    pub(super) fn process(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Verdict {
+    pub(super) fn process(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> TimeWaitVerdict {
         let tsval = if self.ts_recent_stamp == 0 { None } else { seg.ts.map(|ts| ts.val) };
         let rst = seg.flags.has(Flags::RST);
         let stale =
@@ -75,28 +75,28 @@ impl TimeWait {
         tsval: Option<u32>,
         stale: bool,
         out: &mut impl Out,
-    ) -> Verdict {
+    ) -> TimeWaitVerdict {
         let end = seg.end();
         if stale || !in_window(seg, self.rcv_nxt, self.rcv_nxt + self.rcv_wnd) {
             out.refused(if stale { Why::Paws } else { Why::Sequence });
             self.limited_ack(cx, seg, Counter::TcpExtTCPACKSkippedFinWait2, out);
-            return Verdict::Keep;
+            return TimeWaitVerdict::Keep;
         }
         if seg.flags.has(Flags::RST) {
-            return Verdict::Gone;
+            return TimeWaitVerdict::Gone;
         }
         if seg.flags.has(Flags::SYN) && !seg.seq.before(self.rcv_nxt) {
             reply_with_reset(seg, out);
-            return Verdict::Gone;
+            return TimeWaitVerdict::Gone;
         }
         if !seg.flags.has(Flags::ACK) || !end.after(self.rcv_nxt) || seg.seq_len() == 0 {
-            return Verdict::Keep;
+            return TimeWaitVerdict::Keep;
         }
         if !seg.flags.has(Flags::FIN) || end != self.rcv_nxt + 1 {
             // Data for an application that is gone (RFC 1122 §4.2.2.13).
             out.refused(Why::DataAfterClose);
             reply_with_reset(seg, out);
-            return Verdict::Gone;
+            return TimeWaitVerdict::Gone;
         }
         out.moved(State::FinWait2, State::TimeWait);
         self.fin_wait2 = false;
@@ -107,7 +107,7 @@ impl TimeWait {
         }
         self.restart(cx);
         self.send_ack(cx, out);
-        Verdict::Keep
+        TimeWaitVerdict::Keep
     }
 
     fn process_linux(
@@ -117,12 +117,12 @@ impl TimeWait {
         tsval: Option<u32>,
         stale: bool,
         out: &mut impl Out,
-    ) -> Verdict {
+    ) -> TimeWaitVerdict {
         let rst = seg.flags.has(Flags::RST);
         if !stale && seg.seq == self.rcv_nxt && (seg.seq_len() == 0 || rst) {
             // A RST that hits: RFC 1337 calls its effect the assassination of TIME-WAIT.
             if rst && !cx.cfg.rfc1337 {
-                return Verdict::Gone;
+                return TimeWaitVerdict::Gone;
             }
             if !rst {
                 self.restart(cx);
@@ -130,12 +130,12 @@ impl TimeWait {
             if let Some(tsval) = tsval {
                 self.remember(cx, tsval);
             }
-            return Verdict::Keep;
+            return TimeWaitVerdict::Keep;
         }
         let ack = seg.flags.has(Flags::ACK);
         let newer_ts = tsval.is_some_and(|tsval| (self.ts_recent.wrapping_sub(tsval) as i32) < 0);
         if seg.flags.has(Flags::SYN) && !rst && !ack && !stale && (seg.seq.after(self.rcv_nxt) || newer_ts) {
-            return Verdict::Reopen(Some(self.successor_isn()));
+            return TimeWaitVerdict::Reopen(Some(self.successor_isn()));
         }
         if stale {
             out.refused(Why::Paws);
@@ -146,29 +146,29 @@ impl TimeWait {
             });
         }
         if rst {
-            return Verdict::Keep;
+            return TimeWaitVerdict::Keep;
         }
         // A SYN without ACK may be an old one or a new one with a low number: it does not prolong the wait.
         if stale || ack {
             self.restart(cx);
         }
         self.limited_ack(cx, seg, Counter::TcpExtTCPACKSkippedTimeWait, out);
-        Verdict::Keep
+        TimeWaitVerdict::Keep
     }
 
     /// FreeBSD (`tcp_twcheck`): RST is ignored, a SYN counts by its sequence number alone, only the very FIN
     /// restarts the timer, and a pure duplicate ACK is not answered.
-    fn process_bsd(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Verdict {
+    fn process_bsd(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> TimeWaitVerdict {
         if seg.flags.has(Flags::RST) {
             out.refused(Why::Reset);
-            return Verdict::Keep;
+            return TimeWaitVerdict::Keep;
         }
         if seg.flags.has(Flags::SYN) && seg.seq.after(self.rcv_nxt) {
-            return Verdict::Reopen(None);
+            return TimeWaitVerdict::Reopen(None);
         }
         if !seg.flags.has(Flags::ACK) {
             out.refused(Why::Flags);
-            return Verdict::Keep;
+            return TimeWaitVerdict::Keep;
         }
         if seg.flags.has(Flags::FIN) && seg.end() == self.rcv_nxt {
             self.restart(cx);
@@ -178,21 +178,21 @@ impl TimeWait {
         if !duplicate {
             self.send_ack(cx, out);
         }
-        Verdict::Keep
+        TimeWaitVerdict::Keep
     }
 
     /// RFC 793: whatever lies outside the window is acknowledged; inside it RST ends the wait, and SYN is an error.
-    fn process_rfc793(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> Verdict {
+    fn process_rfc793(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) -> TimeWaitVerdict {
         let rst = seg.flags.has(Flags::RST);
         if in_window(seg, self.rcv_nxt, self.rcv_nxt + self.rcv_wnd) {
             if rst {
-                return Verdict::Gone;
+                return TimeWaitVerdict::Gone;
             }
             if seg.flags.has(Flags::SYN) {
                 reply_with_reset(seg, out);
-                return Verdict::Gone;
+                return TimeWaitVerdict::Gone;
             }
-            return Verdict::Keep;
+            return TimeWaitVerdict::Keep;
         }
         if !rst {
             if seg.flags.has(Flags::FIN) {
@@ -200,7 +200,7 @@ impl TimeWait {
             }
             self.send_ack(cx, out);
         }
-        Verdict::Keep
+        TimeWaitVerdict::Keep
     }
 
     fn restart(&mut self, cx: &Cx<'_>) {

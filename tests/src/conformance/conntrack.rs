@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 use sim_core::conntrack::{
-    Conntrack, ConntrackConfig, CtState, Dir, EntryView, Fact, Facts, SideFlags, Verdict,
+    Conntrack, ConntrackConfig, CtFact, CtState, CtVerdict, Dir, EntryView, Facts, SideFlags,
 };
 use sim_core::ids::{Addr, SockAddr, Tuple};
 use sim_core::seq::Seq;
@@ -179,7 +179,7 @@ impl Bench {
         self.tracker.set_remaining(self.now, Self::tuple(Dir::Original), MARKED);
     }
 
-    pub(super) fn inject(&mut self, segment: &Value) -> Verdict {
+    pub(super) fn inject(&mut self, segment: &Value) -> CtVerdict {
         self.facts.clear();
         let dir = if segment["dir"] == "original" { Dir::Original } else { Dir::Reply };
         let tuple = Self::tuple(dir);
@@ -228,10 +228,11 @@ impl Bench {
 
     /// Whether the last segment replaced the entry, and the events it made.
     fn fate(&self) -> (bool, Value) {
-        let any = |want: fn(&Fact) -> bool| self.facts.iter().any(want);
-        let new = any(|f| matches!(f, Fact::Inserted { .. }));
-        let destroyed = any(|f| matches!(f, Fact::Destroyed { .. }));
-        let updated = any(|f| matches!(f, Fact::Moved { .. } | Fact::Replied { .. } | Fact::Assured { .. }));
+        let any = |want: fn(&CtFact) -> bool| self.facts.iter().any(want);
+        let new = any(|f| matches!(f, CtFact::Inserted { .. }));
+        let destroyed = any(|f| matches!(f, CtFact::Destroyed { .. }));
+        let updated =
+            any(|f| matches!(f, CtFact::Moved { .. } | CtFact::Replied { .. } | CtFact::Assured { .. }));
         let mut events = Vec::new();
         if destroyed {
             events.push("DESTROY");
@@ -246,14 +247,14 @@ impl Bench {
 }
 
 /// The fields that cells and sequences share.
-fn common(bench: &Bench, verdict: Verdict) -> Map<String, Value> {
+fn common(bench: &Bench, verdict: CtVerdict) -> Map<String, Value> {
     let (passed, state) = match verdict {
-        Verdict::Pass(CtState::New) => ("passed", "new"),
-        Verdict::Pass(CtState::Established(Dir::Original)) => ("passed", "established/original"),
-        Verdict::Pass(CtState::Established(Dir::Reply)) => ("passed", "established/reply"),
-        Verdict::Pass(CtState::Invalid) => ("passed", "invalid"),
-        Verdict::Pass(CtState::Untracked) => ("passed", "untracked"),
-        Verdict::Drop(_) => ("dropped", ""),
+        CtVerdict::Pass(CtState::New) => ("passed", "new"),
+        CtVerdict::Pass(CtState::Established(Dir::Original)) => ("passed", "established/original"),
+        CtVerdict::Pass(CtState::Established(Dir::Reply)) => ("passed", "established/reply"),
+        CtVerdict::Pass(CtState::Invalid) => ("passed", "invalid"),
+        CtVerdict::Pass(CtState::Untracked) => ("passed", "untracked"),
+        CtVerdict::Drop(_) => ("dropped", ""),
     };
     let mut got = Map::new();
     got.insert("verdict".into(), json!(passed));
@@ -316,7 +317,7 @@ fn flag_names(flags: SideFlags) -> Vec<&'static str> {
 pub(super) fn counters(facts: &Facts) -> Value {
     let mut moved = Map::new();
     for fact in facts {
-        if let Fact::Counted(counter, n) = fact {
+        if let CtFact::Counted(counter, n) = fact {
             let name = counter.name().trim_start_matches("Ct").to_lowercase();
             moved.insert(name, json!(n));
         }

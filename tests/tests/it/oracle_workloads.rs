@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use scenarios::Patch;
 use tests::audit::referees;
-use tests::conformance::workloads::{Verdict, compare, first_scenario, workloads};
+use tests::conformance::workloads::{Comparison, compare, first_scenario, workloads};
 use tests::conformance::{EXCEPTIONS, Report, Setups, read_json, replay_file};
 
 /// Recordings that come with the repository, and those of them on the list of exceptions.
@@ -47,8 +47,8 @@ fn workloads_agree() {
 fn spoilt(case: &str, path: &str, value: &str) -> Vec<String> {
     let recording = read_json(&workloads().join(format!("{case}.json.gz"))).expect("a recording");
     let judged = |patches: &[Patch]| match compare(&recording, patches).expect("a workload") {
-        Verdict::Judged { differ, .. } => differ,
-        Verdict::Inexpressible(why) => panic!("{case}: {why}"),
+        Comparison::Judged { differ, .. } => differ,
+        Comparison::Inexpressible(why) => panic!("{case}: {why}"),
     };
     assert_eq!(judged(&[]), [""; 0], "{case} agrees as it is");
     judged(&[Patch::new(path, value)])
@@ -89,8 +89,8 @@ fn what_no_one_knows_is_said_and_never_a_panic() {
         *place = value;
         compare(&changed, &[])
     };
-    let why = |verdict: Result<Verdict, String>| match verdict {
-        Ok(Verdict::Inexpressible(why)) => why,
+    let why = |verdict: Result<Comparison, String>| match verdict {
+        Ok(Comparison::Inexpressible(why)) => why,
         other => panic!("{other:?}"),
     };
     let client = |key: &str, value| why(with(&["parameters", "client", key], value));

@@ -98,7 +98,7 @@ pub(super) fn check(input: &mut Input<'_>, fields: Fields<'_>, costs: &[Option<C
 
 /// Bytes of the time series; none if that is too much, which has been noted.
 fn series(input: &mut Input<'_>, fields: Fields<'_>, costs: &[Option<Cost>]) -> Option<u128> {
-    let host = |read: &super::super::host::Read| {
+    let host = |read: &super::super::host::HostRead| {
         let tracking = if read.host.conntrack.is_some() { TRACKING_COLUMNS } else { 0 };
         State::ALL.len() + HOST_COLUMNS + tracking + LISTENER_COLUMNS * read.host.listen.len()
     };

@@ -13,9 +13,9 @@ use self::band::{Unit, band, parts_per_million};
 use self::what::unit_of;
 use super::Input;
 use super::host::Hosts;
-use super::link::{self, Net};
+use super::link::{self, Wiring};
 use super::times::Times;
-use super::traffic::Read as TrafficRead;
+use super::traffic::TrafficRead;
 use crate::Extras;
 use crate::read::{Notes, nearest};
 use crate::report::{Diagnostic, Severity};
@@ -25,7 +25,7 @@ use crate::syntax::{Kind, Node, quoted};
 /// What an expectation may speak of.
 pub(crate) struct Names<'a> {
     pub(crate) hosts: &'a Hosts,
-    pub(crate) net: &'a Net,
+    pub(crate) net: &'a Wiring,
     pub(crate) traffic: &'a [TrafficRead],
     pub(crate) times: Times,
 }

@@ -9,7 +9,7 @@ use super::band::Unit;
 use super::{Reader, arguments};
 use crate::check::destination::endpoint;
 use crate::check::link;
-use crate::check::traffic::Read as TrafficRead;
+use crate::check::traffic::TrafficRead;
 use crate::read::{Notes, nearest};
 use crate::report::Diagnostic;
 use crate::syntax::{Kind, Node, quoted};

@@ -1,7 +1,7 @@
 //! Learning: a step that an end has taken itself becomes an edge.
 
 use super::super::effects::Effects;
-use super::super::end::{End, Verdict};
+use super::super::end::{End, Progress};
 use super::super::lazy::Lazy;
 use super::value::{bases_of, hash_value, marks, relative};
 use super::{
@@ -22,7 +22,7 @@ pub struct Lesson<'a> {
     /// What came of it.
     pub fx: &'a Effects,
     /// What it came to for the application.
-    pub verdict: Verdict,
+    pub verdict: Progress,
 }
 
 impl Memory {
@@ -98,7 +98,7 @@ impl Memory {
             return None;
         }
         let fx = Effects::default();
-        let lesson = Lesson { end, host, traffic, fx: &fx, verdict: Verdict::GoesOn };
+        let lesson = Lesson { end, host, traffic, fx: &fx, verdict: Progress::GoesOn };
         let (state, bases) = self.intern(&lesson, clocks)?;
         Some(Lazy { state, bases, clocks: *clocks, due: end.endpoint.alarms() })
     }

@@ -20,7 +20,7 @@ mod value;
 use hashbrown::HashTable;
 
 use super::effects::{AppTimer, Effect};
-use super::end::{Cause, End, Verdict, View};
+use super::end::{Cause, End, Progress, View};
 use super::lazy::Lazy;
 use crate::counter::{Counter, Counters};
 use crate::ids::{HostId, TrafficId};
@@ -72,7 +72,7 @@ pub struct Edge {
     /// The application's timer.
     pub app_timer: AppTimer,
     /// What it came to for the application.
-    pub verdict: Verdict,
+    pub verdict: Progress,
     /// What is known of the end afterwards.
     pub view: View,
 }

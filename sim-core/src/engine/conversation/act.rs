@@ -1,7 +1,7 @@
 //! A step as it is played: all that following it looks at whenever it is taken, in one place.
 
 use super::beats::LaneNumber;
-use super::script::{Cause, Counts, Line, Route, Script, StateSwing, Swing, Which};
+use super::script::{Awaits, Counts, Line, Route, Script, StateSwing, Swing, Which};
 use crate::app::Booked;
 use crate::ids::HostId;
 use crate::net::Direction;
@@ -91,8 +91,8 @@ impl Act {
                 side: step.side,
                 state: step.state,
                 arrive: match step.cause {
-                    Cause::Segments(n) => n,
-                    Cause::Start | Cause::AppTimer => 0,
+                    Awaits::Segments(n) => n,
+                    Awaits::Start | Awaits::AppTimer => 0,
                 },
                 hops: route.ways[1 - side].hops(),
                 sender: scene.sender as u16,

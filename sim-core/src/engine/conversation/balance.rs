@@ -1,7 +1,7 @@
 //! The books before and after an event of a rehearsal: what the difference says is what a step of the script does.
 
 use super::rehearsal::{Play, Raw};
-use super::script::{CLIENT, Cause, Counts, Exit, SERVER, StateSwing, Swing, Which};
+use super::script::{Awaits, CLIENT, Counts, Exit, SERVER, StateSwing, Swing, Which};
 use crate::app::Booked;
 use crate::counter::{Counter, Counters};
 use crate::engine::record::Record;
@@ -165,7 +165,7 @@ impl Play<'_> {
         raw.recount = host.ports.live_buckets() != before.buckets[side];
         raw.exit = exit(host, before.places[side], tuple, self.world.now)?;
         self.stand(raw)?;
-        if raw.cause == Cause::Start {
+        if raw.cause == Awaits::Start {
             // The descriptor and the port are taken as by any connect(), before the script.
             raw.swings.retain(|swing| swing.which != Which::OpenFiles);
             raw.recount = true;

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 
 use super::rehearsal::{Cast, Raw, play, rehearse};
-use super::script::{CLIENT, Cause, Clock, Phase, SERVER, Script, Stand};
+use super::script::{Awaits, CLIENT, Clock, Phase, SERVER, Script, Stand};
 use super::scripts::{Scripts, Stage};
 use super::writing::{Groups, phases};
 use crate::app::AppTimer;
@@ -102,7 +102,7 @@ impl Played {
         };
         let lasts = served?;
         let ends = raws[draws].after + lasts;
-        let is_end = |raw: &Raw| (raw.side, raw.cause, raw.after) == (SERVER, Cause::AppTimer, ends);
+        let is_end = |raw: &Raw| (raw.side, raw.cause, raw.after) == (SERVER, Awaits::AppTimer, ends);
         let resumes = draws + 1 + raws[draws + 1..].iter().position(is_end)?;
         let waits = those_that_wait(&raws, resumes)?;
         for side in [CLIENT, SERVER] {
@@ -149,9 +149,9 @@ fn those_that_wait(raws: &[Raw], resumes: usize) -> Option<Vec<bool>> {
     for (i, raw) in raws.iter().enumerate() {
         let waits = i == resumes
             || match raw.cause {
-                Cause::Start => false,
-                Cause::Segments(_) => flying[1 - raw.side].pop_front()?,
-                Cause::AppTimer => armed[raw.side],
+                Awaits::Start => false,
+                Awaits::Segments(_) => flying[1 - raw.side].pop_front()?,
+                Awaits::AppTimer => armed[raw.side],
             };
         flying[raw.side].extend(raw.sent.iter().map(|_| waits));
         if matches!(raw.app, AppTimer::Armed(_)) {

@@ -3,7 +3,7 @@
 use super::balance::Before;
 use super::pause::{self, Pause, Played};
 use super::script::{
-    Begun, CLIENT, Cause, Clock, Counts, Exit, Line, Runs, SERVER, Script, Stand, StateSwing, Swing,
+    Awaits, Begun, CLIENT, Clock, Counts, Exit, Line, Runs, SERVER, Script, Stand, StateSwing, Swing,
 };
 use super::writing::{group, phases};
 use crate::app::{AppTimer, Booked, Form};
@@ -52,7 +52,7 @@ pub(super) struct Cast<'a> {
 pub(super) struct Raw {
     pub(super) after: Span,
     pub(super) side: usize,
-    pub(super) cause: Cause,
+    pub(super) cause: Awaits,
     pub(super) sent: Vec<Segment>,
     pub(super) moves: Vec<State>,
     pub(super) booked: Vec<Booked>,
@@ -186,7 +186,7 @@ impl<'a> Play<'a> {
             }
             let raw = self.event(&before)?;
             on_their_way += raw.sent.len();
-            if let Cause::Segments(n) = raw.cause {
+            if let Awaits::Segments(n) = raw.cause {
                 on_their_way -= usize::from(n);
             }
             self.raws.push(raw);
@@ -229,7 +229,7 @@ impl<'a> Play<'a> {
         let mut raw = Raw {
             after,
             side,
-            cause: if self.raws.is_empty() { Cause::Start } else { Cause::AppTimer },
+            cause: if self.raws.is_empty() { Awaits::Start } else { Awaits::AppTimer },
             sent: Vec::new(),
             moves: Vec::new(),
             booked: self.booked(before)?,
@@ -251,7 +251,7 @@ impl<'a> Play<'a> {
         };
         for record in records {
             match record {
-                Record::Arrived(host, _) if host == here => raw.cause = Cause::Segments(1),
+                Record::Arrived(host, _) if host == here => raw.cause = Awaits::Segments(1),
                 Record::Sent(host, packet) if host == here => raw.sent.push(packet.seg),
                 Record::Moved(whose, moved) if whose.host == here => {
                     if moved.last {
@@ -271,7 +271,7 @@ impl<'a> Play<'a> {
                 Aside::Stepped(..) | Aside::Done(true) | Aside::Measured(..) => return None,
             }
         }
-        if raw.cause == Cause::AppTimer {
+        if raw.cause == Awaits::AppTimer {
             self.app_timers[side] = self.app_timers[side].filter(|&(armed, _)| armed == after);
         }
         self.look(&mut raw, before)?;
@@ -338,7 +338,7 @@ impl<'a> Play<'a> {
             }
             raw.connecting = conn.view.connecting;
             raw.stand = Stand::Full(end.clone());
-            if raw.cause == Cause::Start {
+            if raw.cause == Awaits::Start {
                 let bases = end.endpoint.bases();
                 self.numbers.isn[CLIENT] = bases.snd;
                 self.numbers.stamp[CLIENT] = bases.offset.wrapping_add(self.start.as_millis() as u32);
@@ -407,7 +407,7 @@ impl<'a> Play<'a> {
         // Where an application's timer fires, and who armed it.
         for at in 0..script.steps.len() {
             let resumes = script.pause.as_ref().is_some_and(|pause| usize::from(pause.resumes) == at);
-            if script.steps[at].cause != Cause::AppTimer || resumes {
+            if script.steps[at].cause != Awaits::AppTimer || resumes {
                 continue;
             }
             let (side, fires) = (script.steps[at].side, script.scenes[at].after);

@@ -184,7 +184,7 @@ impl Counts {
 
 /// What a step waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(super) enum Awaits {
     /// connect().
     Start,
     /// Segments, so many.
@@ -293,7 +293,7 @@ pub(super) struct Step {
     pub(super) segments: Part,
     /// Its segments arrive there, in so many steps; [`NOWHERE`] if it sends none.
     pub(super) lands: (u16, u16),
-    pub(super) cause: Cause,
+    pub(super) cause: Awaits,
     /// Descriptors that a server's application opens, for connections that it accepts.
     pub(super) accepts: u16,
     /// The connection leaves this round-trip time to its host; 0: not with this step.

@@ -2,7 +2,7 @@
 
 use super::rehearsal::{Cast, Raw};
 use super::script::{
-    Cause, Counts, Exit, NOWHERE, Part, Phase, Scene, Script, Stand, StateSwing, Step, Swing, Which,
+    Awaits, Counts, Exit, NOWHERE, Part, Phase, Scene, Script, Stand, StateSwing, Step, Swing, Which,
     without_numbers,
 };
 use crate::app::AppTimer;
@@ -25,8 +25,8 @@ pub(super) fn group(raws: &[Raw], tracked: [bool; 2]) -> Option<Groups> {
     let mut before: Option<(usize, u16, Span)> = None;
     for (i, raw) in raws.iter().enumerate() {
         let arrival = match raw.cause {
-            Cause::Segments(_) => Some((raw.side, flying[1 - raw.side].pop_front()?, raw.after)),
-            Cause::Start | Cause::AppTimer => None,
+            Awaits::Segments(_) => Some((raw.side, flying[1 - raw.side].pop_front()?, raw.after)),
+            Awaits::Start | Awaits::AppTimer => None,
         };
         // What is served for as long as is drawn ends its step.
         let drawn = i > 0 && raws[i - 1].draws;
@@ -123,8 +123,8 @@ impl Script {
             books: Part::new(books, self.books.len())?,
             segments: Part::new(segments, self.segments.len())?,
             lands: (NOWHERE, 0),
-            cause: if let Cause::Segments(_) = first.cause {
-                Cause::Segments(raws.len() as u16)
+            cause: if let Awaits::Segments(_) = first.cause {
+                Awaits::Segments(raws.len() as u16)
             } else {
                 first.cause
             },

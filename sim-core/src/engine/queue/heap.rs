@@ -12,7 +12,7 @@ use crate::time::Time;
 
 /// What waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Cause {
+pub(super) enum Queued {
     Event(Event),
     Row(HostId, RowId),
     Packet(HostId, Packet),
@@ -22,7 +22,7 @@ pub(super) enum Cause {
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     order: Order,
-    cause: Cause,
+    cause: Queued,
 }
 
 impl PartialEq for Entry {
@@ -52,8 +52,8 @@ pub struct Heap {
 }
 
 impl Heap {
-    pub(super) fn add(&mut self, order: Order, cause: Cause) {
-        self.packets += u64::from(matches!(cause, Cause::Packet(..)));
+    pub(super) fn add(&mut self, order: Order, cause: Queued) {
+        self.packets += u64::from(matches!(cause, Queued::Packet(..)));
         self.entries.push(Reverse(Entry { order, cause }));
     }
 
@@ -83,14 +83,14 @@ impl Queue for Heap {
         self.pushed
     }
     fn place(&mut self, _lane: LaneId, order: Order, event: Event) {
-        self.add(order, Cause::Event(event));
+        self.add(order, Queued::Event(event));
     }
     fn send(&mut self, _lane: LaneId, time: Time, to: HostId, packet: &Packet) {
         let rank = Rank::new(self.ticket(), None);
-        self.add(Order { time, rank }, Cause::Packet(to, *packet));
+        self.add(Order { time, rank }, Queued::Packet(to, *packet));
     }
     fn wait(&mut self, host: HostId, order: Order, row: RowId) {
-        self.add(order, Cause::Row(host, row));
+        self.add(order, Queued::Row(host, row));
     }
     fn next_wait(&mut self, _host: HostId, _next: Option<(Order, RowId)>) -> bool {
         false
@@ -103,9 +103,9 @@ impl Queue for Heap {
     }
     fn waiting(&self) -> Vec<(Order, Due)> {
         let due = |cause| match cause {
-            Cause::Event(event) => Due::Event(event),
-            Cause::Row(host, row) => Due::Row(host, row),
-            Cause::Packet(..) => Due::Packet(LaneId::NONE),
+            Queued::Event(event) => Due::Event(event),
+            Queued::Row(host, row) => Due::Row(host, row),
+            Queued::Packet(..) => Due::Packet(LaneId::NONE),
         };
         self.entries.iter().map(|Reverse(entry)| (entry.order, due(entry.cause))).collect()
     }
@@ -115,9 +115,9 @@ impl Queue for Heap {
     fn pop(&mut self) -> Option<(Order, Due)> {
         let Reverse(Entry { order, cause }) = self.entries.pop()?;
         let due = match cause {
-            Cause::Event(event) => Due::Event(event),
-            Cause::Row(host, row) => Due::Row(host, row),
-            Cause::Packet(to, packet) => {
+            Queued::Event(event) => Due::Event(event),
+            Queued::Row(host, row) => Due::Row(host, row),
+            Queued::Packet(to, packet) => {
                 self.packets -= 1;
                 self.arriving = Some((to, packet));
                 Due::Packet(LaneId::NONE)

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::heads::Heads;
-use super::heap::Cause;
+use super::heap::Queued;
 use super::{Heap, LaneId, Queue};
 use crate::engine::event::{Due, Event};
 use crate::host::{Packet, RowId};
@@ -115,7 +115,7 @@ fn append<T>(lane: &mut VecDeque<Waiting<T>>, order: Order, what: T) -> Result<b
 impl Lanes {
     const REST: u32 = 0;
 
-    fn add_rest(&mut self, order: Order, cause: Cause) {
+    fn add_rest(&mut self, order: Order, cause: Queued) {
         self.rest.add(order, cause);
         if order < self.heads.get(Lanes::REST) {
             self.heads.set(Lanes::REST, order);
@@ -170,19 +170,19 @@ impl Queue for Lanes {
         match head {
             Ok(Some(head)) => self.heads.set(lane.0, head),
             Ok(None) => {}
-            Err(event) => self.add_rest(order, Cause::Event(event)),
+            Err(event) => self.add_rest(order, Queued::Event(event)),
         }
     }
 
     fn send(&mut self, lane: LaneId, time: Time, to: HostId, packet: &Packet) {
         let order = self.next_order(time);
         let Some(Lane::Packets(packets)) = self.all.get_mut(lane.0 as usize) else {
-            return self.add_rest(order, Cause::Packet(to, *packet));
+            return self.add_rest(order, Queued::Packet(to, *packet));
         };
         match append(packets, order, (to, *packet)) {
             Ok(true) => self.heads.set(lane.0, order),
             Ok(false) => {}
-            Err((to, packet)) => self.add_rest(order, Cause::Packet(to, packet)),
+            Err((to, packet)) => self.add_rest(order, Queued::Packet(to, packet)),
         }
     }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use sim_core::host::memory::OBJECTS;
 
-use super::Verdict;
+use super::Comparison;
 use super::client::slow;
-use super::recording::Fact;
+use super::recording::KeyFact;
 
 /// The facts of one run by name.
 pub(super) type Seen = BTreeMap<String, Value>;
@@ -49,7 +49,7 @@ struct Rule {
 }
 
 /// How the facts of a name are compared.
-fn rule(fact: &Fact) -> Rule {
+fn rule(fact: &KeyFact) -> Rule {
     let exact = Rule { slack: 0.0, share: 0.0, steady: false, more: false, shared: false };
     let steady = Rule { steady: true, ..exact };
     let late = Rule { slack: fact.tolerance.unwrap_or(LATE), ..exact };
@@ -116,7 +116,7 @@ pub(super) fn step_classes(steps: &Map<String, Value>) -> Value {
 }
 
 /// The recorded value as it is compared: what hangs on the recorder's machine is left out.
-fn recorded_form(fact: &Fact) -> Value {
+fn recorded_form(fact: &KeyFact) -> Value {
     match fact.name.as_str() {
         // The inode in the line's text is that of a namespace.
         "log_example" => Value::from(fact.value.as_array().is_some_and(|lines| !lines.is_empty())),
@@ -157,18 +157,18 @@ fn recorded_form(fact: &Fact) -> Value {
 
 /// Hears the facts of one seed after the other.
 pub(super) struct Judge<'a> {
-    facts: &'a [Fact],
+    facts: &'a [KeyFact],
     /// Facts that hang on the recorder's own machine, and how far.
     loose: &'a [(&'static str, Loose)],
     heard: Vec<Seen>,
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(facts: &'a [Fact], loose: &'a [(&'static str, Loose)]) -> Judge<'a> {
+    pub(super) fn new(facts: &'a [KeyFact], loose: &'a [(&'static str, Loose)]) -> Judge<'a> {
         Judge { facts, loose, heard: Vec::new() }
     }
 
-    fn rule(&self, fact: &Fact) -> Rule {
+    fn rule(&self, fact: &KeyFact) -> Rule {
         let loose = self.loose.iter().find(|(name, _)| *name == fact.name);
         match loose.map(|(_, how)| *how) {
             None => rule(fact),
@@ -203,24 +203,24 @@ impl<'a> Judge<'a> {
     }
 
     /// What all seeds came to.
-    pub(super) fn verdict(&self) -> Verdict {
+    pub(super) fn verdict(&self) -> Comparison {
         let unknown =
             self.facts.iter().find(|fact| self.heard.iter().any(|seen| !seen.contains_key(&fact.name)));
         if let Some(fact) = unknown {
-            return Verdict::Inexpressible(format!("the fact `{}` cannot be computed", fact.name));
+            return Comparison::Inexpressible(format!("the fact `{}` cannot be computed", fact.name));
         }
         let differ = self.facts.iter().filter_map(|fact| self.problem(fact)).collect();
-        Verdict::Judged { facts: self.facts.len(), differ }
+        Comparison::Judged { facts: self.facts.len(), differ }
     }
 
-    fn varies(&self, fact: &Fact) -> bool {
+    fn varies(&self, fact: &KeyFact) -> bool {
         let values: BTreeSet<String> =
             self.heard.iter().filter_map(|seen| seen.get(&fact.name)).map(Value::to_string).collect();
         values.len() > 1
     }
 
     /// What is wrong with a fact, if anything is.
-    fn problem(&self, fact: &Fact) -> Option<String> {
+    fn problem(&self, fact: &KeyFact) -> Option<String> {
         let rule = self.rule(fact);
         let runs: Vec<_> = self.heard.iter().filter_map(|seen| seen.get(&fact.name)).map(flat).collect();
         let recorded = flat(&recorded_form(fact));

@@ -45,7 +45,7 @@ pub(super) fn is_workload(value: &Value) -> bool {
 
 /// What came of one recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Comparison {
     /// So many facts were compared; these differ, each with what was found.
     Judged {
         /// Facts compared.
@@ -97,12 +97,12 @@ pub fn first_scenario(value: &Value) -> Result<Scenario, String> {
 /// # Errors
 ///
 /// If the value is no recorded workload.
-pub fn compare(value: &Value, spoil: &[Patch]) -> Result<Verdict, String> {
+pub fn compare(value: &Value, spoil: &[Patch]) -> Result<Comparison, String> {
     let recording = Recording::read(value)?;
     let told = plan(&recording).and_then(|plan| Ok((first_run(&plan, spoil)?, plan)));
     let (run, plan) = match told {
         Ok(told) => told,
-        Err(why) => return Ok(Verdict::Inexpressible(why)),
+        Err(why) => return Ok(Comparison::Inexpressible(why)),
     };
     let mut judge = Judge::new(&recording.facts, &plan.loose);
     while judge.wants_more() {
@@ -138,8 +138,8 @@ pub(super) fn replay(value: &Value, report: &mut Report) -> Result<(), String> {
     let case = value["case"].as_str().unwrap_or_default();
     let group = client::group(value);
     match compare(value, &[])? {
-        Verdict::Judged { differ, .. } => report.judge("workloads", case, group, &differ),
-        Verdict::Inexpressible(why) => report.cannot_tell("workloads", case, group, &why),
+        Comparison::Judged { differ, .. } => report.judge("workloads", case, group, &differ),
+        Comparison::Inexpressible(why) => report.cannot_tell("workloads", case, group, &why),
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 /// One thing that must be reproduced.
 #[derive(Clone, Debug)]
-pub(super) struct Fact {
+pub(super) struct KeyFact {
     /// Its name.
     pub(super) name: String,
     /// What the kernel showed.
@@ -19,7 +19,7 @@ pub(super) struct Recording {
     /// Topology, settings and behaviour.
     pub(super) parameters: Map<String, Value>,
     /// What must be reproduced.
-    pub(super) facts: Vec<Fact>,
+    pub(super) facts: Vec<KeyFact>,
 }
 
 impl Recording {
@@ -27,7 +27,7 @@ impl Recording {
     pub(super) fn read(value: &Value) -> Result<Recording, String> {
         let parameters = value["parameters"].as_object().ok_or("`parameters` is no object")?.clone();
         let facts = value["key_facts"].as_array().ok_or("`key_facts` is no list")?;
-        let facts = facts.iter().map(Fact::read).collect::<Result<Vec<_>, _>>()?;
+        let facts = facts.iter().map(KeyFact::read).collect::<Result<Vec<_>, _>>()?;
         if facts.is_empty() {
             return Err("it has no key facts".to_owned());
         }
@@ -40,12 +40,12 @@ impl Recording {
     }
 }
 
-impl Fact {
-    fn read(value: &Value) -> Result<Fact, String> {
+impl KeyFact {
+    fn read(value: &Value) -> Result<KeyFact, String> {
         let name = value["name"].as_str().ok_or("a key fact without a name")?.to_owned();
         if value.get("value").is_none() {
             return Err(format!("the key fact `{name}` has no value"));
         }
-        Ok(Fact { name, value: value["value"].clone(), tolerance: value["tolerance"].as_f64() })
+        Ok(KeyFact { name, value: value["value"].clone(), tolerance: value["tolerance"].as_f64() })
     }
 }
