@@ -106,7 +106,7 @@ impl Flow {
     /// [`FlowStep::Accepted`] does; with nothing, and without a change, where the case is not the common one. Then
     /// [`Flow::step`] must decide.
     ///
-    /// [`FlowStep::Accepted`]: super::step::Step::Accepted
+    /// [`FlowStep::Accepted`]: super::step::FlowStep::Accepted
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the direction is known where it is called")]
     pub(super) fn clean_step(
