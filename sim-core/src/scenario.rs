@@ -3,6 +3,7 @@
 //! Past this point nothing is optional, misspelt or without a unit; whoever makes a [`Scenario`] has checked it.
 //! Times are nanoseconds, sizes bytes, probabilities ratios.
 
+mod listen;
 mod told;
 
 use crate::conntrack::ConntrackConfig;
@@ -14,6 +15,8 @@ use crate::profile::Stack;
 use crate::rng::Ratio;
 use crate::tcp::{KeepTimes, State, TcpConfig};
 use crate::time::{Span, Time};
+
+pub use listen::Listen;
 
 /// A whole scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,40 +180,6 @@ pub struct Settings {
     pub ports: PortConfig,
     /// Of connection tracking, if it is on: entries keep the time that they have.
     pub conntrack: Option<ConntrackConfig>,
-}
-
-/// A listening socket and the application behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// Port, on every address of the host.
-    pub port: u16,
-    /// Argument of listen().
-    pub backlog: u32,
-    /// When the application begins to accept.
-    pub accept_after: Span,
-    /// Least time between two accepts; zero accepts at once.
-    pub accept_every: Span,
-    /// Most accepted connections at once: one thread each. The application accepts no more until one is closed.
-    pub connections: u32,
-    /// Requests that are served at once; others wait in the application.
-    pub workers: u32,
-    /// Not open before an event opens it.
-    pub closed: bool,
-}
-
-impl Listen {
-    /// A listener whose application is always ready.
-    pub const fn new(port: u16) -> Listen {
-        Listen {
-            port,
-            backlog: 4096,
-            accept_after: Span::ZERO,
-            accept_every: Span::ZERO,
-            connections: u32::MAX,
-            workers: u32::MAX,
-            closed: false,
-        }
-    }
 }
 
 /// Which segments a [`DropRule`] is about.

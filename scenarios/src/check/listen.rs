@@ -39,6 +39,11 @@ pub(crate) static LISTEN: &[Field<Listen>] = &[
         |listen, _| time_or(listen.accept_after, "never")
     ),
     span!(accept_every, accept_every, "least time between two accepts"),
+    span!(
+        wake_up,
+        wake_up,
+        "from the news that a connection waits to the accept that takes all that wait: how long an application takes to run"
+    ),
     field!(
         connections,
         "number, or `unlimited`",

@@ -192,16 +192,16 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     pub(super) fn on_acceptable(&mut self, host: HostId, listener: u16) {
         let spec = &self.hosts[host.index()].listeners[listener as usize].spec;
         let opens = Time::ZERO + spec.accept_after;
-        if spec.accept_every == Span::ZERO && self.now >= opens {
+        if spec.is_always_ready() && self.now >= opens {
             return self.accept(host, listener);
         }
-        self.schedule_accept(host, listener);
+        self.schedule_accept(host, listener, self.now + spec.wake_up);
     }
 
-    /// Queues the next accept() of an application that is not always ready, unless one is queued.
-    fn schedule_accept(&mut self, host: HostId, listener: u16) {
+    /// Queues the next accept() of an application that is not always ready and runs from `from` on, unless one is queued.
+    fn schedule_accept(&mut self, host: HostId, listener: u16, from: Time) {
         let listen = &mut self.hosts[host.index()].listeners[listener as usize];
-        let at = listen.next_accept.max(Time::ZERO + listen.spec.accept_after).max(self.now);
+        let at = listen.next_accept.max(Time::ZERO + listen.spec.accept_after).max(from);
         if !listen.accept_queued {
             listen.accept_queued = true;
             self.queue.push(LaneId::NONE, at, Event::Accept(host, listener));
@@ -234,7 +234,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             if every != Span::ZERO {
                 let listen = &mut self.hosts[host.index()].listeners[listener as usize];
                 listen.next_accept = self.now + every;
-                self.schedule_accept(host, listener);
+                self.schedule_accept(host, listener, self.now);
                 break;
             }
         }

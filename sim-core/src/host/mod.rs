@@ -133,10 +133,7 @@ impl ListenSocket {
     /// Whether a child would be accepted at once.
     pub fn accepts_at_once(&self, now: Time) -> bool {
         let opened = now >= Time::ZERO + self.spec.accept_after && !self.paused;
-        opened
-            && self.spec.accept_every == Span::ZERO
-            && self.ready.is_empty()
-            && self.listener.has_room_for_child()
+        opened && self.spec.is_always_ready() && self.ready.is_empty() && self.listener.has_room_for_child()
     }
 
     /// The counts of its queues ([`Listener::counts`]).

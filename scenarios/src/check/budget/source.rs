@@ -389,7 +389,7 @@ impl Around<'_> {
     fn slow(&self) -> bool {
         let late = |host: &Host, port: u16| {
             let listen = host.listen.iter().find(|l| l.port == port);
-            listen.is_some_and(|l| l.accept_after > Span::ZERO || l.accept_every > Span::ZERO)
+            listen.is_some_and(|l| l.accept_after > Span::ZERO || !l.is_always_ready())
         };
         self.servers.iter().any(|(host, port)| late(host, *port)) || self.queues()
     }

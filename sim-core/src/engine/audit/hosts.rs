@@ -7,7 +7,7 @@ use crate::engine::world::World;
 use crate::host::{Conn, Host, Scripted};
 use crate::scenario::Side;
 use crate::tcp::State;
-use crate::time::{Span, Time};
+use crate::time::Time;
 
 impl<Q: Queue, S: Sink> World<Q, S> {
     pub(super) fn audit_host(&self, host: &Host, found: &mut Found) {
@@ -63,7 +63,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             found.check(!few || listen.open.now == accepted(), Disagreement::Threads);
             // At that very moment it is about to begin.
             let begun = self.now > Time::ZERO + listen.spec.accept_after && !listen.paused;
-            let ready = begun && listen.spec.accept_every == Span::ZERO && listen.has_ready();
+            let ready = begun && listen.spec.is_always_ready() && listen.has_ready();
             let threads = listen.open.now < u64::from(listen.spec.connections);
             let descriptors = host.stats.open_files.now < u64::from(host.open_files_max());
             found.check(!(ready && threads && descriptors), Disagreement::Unaccepted);

@@ -334,8 +334,17 @@ fn is_regular(traffic: &Traffic) -> bool {
 
 /// Whether an application accepts and serves each connection at once, whatever others it has.
 fn is_instant(listen: &Listen) -> bool {
-    let Listen { port: _, backlog: _, accept_after: _, accept_every, connections, workers, closed } = listen;
-    *accept_every == Span::ZERO && *connections == u32::MAX && *workers == u32::MAX && !closed
+    let Listen {
+        port: _,
+        backlog: _,
+        accept_after: _,
+        accept_every: _,
+        wake_up: _,
+        connections,
+        workers,
+        closed,
+    } = listen;
+    listen.is_always_ready() && *connections == u32::MAX && *workers == u32::MAX && !closed
 }
 
 /// Whether the limits of a host are such that a conversation seldom meets them.

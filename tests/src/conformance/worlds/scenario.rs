@@ -142,7 +142,7 @@ fn listeners(world: &World, pace: Pace) -> String {
         let every = pace.wait(l.accept_every);
         let _ = write!(
             text,
-            "(port: {}, backlog: {}, accept_after: {after}, accept_every: {every}), ",
+            "(port: {}, backlog: {}, accept_after: {after}, accept_every: {every}, wake_up: \"{WAKE}\"), ",
             l.port, l.backlog
         );
     }
