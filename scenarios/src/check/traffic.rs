@@ -120,7 +120,7 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
         requests_per_connection,
         "number, or `unlimited`",
         Absent::Words("`1`; with a pool `unlimited`"),
-        "then the connection is closed; 0: it is opened and closed, and nothing is asked",
+        "then the connection is closed; 0: it is opened and closed, nothing is asked, and that counts as answered",
         |input, node, t| {
             let range = 0..=u64::from(u32::MAX) - 1;
             t.requests_per_connection = input.notes.count_or(node, range, "unlimited")?;
