@@ -447,8 +447,8 @@ pub struct Traffic {
     pub requests_per_connection: u32,
     /// Client's pause between a response and the next request on the connection, or of the worker.
     pub think_time: Lasting,
-    /// From the news that something can be read to the read, and from one read of a message to the next, during which the socket is
-    /// the reader's and what arrives waits: how long an application takes to run.
+    /// From the news that connect() is done or something can be read to what the application does about it, and from one read of a
+    /// message to the next, during which the socket is the reader's and what arrives waits: how long an application takes to run.
     pub wake_up: Span,
     /// How long the first closer keeps the connection after the last response.
     pub hold: Span,

@@ -141,7 +141,7 @@ pub(crate) static TRAFFIC: &[Field<Traffic>] = &[
     span!(
         wake_up,
         wake_up,
-        "from the news that something can be read to the read, and from one read of a message to the next: how long an application takes to run"
+        "from the news that connect() is done or something can be read to what the application does about it, and from one read of a message to the next: how long it takes to run"
     ),
     span!(hold, hold, "how long the first closer keeps the connection after the last response"),
     field!(

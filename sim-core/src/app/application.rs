@@ -27,6 +27,8 @@ pub(super) enum Purpose {
     CloseOther,
     /// A connection has been idle too long between two requests.
     Idle,
+    /// It runs, and finds its connect() done.
+    Opened,
     /// It runs, and reads what has come in the meantime.
     WakeUp,
     /// Its recv() returns with a part of a message, and it reads on.
@@ -179,7 +181,7 @@ impl Application {
     /// The socket has news.
     pub(super) fn on_notice(&mut self, desk: &mut AppContext<'_, '_>, notice: Notice) {
         match notice {
-            Notice::Connected => self.on_connected(desk),
+            Notice::Connected => self.on_opened(desk),
             Notice::Readable { .. } if self.leaves_unread(desk) => self.answered(desk),
             Notice::Readable { .. } | Notice::PeerClosed => self.on_readable(desk),
             Notice::Writable => self.write(desk),
@@ -201,6 +203,10 @@ impl Application {
             Purpose::Impatient => {
                 book(desk, Booked::Failed(Call::Recv, Errno::Timeout));
                 self.close(desk, Input::Close);
+            }
+            Purpose::Opened => {
+                self.on_connected(desk);
+                self.read(desk);
             }
             Purpose::WakeUp | Purpose::ReadOn => self.read(desk),
             Purpose::Answer => self.go_on_serving(desk),
@@ -227,10 +233,18 @@ impl Application {
         }
     }
 
-    fn on_connected(&mut self, desk: &mut AppContext<'_, '_>) {
+    /// connect() is done: it knows now, or once it runs. What goes wrong until then is an error of connect().
+    fn on_opened(&mut self, desk: &mut AppContext<'_, '_>) {
         if self.connected {
             return;
         }
+        if desk.spec.wake_up == Span::ZERO {
+            return self.on_connected(desk);
+        }
+        self.set_timer(desk, desk.spec.wake_up, Purpose::Opened);
+    }
+
+    fn on_connected(&mut self, desk: &mut AppContext<'_, '_>) {
         self.connected = true;
         self.stop_timer(desk);
         send_at_once(desk);
@@ -308,6 +322,9 @@ impl Application {
 
     /// Something can be read: now, or once it runs. One that waits for something else already is awake.
     fn on_readable(&mut self, desk: &mut AppContext<'_, '_>) {
+        if !self.connected {
+            return;
+        }
         if desk.spec.wake_up == Span::ZERO {
             return self.read(desk);
         }

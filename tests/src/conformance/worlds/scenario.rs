@@ -20,8 +20,10 @@ pub struct Machine<'a> {
 const DELAY: &str = "1us";
 /// What a call of the recorder's application takes: connects of one moment follow each other at this distance.
 const CALL: f64 = 0.000_12;
-/// How long an application takes from the news of its socket to its read.
+/// How long an application takes from the news of its socket to what it does about it.
 const WAKE: &str = "100us";
+/// And how long to accept: who connected runs first, for it heard first, and its request is there by then.
+const WAKE_TO_ACCEPT: &str = "150us";
 /// The wheel and the hash of ports see the jiffies modulo this: 2¹⁸ ticks, the step of all timers up to some hours, times
 /// the 2500 ticks of a port epoch, over their common factor 4.
 const PHASE_MODULUS_NS: u64 = (1 << 18) * 625 * 4_000_000;
@@ -142,7 +144,7 @@ fn listeners(world: &World, pace: Pace) -> String {
         let every = pace.wait(l.accept_every);
         let _ = write!(
             text,
-            "(port: {}, backlog: {}, accept_after: {after}, accept_every: {every}, wake_up: \"{WAKE}\"), ",
+            "(port: {}, backlog: {}, accept_after: {after}, accept_every: {every}, wake_up: \"{WAKE_TO_ACCEPT}\"), ",
             l.port, l.backlog
         );
     }

@@ -177,18 +177,11 @@ impl World {
         let setting = |name: &str| self.server_sysctl().get(name).and_then(number);
         let somaxconn = setting("net.core.somaxconn").unwrap_or(4096);
         for t in &self.traffic {
-            let retries = t.retry.as_ref().is_some_and(|retry| retry.times > 0);
             for listen in self.listen.iter().filter(|l| t.to.iter().any(|(_, port)| *port == l.port)) {
                 let room = u64::from(listen.backlog).min(somaxconn) + 1;
                 let at_once = listen.accept_every == 0.0 && listen.accept_after >= 0.0;
                 if at_once && t.at_once(listen.accept_after) > room {
                     return Some("a burst larger than the backlog, accepted at once");
-                }
-                let small = room < 64;
-                if setting("net.ipv4.tcp_abort_on_overflow").unwrap_or(0) != 0 && retries && small {
-                    return Some(
-                        "tcp_abort_on_overflow with retries: the RST is there before connect() returns",
-                    );
                 }
             }
         }
