@@ -127,7 +127,10 @@ fn name(run: Run<'_>, limits: &[&LimitSummary]) -> String {
             let of = run.host_name(host);
             let whose = match hosts.len() {
                 1 => format!("{of} to {} destinations", limits.len()),
-                n => format!("{of} and {}", words::counted(n as u64 - 1, "other host", "other hosts")),
+                n => {
+                    let others = words::counted(n as u64 - 1, "other host", "other hosts");
+                    format!("{of} and {others} to {}", destinations(limits))
+                }
             };
             format!("ports of {whose} alike, at most {peak} of {capacity} each")
         }
@@ -135,5 +138,16 @@ fn name(run: Run<'_>, limits: &[&LimitSummary]) -> String {
             format!("{first} and {} alike, at most {peak} of {capacity}", run.limit_name(second.limit))
         }
         _ => format!("{first} and {} more alike, at most {peak} of {capacity} each", limits.len() - 1),
+    }
+}
+
+/// `10.0.0.2:80`, `10.0.0.2:80 and 8 more`.
+fn destinations(limits: &[&LimitSummary]) -> String {
+    let to = |l: &&LimitSummary| if let Limit::Ports { to, .. } = l.limit { Some(to) } else { None };
+    let all: std::collections::BTreeSet<_> = limits.iter().filter_map(to).collect();
+    match (all.first(), all.len()) {
+        (Some(one), 1) => one.to_string(),
+        (Some(first), n) => format!("{first} and {} more", n - 1),
+        (None, _) => String::new(),
     }
 }
