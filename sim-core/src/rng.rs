@@ -101,6 +101,11 @@ impl Stream {
         self.0.next_u32()
     }
 
+    /// Passes over so many draws of 32 bits.
+    pub fn skip32(&mut self, draws: u64) {
+        self.0.set_word_pos(self.0.get_word_pos() + u128::from(draws));
+    }
+
     /// A number in `0..n`, without bias (Lemire's method). `n` must not be zero.
     pub fn below(&mut self, n: u64) -> u64 {
         debug_assert!(n > 0, "an empty range has no member");

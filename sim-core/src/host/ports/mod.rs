@@ -8,6 +8,7 @@
 mod audit;
 mod bind;
 mod here;
+mod perturb;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use hashbrown::HashTable;
 pub use self::audit::Held;
 use self::bind::{BUCKETS, Bucket};
 use self::here::Here;
+use self::perturb::Perturb;
 use self::set::{EVEN, ODD, PortSet};
 use crate::ids::{Addr, SockAddr};
 use crate::record::{Gauge, Tally};
@@ -103,7 +105,8 @@ pub struct Ports {
     by_source: BTreeMap<Addr, Vec<u32>>,
     /// What all pairs of a source address hold together, where bind() needs to know.
     here: Vec<Here>,
-    perturb: Vec<u32>,
+    /// From the first search on.
+    perturb: Option<Perturb>,
     /// How many ports bind() with port 0 has looked at.
     bound_probes: u64,
     secret: u64,
@@ -171,7 +174,7 @@ impl Ports {
             by_pair: HashTable::new(),
             by_source: BTreeMap::new(),
             here: Vec::new(),
-            perturb: Vec::new(),
+            perturb: None,
             bound_probes: 0,
             secret,
             timers,
@@ -329,9 +332,6 @@ impl Ports {
         range: Option<(u16, u16)>,
         mut takeover: Takeover<impl FnMut(u16) -> bool>,
     ) -> Option<u16> {
-        if self.perturb.is_empty() {
-            self.perturb = (0..perturb).map(|_| self.rng.bits32()).collect();
-        }
         let (low, high) = self.range(range);
         // A socket with a range of its own walks through all of it, port by port; else the ports of one parity come first.
         let stride = if range.is_some() { 1 } else { 2 };
@@ -340,8 +340,10 @@ impl Ports {
         let passes = remaining.min(stride);
         let dest = &self.dests[id.0 as usize];
         let hash = self.port_hash(now, dest.from, dest.to);
-        let index = (hash % u64::from(perturb)) as usize;
-        let offset = self.perturb[index].wrapping_add((hash >> 32) as u32) % remaining;
+        let index = (hash % u64::from(perturb)) as u32;
+        let table = self.perturb.get_or_insert_with(|| Perturb::new(perturb, &mut self.rng));
+        let entry = table.find(index);
+        let offset = table.entry(entry).wrapping_add((hash >> 32) as u32) % remaining;
         let offset = if stride == 1 { offset } else { offset & !1 };
         // `inet_hash_connect` keeps `offset` for both passes. The first looks at `low + offset` and every second port
         // from there, and offset is even, so they have the parity of `low`. The second (`offset++`, `goto other_parity_scan`)
@@ -361,7 +363,10 @@ impl Ports {
                 let probes = other_parity * steps + walked / stride + 1;
                 self.dests[id.0 as usize].probes += u64::from(probes);
                 let step = walked.max(stride * self.rng.below(8) as u32) + stride;
-                self.perturb[index] = self.perturb[index].wrapping_add(step);
+                if let Some(table) = &mut self.perturb {
+                    let value = table.entry(entry);
+                    *value = value.wrapping_add(step);
+                }
                 return Some(port);
             }
         }
