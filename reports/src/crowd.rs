@@ -27,7 +27,7 @@ impl Crowd {
 }
 
 /// The name without the number at its end, where there is one as replicas have it: `web-17` is of `web-`.
-pub(crate) fn stem(name: &str) -> Option<&str> {
+fn stem(name: &str) -> Option<&str> {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
     (stem.len() < name.len() && stem.len() > 1 && stem.ends_with('-')).then_some(stem)
 }

@@ -69,6 +69,22 @@ impl<'a> Run<'a> {
         sources.any(|t| !matches!(t.port, ClientPort::Auto(_)))
     }
 
+    /// The host whose limit it is; for a pool, the one that its clients run on.
+    pub(crate) fn limit_host(&self, limit: Limit) -> Option<HostId> {
+        match limit {
+            Limit::Ports { host, .. }
+            | Limit::OpenFiles(host)
+            | Limit::TwBuckets(host)
+            | Limit::Orphans(host)
+            | Limit::Conntrack(host)
+            | Limit::AcceptQueue(host, _)
+            | Limit::SynQueue(host, _)
+            | Limit::Threads(host, _)
+            | Limit::Workers(host, _) => Some(host),
+            Limit::Pool(traffic) => self.scenario.traffic.get(traffic.index()).map(|t| t.from),
+        }
+    }
+
     /// A limit in words: `ephemeral ports of client to 10.0.0.2:80`.
     pub fn limit_name(&self, limit: Limit) -> String {
         match limit {

@@ -48,42 +48,35 @@ struct Cause {
     owners: BTreeSet<u16>,
 }
 
-/// Whose a limit is.
-fn owner(limit: Limit) -> u16 {
+/// Whose a limit is: a host's, or a source's for its pool.
+fn owner(run: Run<'_>, limit: Limit) -> u16 {
     match limit {
-        Limit::Ports { host, .. }
-        | Limit::OpenFiles(host)
-        | Limit::TwBuckets(host)
-        | Limit::Orphans(host)
-        | Limit::Conntrack(host)
-        | Limit::AcceptQueue(host, _)
-        | Limit::SynQueue(host, _)
-        | Limit::Threads(host, _)
-        | Limit::Workers(host, _) => host.0,
         Limit::Pool(source) => source.0,
+        _ => run.limit_host(limit).map_or(u16::MAX, |host| host.0),
+    }
+}
+
+/// The port of the listener whose limit it is; 0 for limits of a whole host.
+fn listener(limit: Limit) -> u16 {
+    match limit {
+        Limit::AcceptQueue(_, port)
+        | Limit::SynQueue(_, port)
+        | Limit::Threads(_, port)
+        | Limit::Workers(_, port) => port,
+        _ => 0,
     }
 }
 
 /// Whether two limits are one thing: of one owner, or of replicas of which there are many.
 fn same(run: Run<'_>, families: &Families, one: Limit, other: Limit) -> bool {
-    let (ours, theirs) = (owner(one), owner(other));
-    let alike = ours == theirs || families.of(one) == families.of(other);
-    let one_port = |p: u16, q: u16| p == q && ours != theirs;
+    let kind = core::mem::discriminant::<Limit>;
+    let alike = kind(&one) == kind(&other) && families.of(run, one) == families.of(run, other);
     alike
         && match (one, other) {
             (Limit::Ports { host, from, to }, Limit::Ports { host: h, from: f, to: t }) => {
                 (host != h || from == f) && run.binds_before(host, to) == run.binds_before(h, t)
             }
-            (Limit::AcceptQueue(_, p), Limit::AcceptQueue(_, q))
-            | (Limit::SynQueue(_, p), Limit::SynQueue(_, q))
-            | (Limit::Threads(_, p), Limit::Threads(_, q))
-            | (Limit::Workers(_, p), Limit::Workers(_, q)) => one_port(p, q),
-            (Limit::OpenFiles(_), Limit::OpenFiles(_))
-            | (Limit::TwBuckets(_), Limit::TwBuckets(_))
-            | (Limit::Orphans(_), Limit::Orphans(_))
-            | (Limit::Conntrack(_), Limit::Conntrack(_))
-            | (Limit::Pool(_), Limit::Pool(_)) => ours != theirs,
-            _ => false,
+            _ => listener(one) == listener(other),
         }
 }
 
@@ -108,9 +101,9 @@ impl Families {
         }
     }
 
-    fn of(&self, limit: Limit) -> Option<usize> {
+    fn of(&self, run: Run<'_>, limit: Limit) -> Option<usize> {
         let list = if matches!(limit, Limit::Pool(_)) { &self.sources } else { &self.hosts };
-        list.get(usize::from(owner(limit))).copied()
+        list.get(usize::from(owner(run, limit))).copied()
     }
 }
 
@@ -126,11 +119,11 @@ fn causes(run: Run<'_>) -> Vec<Cause> {
     for l in refused {
         let Some(cause) = causes.iter_mut().find(|cause| same(run, &replicas, cause.limit.limit, l.limit))
         else {
-            causes.push(Cause { limit: l.clone(), of: 1, owners: [owner(l.limit)].into() });
+            causes.push(Cause { limit: l.clone(), of: 1, owners: [owner(run, l.limit)].into() });
             continue;
         };
         cause.of += 1;
-        cause.owners.insert(owner(l.limit));
+        cause.owners.insert(owner(run, l.limit));
         cause.limit.refused = cause.limit.refused.merged(l.refused);
         cause.limit.used.peak += l.used.peak;
         let fixed = matches!(l.limit, Limit::Ports { host, to, .. } if run.binds_before(host, to));
@@ -150,7 +143,7 @@ fn causes(run: Run<'_>) -> Vec<Cause> {
             // Whoever has bound a port has it, whether or not anyone was refused on the way to his destination.
             let of_host = |host| run.ports_of(HostId(host));
             let pool = cause.owners.iter().flat_map(|&host| of_host(host)).filter(|l| {
-                host.0 != owner(l.limit) || matches!(l.limit, Limit::Ports { from: f, .. } if f == from)
+                host.0 != owner(run, l.limit) || matches!(l.limit, Limit::Ports { from: f, .. } if f == from)
             });
             cause.limit.used.peak = pool.map(|l| l.used.peak).sum();
         }

@@ -100,7 +100,7 @@ pub(crate) fn occupancy(run: Run<'_>) -> (String, Vec<Shown>) {
         name: curve.name,
         metric: Metric::Used(l.limit),
         color: hex(curve.color),
-        dash: occupancy::host(run, l.limit).map(|host| dash(run, host)).unwrap_or_default(),
+        dash: run.limit_host(l.limit).map(|host| dash(run, host)).unwrap_or_default(),
         of: Some(l.capacity),
     });
     (panel.heading, shown.collect())

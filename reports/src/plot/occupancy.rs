@@ -39,7 +39,7 @@ pub(super) fn curves(run: Run<'_>) -> (Panel, Vec<&LimitSummary>) {
     let curve = |(i, g): (usize, &Group<'_>)| Curve {
         name: name(run, &g.limits),
         color: palette::SERIES[i % palette::SERIES.len()],
-        dash: host(run, g.limits[0].limit).map_or(palette::SOLID, |host| palette::dash(run, host)),
+        dash: run.limit_host(g.limits[0].limit).map_or(palette::SOLID, |host| palette::dash(run, host)),
         points: thinned(
             g.shares
                 .iter()
@@ -98,22 +98,6 @@ fn kind(limit: Limit) -> core::mem::Discriminant<Limit> {
     core::mem::discriminant(&limit)
 }
 
-/// Whose limit it is.
-pub(super) fn host(run: Run<'_>, limit: Limit) -> Option<HostId> {
-    match limit {
-        Limit::Ports { host, .. }
-        | Limit::OpenFiles(host)
-        | Limit::TwBuckets(host)
-        | Limit::Orphans(host)
-        | Limit::Conntrack(host)
-        | Limit::AcceptQueue(host, _)
-        | Limit::SynQueue(host, _)
-        | Limit::Threads(host, _)
-        | Limit::Workers(host, _) => Some(host),
-        Limit::Pool(traffic) => run.scenario.traffic.get(traffic.index()).map(|t| t.from),
-    }
-}
-
 fn name(run: Run<'_>, limits: &[&LimitSummary]) -> String {
     let fullest = limits.iter().max_by_key(|l| l.used.peak).expect("a group has a limit");
     let (peak, capacity) = (words::count(fullest.used.peak), words::count(fullest.capacity));
@@ -121,7 +105,7 @@ fn name(run: Run<'_>, limits: &[&LimitSummary]) -> String {
     match (limits, limits[0].limit) {
         ([_], _) => format!("{first}, peak {peak} of {capacity}"),
         (_, Limit::Ports { host, .. }) => {
-            let mut hosts: Vec<HostId> = limits.iter().filter_map(|l| self::host(run, l.limit)).collect();
+            let mut hosts: Vec<HostId> = limits.iter().filter_map(|l| run.limit_host(l.limit)).collect();
             hosts.sort_unstable();
             hosts.dedup();
             let of = run.host_name(host);
