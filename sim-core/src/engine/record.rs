@@ -173,12 +173,24 @@ pub(super) struct DoneBy {
 impl DoneBy {
     #[inline]
     pub(super) fn new(at: Time, host: HostId, tuple: Tuple) -> DoneBy {
+        DoneBy::at(DoneBy::known(host, tuple), at)
+    }
+
+    /// The words that are the same at every moment.
+    #[inline]
+    pub(super) fn known(host: HostId, tuple: Tuple) -> [u64; 2] {
         let (first, ports) = (word(0, addresses(tuple)), ports(tuple));
         let sent = (1 << 16 | u64::from(host.0)) << 32;
-        DoneBy {
-            segment: add([first, word(1, ports << 32), word(4, at.0), word(5, sent)]),
-            moved: add([first, word(1, ports << 8), word(2, at.0), word(3, u64::from(host.0))]),
-        }
+        [
+            add([first, word(1, ports << 32), word(5, sent)]),
+            add([first, word(1, ports << 8), word(3, u64::from(host.0))]),
+        ]
+    }
+
+    /// With those that are known, at a moment.
+    #[inline]
+    pub(super) fn at([segment, moved]: [u64; 2], at: Time) -> DoneBy {
+        DoneBy { segment: segment.wrapping_add(word(4, at.0)), moved: moved.wrapping_add(word(2, at.0)) }
     }
 
     /// The words of a segment that hang on nothing but what it is: its flags with the window, and its length.

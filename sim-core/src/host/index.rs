@@ -9,7 +9,7 @@ use core::hash::{BuildHasherDefault, Hasher};
 use hashbrown::HashMap;
 
 use crate::ids::Tuple;
-use crate::rng::mix;
+use crate::rng::scatter;
 
 /// A place in a host's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,11 +75,11 @@ struct Family {
 
 impl core::hash::Hash for Family {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(mix(self.addresses ^ (u64::from(self.ports) << 17)) ^ u64::from(self.ports));
+        state.write_u64(scatter(self.addresses, u64::from(self.ports)));
     }
 }
 
-/// Finishes what [`Family`] began: nothing is iterated, and the hash is the same on every machine.
+/// Passes on what [`Family`] has made: nothing is iterated, and the hash is the same on every machine.
 #[derive(Clone, Copy, Debug, Default)]
 struct FamilyHasher(u64);
 
@@ -93,8 +93,7 @@ impl Hasher for FamilyHasher {
         }
     }
     fn write_u64(&mut self, n: u64) {
-        self.0 = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 ^= self.0 >> 29;
+        self.0 = n;
     }
 }
 

@@ -169,6 +169,8 @@ pub struct Conversation {
     pub listener: u16,
     /// Its numbers.
     pub numbers: Numbers,
+    /// Words of the digest that each of its ends repeats in every sentence.
+    pub words: [[u64; 2]; 2],
     /// The client's state, while it is a full socket.
     pub state: State,
     /// Each end's last step in the script, plus one.

@@ -32,6 +32,8 @@ impl<T: Copy, const MOST: usize> Few<T, MOST> {
 /// One step of a script.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Act {
+    /// How often it was taken.
+    pub(super) taken: u64,
     /// Where it is taken.
     pub(super) host: HostId,
     /// Whose it is.
@@ -70,9 +72,16 @@ pub(super) struct Act {
     pub(super) lines: u32,
     pub(super) sends: u32,
     pub(super) counts: Counts,
+    /// States that one socket leaves and nothing enters meanwhile.
+    pub(super) falls: Few<State, 6>,
+    /// All other moves of the gauges of states.
     pub(super) states: Few<StateSwing, 8>,
     pub(super) moves: Few<State, 6>,
-    pub(super) swings: Few<Swing, 6>,
+    /// Moves of the other gauges that every host has, whether or not they move: by how much each is higher meanwhile, and
+    /// afterwards. Open descriptors, orphans, mini-sockets, memory.
+    pub(super) gauges: [(u32, i32); 4],
+    /// Of those of a listener.
+    pub(super) queues: Few<Swing, 2>,
     pub(super) books: Few<Booked, 4>,
 }
 
@@ -86,7 +95,15 @@ impl Act {
             lines.extend_from_slice(segments);
             let link = route.ways[side].links[0];
             let none = StateSwing { state: State::Closed, peak: 0, net: 0 };
+            let (falls, states): (Vec<StateSwing>, Vec<StateSwing>) =
+                step.states.of(&script.states).iter().partition(|swing| (swing.peak, swing.net) == (0, -1));
+            let swings = step.swings.of(&script.swings);
+            let of_listener = |which| matches!(which, Which::AcceptQueue | Which::SynQueue);
+            let queues: Vec<Swing> =
+                swings.iter().filter(|swing| of_listener(swing.which)).copied().collect();
+            let falls: Vec<State> = falls.into_iter().map(|swing| swing.state).collect();
             Some(Act {
+                taken: 0,
                 host: route.hosts[side],
                 side: step.side,
                 state: step.state,
@@ -116,15 +133,20 @@ impl Act {
                 lines: first,
                 sends: segments.len() as u32,
                 counts: step.counts,
-                states: Few::new(step.states.of(&script.states), none)?,
+                falls: Few::new(&falls, State::Closed)?,
+                states: Few::new(&states, none)?,
                 moves: Few::new(step.moves.of(&script.moves), State::Closed)?,
-                swings: Few::new(
-                    step.swings.of(&script.swings),
-                    Swing { which: Which::Memory, peak: 0, net: 0 },
-                )?,
+                gauges: [Which::OpenFiles, Which::Orphans, Which::MiniSockets, Which::Memory]
+                    .map(|which| moved_by(swings, which)),
+                queues: Few::new(&queues, Swing { which: Which::SynQueue, peak: 0, net: 0 })?,
                 books: Few::new(step.books.of(&script.books), Booked::Asked)?,
             })
         });
         acts.collect()
     }
+}
+
+/// How a gauge moves, if it does.
+fn moved_by(swings: &[Swing], which: Which) -> (u32, i32) {
+    swings.iter().find(|swing| swing.which == which).map_or((0, 0), |swing| (swing.peak, swing.net))
 }

@@ -1,12 +1,12 @@
 //! Following the script.
 
 use super::beats::Beat;
-use super::script::Hop;
+use super::script::{Hop, SERVER, Script};
 use super::scripts::Stage;
 use super::steps::{Parts, Rest, Scores, finds_room, has_room, is_calm};
 use crate::conntrack::NO_HINT;
 use crate::engine::queue::Queue;
-use crate::engine::record::Sink;
+use crate::engine::record::{DoneBy, Sink};
 use crate::engine::world::World;
 use crate::host::{Attempt, Conversation, Job, Numbers, Opened, Place};
 use crate::ids::{Addr, HostId, Key, Slab, SockAddr};
@@ -33,7 +33,8 @@ impl<Q: Queue, S: Sink> World<Q, S> {
         if !here.clocks(*now).calm || !is_calm(stamp) || !has_room(here) {
             return false;
         }
-        let first = scripts.all[script as usize].first;
+        let Script { first, route, .. } = scripts.all[script as usize];
+        let server = scripts.routes[route as usize].hosts[SERVER];
         let key = talks.insert(Conversation {
             tuple: opened.tuple,
             attempt,
@@ -44,6 +45,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             first,
             listener,
             numbers: Numbers { isn: [secrets.isn.0, 0], stamp: [stamp, 0] },
+            words: [DoneBy::known(host, opened.tuple), DoneBy::known(server, opened.tuple.reversed())],
             state: State::SynSent,
             taken: [0; 2],
             armed: [0; 2],
@@ -88,17 +90,17 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             if taken == most || order > parts.queue.first() || order.time >= pause {
                 return taken;
             }
-            let Some(beat) = parts.beats.pop() else { return taken };
+            let Some(Beat { key, at, hop, .. }) = parts.beats.pop() else { return taken };
             taken += 1;
             (*parts.now, *parts.moment) = (order.time, order);
-            let Some(talk) = talks.get_mut(beat.key) else { continue };
+            let Some(talk) = talks.get_mut(key) else { continue };
             talk.queued -= 1;
-            let rest = parts.arrive(talk, &beat);
+            let rest = parts.arrive(talk, key, at, hop);
             if rest != Rest::Nothing || !parts.scores.acceptable.is_empty() {
-                break (beat, rest);
+                break (Beat { order, key, at, hop }, rest);
             }
             if talk.queued == 0 {
-                talks.remove(beat.key);
+                talks.remove(key);
             }
         };
         match rest {

@@ -36,9 +36,8 @@ pub(in crate::engine) struct Scripts {
     specs: Arc<[scenario::Host]>,
     pub(super) routes: Vec<Route>,
     pub(super) all: Vec<Script>,
-    /// The steps of all scripts, one script after the other; how often each was taken; and what they send.
+    /// The steps of all scripts, one script after the other, and what they send.
     pub(super) acts: Vec<Act>,
-    pub(super) taken: Vec<u64>,
     pub(super) lines: Vec<Line>,
     /// How conversations go on after a pause: by their beginning, and how far the clocks have moved during the pause.
     pub(super) classes: BTreeMap<(u32, Moved), Class>,
@@ -62,7 +61,6 @@ impl Scripts {
             routes: Vec::new(),
             all: Vec::new(),
             acts: Vec::new(),
-            taken: Vec::new(),
             lines: Vec::new(),
             classes: BTreeMap::new(),
             known: BTreeMap::new(),
@@ -167,7 +165,6 @@ impl Scripts {
         let at = self.all.len() as u32;
         self.all.push(Script { first: self.acts.len() as u32, ..script });
         self.acts.extend(acts);
-        self.taken.resize(self.acts.len(), 0);
         Some(at)
     }
 
@@ -258,8 +255,8 @@ impl Scripts {
     pub(in crate::engine) fn count(&self, hosts: &mut [Host]) {
         for script in &self.all {
             let route = &self.routes[script.route as usize];
-            let taken = &self.taken[script.first as usize..];
-            for ((step, scene), &taken) in script.steps.iter().zip(&script.scenes).zip(taken) {
+            let acts = &self.acts[script.first as usize..];
+            for ((step, scene), &Act { taken, .. }) in script.steps.iter().zip(&script.scenes).zip(acts) {
                 let host = route.hosts[usize::from(step.side)];
                 let HostSummary { counters, .. } = &mut hosts[host.index()].stats;
                 for &(counter, n) in scene.counters.iter().filter(|_| taken > 0) {

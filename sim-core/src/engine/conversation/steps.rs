@@ -2,7 +2,7 @@
 
 use super::act::Act;
 use super::beats::{Beat, Beats, LaneNumber};
-use super::script::{Begun, CLIENT, Exit, NOWHERE, SERVER, Which, with_numbers};
+use super::script::{Begun, CLIENT, Exit, NOWHERE, SERVER, with_numbers};
 use super::scripts::{MARGIN, Scripts};
 use crate::engine::ends::book;
 use crate::engine::event::Event;
@@ -15,7 +15,7 @@ use crate::ids::{HostId, Key};
 use crate::log::LogLine;
 use crate::net::{Carried, Net};
 use crate::order::{Order, Rank};
-use crate::record::{Digest, TrafficSummary};
+use crate::record::{Digest, Gauge, HostSummary, TrafficSummary};
 use crate::tcp::{Segment, Timestamps};
 use crate::time::{Span, Time};
 
@@ -103,15 +103,26 @@ fn looks(act: &Act, talk: &Conversation, host: &Host, now: Time) -> bool {
 /// What a step does to the gauges and counts of its host.
 #[inline]
 fn move_gauges(act: &Act, here: &mut Host, now: Time, listener: usize) {
+    for &state in act.falls.list() {
+        here.stats.states[state as usize].now -= 1;
+    }
     for swing in act.states.list() {
         let gauge = &mut here.stats.states[swing.state as usize];
         gauge.swing(now, u64::from(swing.peak), i64::from(swing.net));
     }
-    for swing in act.swings.list() {
-        // Where entries of a tracker come and go between, memory is counted when all is done.
-        if !(act.tracked && swing.which == Which::Memory) {
-            swing.which.of(here, listener).swing(now, u64::from(swing.peak), i64::from(swing.net));
-        }
+    let HostSummary { open_files, orphans, mini_sockets, memory, .. } = &mut here.stats;
+    let [files, orphaned, minis, bytes] = act.gauges;
+    let swing =
+        |gauge: &mut Gauge, (peak, net): (u32, i32)| gauge.swing(now, u64::from(peak), i64::from(net));
+    swing(open_files, files);
+    swing(orphans, orphaned);
+    swing(mini_sockets, minis);
+    // Where entries of a tracker come and go between, memory is counted when all is done.
+    if !act.tracked {
+        swing(memory, bytes);
+    }
+    for queue in act.queues.list() {
+        queue.which.of(here, listener).swing(now, u64::from(queue.peak), i64::from(queue.net));
     }
     if act.counted && (!act.tracked || act.counts.begins()) {
         act.counts.apply(here, (usize::from(act.side) == SERVER).then_some(listener));
@@ -129,22 +140,22 @@ fn carries_plainly(net: &mut Net, carried: &mut Vec<Carried>, act: &Act) -> bool
 }
 
 impl<Q: Queue> Parts<'_, Q> {
-    /// Segments that go on with a step have come over a link: to where they are for, or to a host that passes them on.
+    /// Segments that go on with a step have come over so many links, less one: to where they are for, or to a host that passes them on.
     #[expect(clippy::inline_always, reason = "the loop of all conversations: a call costs a tenth of a step")]
     #[inline(always)]
-    pub(super) fn arrive(&mut self, talk: &mut Conversation, beat: &Beat) -> Rest {
-        let act = &self.scripts.acts[(talk.first + u32::from(beat.at)) as usize];
+    pub(super) fn arrive(&mut self, talk: &mut Conversation, key: Key, at: u16, hop: u16) -> Rest {
+        let act = &self.scripts.acts[(talk.first + u32::from(at)) as usize];
         if talk.left {
             return Rest::All;
         }
-        if beat.hop + 1 < act.hops {
-            return self.pass_on(talk, beat);
+        if hop + 1 < act.hops {
+            return self.pass_on(talk, &Beat { order: *self.moment, key, at, hop });
         }
         if act.tracked || !finds_room(act, talk, &self.hosts[act.host.index()], *self.now) {
             return Rest::All;
         }
         *self.scores.events += u64::from(act.arrive);
-        self.act(talk, beat.key, beat.at)
+        self.act(talk, key, at)
     }
 
     /// A host passes on what goes on with a step. It may track it, and the next link may lose some of it.
@@ -192,31 +203,31 @@ impl<Q: Queue> Parts<'_, Q> {
     pub(super) fn act(&mut self, talk: &mut Conversation, key: Key, at: u16) -> Rest {
         let Parts { now, scripts, hosts, queue, beats, net, carried, scores, .. } = self;
         let now = **now;
-        let place = (talk.first + u32::from(at)) as usize;
-        scripts.taken[place] += 1;
-        let act = &scripts.acts[place];
+        let Scripts { acts, lines, .. } = &mut **scripts;
+        let act = &mut acts[(talk.first + u32::from(at)) as usize];
+        act.taken += 1;
+        let act = &*act;
         let side = usize::from(act.side & 1);
         let listener = usize::from(talk.listener);
         talk.taken[side] = at + 1;
         let here = &mut hosts[act.host.index()];
-        let tuple = talk.tuple_of(side);
         if side == CLIENT {
             talk.state = act.state;
         }
         if act.opens {
-            let secrets = here.secrets_without_cookie(now, tuple);
+            let secrets = here.secrets_without_cookie(now, talk.tuple.reversed());
             talk.numbers.isn[SERVER] = secrets.isn.0;
             talk.numbers.stamp[SERVER] = (talk.began.as_millis() as u32).wrapping_add(secrets.ts_offset);
         }
         move_gauges(act, here, now, listener);
         here.stats.accepted += u64::from(act.accepts);
         if act.measured > 0 {
-            here.peers.told(now, tuple.pair(), act.measured);
+            here.peers.told(now, talk.tuple_of(side).pair(), act.measured);
         }
         if act.frees {
             here.descriptor_freed(|listener| scores.acceptable.push((act.host, listener)));
         }
-        let by = DoneBy::new(now, act.host, tuple);
+        let by = DoneBy::at(talk.words[side], now);
         for &to in act.moves.list() {
             by.moved(scores.digest, to);
         }
@@ -233,9 +244,7 @@ impl<Q: Queue> Parts<'_, Q> {
         if act.watched && (act.tracked || !carries_plainly(net, carried, act)) {
             return Rest::Unsent;
         }
-        let lines =
-            scripts.lines.get(act.lines as usize..(act.lines + act.sends) as usize).unwrap_or_default();
-        for line in lines {
+        for line in lines.get(act.lines as usize..(act.lines + act.sends) as usize).unwrap_or_default() {
             line.digest(scores.digest, &by, side, &talk.numbers);
         }
         *scores.segments += u64::from(act.sends);

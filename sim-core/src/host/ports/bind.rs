@@ -61,13 +61,12 @@ impl Ports {
         }
         if dest != DestId::NONE {
             let dest = &mut self.dests[dest.0 as usize];
-            if !dest.taken.has(port) {
+            if dest.taken.insert(port) {
                 dest.used.up(now);
                 if let Some(here) = dest.here {
                     self.here[here as usize].add(port);
                 }
             }
-            dest.taken.insert(port);
         }
     }
 
@@ -101,18 +100,16 @@ impl Ports {
         }
         if dest != DestId::NONE {
             let dest = &mut self.dests[dest.0 as usize];
-            if dest.taken.has(port) {
+            if dest.taken.remove(port) {
                 dest.used.down();
                 if let Some(here) = dest.here {
                     self.here[here as usize].remove(port, dest.shared.has(port));
                 }
             }
-            dest.taken.remove(port);
             if !dest.shared.is_empty() {
                 dest.shared.remove(port);
             }
-            if dest.minis > 0 && dest.mini.has(port) {
-                dest.mini.remove(port);
+            if dest.minis > 0 && dest.mini.remove(port) {
                 dest.minis -= 1;
                 if dest.minis == 0 {
                     dest.reusable_from = Time::NEVER;

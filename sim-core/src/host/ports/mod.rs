@@ -24,7 +24,7 @@ use self::perturb::Perturb;
 use self::set::{EVEN, ODD, PortSet};
 use crate::ids::{Addr, SockAddr};
 use crate::record::{Gauge, Tally};
-use crate::rng::{Stream, mix};
+use crate::rng::{Stream, mix, scatter};
 use crate::scenario::{PortChoice, PortConfig};
 use crate::tcp::State;
 use crate::tcp::config::TimerModel;
@@ -161,7 +161,9 @@ impl Ports {
     pub fn new(config: &PortConfig, secret: u64, timers: TimerModel, rng: Stream) -> Ports {
         let mut reserved = PortSet::default();
         for &(low, high) in &config.reserved {
-            (low..=high).for_each(|port| reserved.insert(port));
+            (low..=high).for_each(|port| {
+                reserved.insert(port);
+            });
         }
         Ports {
             config: config.clone(),
@@ -189,7 +191,9 @@ impl Ports {
         }
         let mut reserved = PortSet::default();
         for &(low, high) in &config.reserved {
-            (low..=high).for_each(|port| reserved.insert(port));
+            (low..=high).for_each(|port| {
+                reserved.insert(port);
+            });
         }
         for port in 0..=u16::MAX {
             if reserved.has(port) {
@@ -283,8 +287,7 @@ impl Ports {
             return;
         }
         let dest = &mut self.dests[dest.0 as usize];
-        dest.minis += u32::from(!dest.mini.has(port));
-        dest.mini.insert(port);
+        dest.minis += u32::from(dest.mini.insert(port));
         dest.reusable_from = dest.reusable_from.min(reusable_from);
     }
 
@@ -463,5 +466,5 @@ impl Ports {
 }
 
 fn hash_pair(from: Addr, to: SockAddr) -> u64 {
-    mix(mix(u64::from(from.0) << 32 | u64::from(to.addr.0)) ^ u64::from(to.port))
+    scatter(u64::from(from.0) << 32 | u64::from(to.addr.0), u64::from(to.port))
 }

@@ -10,21 +10,50 @@ const WORDS: usize = 65536 / 64;
 const CHUNK: usize = 16;
 
 /// One bit for each port, in up to 64 chunks of 1,024 ports, of which only those exist that ever had a member.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PortSet {
     /// One bit for each chunk that exists. They stand in `chunks` in this order.
     present: u64,
-    chunks: Vec<[u64; CHUNK]>,
+    chunks: Box<[[u64; CHUNK]]>,
+    /// The first of them, if no chunk between two that exist is missing, as where ports come from one range; else [`SPARSE`].
+    first: u8,
     /// One bit for each chunk: all its even ports are in; all its odd ones are. So a search over a range that is nearly
     /// used up looks at the chunks that have something to offer.
     even_full: u64,
     odd_full: u64,
 }
 
+/// Chunks that exist do not stand side by side: their places have to be counted.
+const SPARSE: u8 = u8::MAX;
+
+impl Default for PortSet {
+    fn default() -> PortSet {
+        PortSet { present: 0, chunks: Box::default(), first: SPARSE, even_full: 0, odd_full: 0 }
+    }
+}
+
 impl PortSet {
-    /// The place of a chunk among those that exist.
+    /// The place of a chunk that exists among all that do.
+    #[inline]
     fn place(&self, chunk: usize) -> usize {
+        if self.first != SPARSE {
+            return chunk - usize::from(self.first);
+        }
         (self.present & ((1 << chunk) - 1)).count_ones() as usize
+    }
+
+    /// A chunk comes to be, with no port in it.
+    #[cold]
+    fn add_chunk(&mut self, chunk: usize) {
+        let place = (self.present & ((1 << chunk) - 1)).count_ones() as usize;
+        let mut chunks = core::mem::take(&mut self.chunks).into_vec();
+        chunks.reserve_exact(1);
+        chunks.insert(place, [0; CHUNK]);
+        self.chunks = chunks.into_boxed_slice();
+        self.present |= 1 << chunk;
+        let first = self.present.trailing_zeros();
+        let side_by_side = (self.present >> first).trailing_ones() == self.present.count_ones();
+        self.first = if side_by_side { first as u8 } else { SPARSE };
     }
 
     /// Whether no port was ever put in.
@@ -66,32 +95,38 @@ impl PortSet {
         self.word(port as usize / 64) >> (port % 64) & 1 == 1
     }
 
-    pub(super) fn insert(&mut self, port: u16) {
+    /// Puts a port in. Whether it was not in before.
+    pub(super) fn insert(&mut self, port: u16) -> bool {
         let (word, chunk) = (port as usize / 64, port as usize / 64 / CHUNK);
-        let place = self.place(chunk);
         if self.present >> chunk & 1 == 0 {
-            self.present |= 1 << chunk;
-            self.chunks.reserve_exact(1);
-            self.chunks.insert(place, [0; CHUNK]);
+            self.add_chunk(chunk);
         }
+        let place = self.place(chunk);
         let words = &mut self.chunks[place];
-        words[word % CHUNK] |= 1 << (port % 64);
+        let bit = 1 << (port % 64);
+        let news = words[word % CHUNK] & bit == 0;
+        words[word % CHUNK] |= bit;
         let (mask, full) =
             if port.is_multiple_of(2) { (EVEN, &mut self.even_full) } else { (ODD, &mut self.odd_full) };
         if words[word % CHUNK] & mask == mask && words.iter().all(|w| w & mask == mask) {
             *full |= 1 << chunk;
         }
+        news
     }
 
-    pub(super) fn remove(&mut self, port: u16) {
+    /// Takes a port out. Whether it was in.
+    pub(super) fn remove(&mut self, port: u16) -> bool {
         let (word, chunk) = (port as usize / 64, port as usize / 64 / CHUNK);
         if self.present >> chunk & 1 == 0 {
-            return;
+            return false;
         }
         let place = self.place(chunk);
-        self.chunks[place][word % CHUNK] &= !(1 << (port % 64));
+        let (words, bit) = (&mut self.chunks[place][word % CHUNK], 1 << (port % 64));
+        let was_in = *words & bit != 0;
+        *words &= !bit;
         let full = if port.is_multiple_of(2) { &mut self.even_full } else { &mut self.odd_full };
         *full &= !(1 << chunk);
+        was_in
     }
 
     /// The first word from `word` on in which a port under the mask is not in; at least 1,024 if there is none.
@@ -160,7 +195,7 @@ mod tests {
     fn one_port_costs_one_chunk() {
         let mut set = PortSet::default();
         set.insert(40_000);
-        let bytes = size_of::<PortSet>() + set.chunks.capacity() * size_of::<[u64; CHUNK]>();
+        let bytes = size_of::<PortSet>() + set.chunks.len() * size_of::<[u64; CHUNK]>();
         assert!(bytes <= 176, "{bytes}");
     }
 }
