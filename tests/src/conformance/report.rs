@@ -72,6 +72,11 @@ impl Report {
         self.exceptions.get_key_value(id).or_else(whole)
     }
 
+    /// Whether something is on the list of exceptions.
+    pub(super) fn excuses(&self, id: &str) -> bool {
+        self.excuse(id).is_some()
+    }
+
     /// The exceptions that end in `*` and of which everything agrees by now.
     pub fn idle(&self) -> Vec<String> {
         let idle = self.whole.iter().filter(|(_, (_, differ))| *differ == 0);

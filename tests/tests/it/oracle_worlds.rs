@@ -83,12 +83,12 @@ fn worlds_drawn_after_that_agree() {
 
 #[test]
 fn worlds_recorded_again_agree() {
-    agrees("again.json.gz", 2_007);
+    agrees("again.json.gz", 2_001);
 }
 
 #[test]
 fn small_worlds_agree() {
-    agrees("small.json.gz", 3_122);
+    agrees("small.json.gz", 3_113);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn spoilt(name: &str, seed: u64, path: &str, value: &str) -> Vec<String> {
         here.map(|one| serde_json::from_value(one.clone()).expect("a recording")).collect();
     assert!(!recordings.is_empty(), "{seed} is there");
     let judged = |changes: &[Patch]| {
-        let facts = compare_any(&recordings, changes).expect("it can be said");
+        let facts = compare_any(&recordings, changes, |_| false).expect("it can be said");
         let differ = facts.into_iter().filter(|fact| fact.problem.is_some());
         differ.map(|fact| fact.name).collect::<Vec<_>>()
     };

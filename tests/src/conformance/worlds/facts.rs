@@ -49,8 +49,6 @@ pub struct Facts<'a> {
     slack: Slack,
     /// What was found.
     pub found: Vec<Fact>,
-    /// Counters that moved at the kernel and that the simulator does not have.
-    pub without_output: u32,
 }
 
 impl<'a> Facts<'a> {
@@ -64,8 +62,7 @@ impl<'a> Facts<'a> {
         let traffic = &recording.world.traffic;
         let closed = traffic.iter().any(|t| matches!(t.arrivals, Arrivals::Workers { .. }));
         let slack = if closed { Slack::CLOSED_LOOP } else { Slack::NONE };
-        let mut facts =
-            Facts { recording, scenario, looks, runs, slack, found: Vec::new(), without_output: 0 };
+        let mut facts = Facts { recording, scenario, looks, runs, slack, found: Vec::new() };
         for (name, client) in &recording.client {
             facts.client(name, client);
         }
@@ -197,8 +194,6 @@ impl<'a> Facts<'a> {
         let none = BTreeMap::new();
         let recorded = self.recording.counters.get(host).unwrap_or(&none);
         let books: Vec<&HostSummary> = self.runs.iter().map(|run| &run.summary.hosts[id.index()]).collect();
-        let known = |name: &str| Counter::ALL.iter().any(|c| c.name() == name);
-        self.without_output += recorded.keys().filter(|name| !known(name) && compared(name)).count() as u32;
         let not_told = self.scenario.not_told();
         for &counter in Counter::ALL {
             let name = counter.name();
@@ -222,11 +217,6 @@ impl<'a> Facts<'a> {
 /// Ends of stream before the answer: the recorded applications take them for no failure.
 fn unnoticed(book: &TrafficSummary) -> u64 {
     book.outcome(Outcome::Error(Errno::Eof)).count
-}
-
-/// Coalescing hangs on the processor's load, and the number of those established is in the series.
-fn compared(name: &str) -> bool {
-    !name.contains("Coalesce") && name != "TcpCurrEstab"
 }
 
 /// The state's name in a dump.
