@@ -8,7 +8,7 @@ fn pages_in_a_browser() {
 }
 
 #[cfg(feature = "browser")]
-#[path = "../place/mod.rs"]
+#[path = "../it/place.rs"]
 mod place;
 #[cfg(feature = "browser")]
 mod reader;
