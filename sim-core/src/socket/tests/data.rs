@@ -142,6 +142,33 @@ fn keepalive_ends_a_dead_connection() {
     assert!(pair.sides[CLIENT].out.notices.contains(&Notice::Error(Errno::Etimedout)));
 }
 
+/// Keep-alive and the wait of an orphan in FIN_WAIT2 share a timer: a socket that its application still holds is probed, not ended.
+#[test]
+fn keepalive_probes_a_peer_that_may_still_send() {
+    let mut pair = established();
+    pair.call(CLIENT, Input::SetKeepAlive(true)).unwrap();
+    pair.call(CLIENT, Input::ShutdownWrite).unwrap();
+    pair.run(Span::from_secs(1));
+    assert_eq!(pair.states(), (State::FinWait2, State::CloseWait));
+    pair.log.clear();
+    pair.run(Span::from_secs(7_200 + 75 * 9));
+    assert_eq!(pair.states(), (State::FinWait2, State::CloseWait));
+    assert!(pair.log.iter().any(|l| l.1 == CLIENT && l.2.len == 0), "it has asked whether the peer lives");
+}
+
+/// Keep-alive that was asked for before the handshake waits for its end (`tcp_keepalive_timer`).
+#[test]
+fn keepalive_leaves_a_handshake_alone() {
+    let keepalive = (Span::from_secs(1), Span::from_secs(1), 2);
+    let mut pair = Pair::new(&TcpConfig { timers: TimerModel::Exact, keepalive, ..TcpConfig::default() });
+    pair.lose = |_, _| true;
+    pair.connect();
+    pair.call(CLIENT, Input::SetKeepAlive(true)).unwrap();
+    pair.run(Span::from_secs(20));
+    assert_eq!(pair.sides[CLIENT].state(), State::SynSent);
+    assert!(pair.log.iter().all(|l| l.2.flags == Flags::SYN), "{:?}", pair.log);
+}
+
 /// As Linux 6.18 does on its loopback: a window that stays closed is not a reason to wait longer than TCP_USER_TIMEOUT, though
 /// the peer answers each probe. The patience begins with the first probe.
 #[test]
