@@ -62,6 +62,7 @@ counters! {
     TcpExtTCPLossProbes: "Tail loss probes sent.",
     TcpExtTCPLossProbeRecovery: "A tail loss probe repaired a loss.",
     TcpExtTCPLostRetransmit: "A retransmission was itself taken for lost.",
+    TcpExtTCPSackRecovery: "Fast recoveries begun with selective acknowledgments.",
     TcpExtTCPFastRetrans: "Segments retransmitted in fast recovery.",
     TcpExtTCPSlowStartRetrans: "Segments retransmitted in slow start after a loss.",
     TcpExtTcpTimeoutRehash: "A timeout changed the flow's hash.",

@@ -91,7 +91,7 @@ impl Endpoint {
             }
         }
         self.finish_loss_probe(seg, &effect, out);
-        let resend = self.control_congestion(seg, &effect, out);
+        let resend = self.control_congestion(cx, seg, &effect, out);
         if effect.acked.packets > 0 {
             self.set_transmit_timer(cx);
         }

@@ -1,12 +1,13 @@
 //! Congestion control: slow start, avoidance, fast retransmit and NewReno recovery (RFC 5681, RFC 6582), simplified.
 //!
 //! Modelled on `tcp_fastretrans_alert` and what it calls (net/ipv4/tcp_input.c), with `tcp_reno_cong_avoid`
-//! (net/ipv4/tcp_cong.c) for the window. The simulator is about lifecycles, so it leaves out CUBIC, pacing, RACK, F-RTO
-//! and undo.
+//! (net/ipv4/tcp_cong.c) for the window. The simulator is about lifecycles, so it leaves out CUBIC, pacing, undo, and of RACK and F-RTO all
+//! but what decides what is sent next.
 
 use super::ack::AckEffect;
 use super::endpoint::{CaState, Endpoint};
-use super::{Out, Segment};
+use super::scoreboard::NewlySacked;
+use super::{Cx, Out, Segment};
 use crate::counter::Counter;
 
 /// RFC 6928.
@@ -17,29 +18,36 @@ impl Endpoint {
     /// segments are to be sent again.
     pub(super) fn control_congestion(
         &mut self,
+        cx: &Cx<'_>,
         seg: &Segment,
         effect: &AckEffect,
         out: &mut impl Out,
     ) -> bool {
+        let newly = if self.has_sacked() || seg.sack.is_some() {
+            self.take_sack(cx, seg)
+        } else {
+            NewlySacked::default()
+        };
         let sacks = self.sack_ok && seg.sack.is_some_and(|(_, right)| right.after(self.snd_una));
         let duplicate =
             !effect.advanced && !effect.data && (sacks || (!effect.window && effect.acked.packets == 0));
         if effect.advanced {
-            self.sacked_out = 0;
+            self.sacked_out = (self.sacked_segments() as u16).min(self.flight.packets());
         }
         if duplicate {
             self.add_duplicate(out);
         }
         match self.ca_state {
-            CaState::Loss | CaState::Recovery => self.go_on_recovering(effect),
+            CaState::Loss => self.go_on_after_timeout(effect, newly.any || duplicate),
+            CaState::Recovery => self.go_on_recovering(effect, newly.any),
             CaState::Open | CaState::Disorder => {
                 self.ca_state = if self.sacked_out > 0 { CaState::Disorder } else { CaState::Open };
                 if effect.advanced {
                     self.grow_window(u32::from(effect.acked.packets), u32::from(effect.in_flight));
                 }
-                if self.sacked_out >= u16::from(self.reordering) && self.flight.packets() > 1 {
-                    self.enter_recovery();
-                    out.count(Counter::TcpExtTCPFastRetrans);
+                let many = self.sacked_out >= u16::from(self.reordering) && self.flight.packets() > 1;
+                if many || newly.head_is_lost {
+                    self.enter_recovery(out);
                     return true;
                 }
                 false
@@ -81,15 +89,21 @@ impl Endpoint {
         }
     }
 
-    /// The third duplicate, or as many as `reordering` asks for (`tcp_enter_recovery`). The window is halved at once; the
-    /// kernel reduces it along with the ACKs (RFC 6937).
-    fn enter_recovery(&mut self) {
+    /// The third duplicate, or as many as `reordering` asks for, or a segment that was sent later has arrived (`tcp_enter_recovery`). Without SACK
+    /// the window is halved at once; with it, it follows what arrives.
+    fn enter_recovery(&mut self, out: &mut impl Out) {
         self.ca_state = CaState::Recovery;
+        self.tlp_pending = false;
         self.high_seq = self.snd_nxt;
         self.retransmit_high = self.snd_una;
         self.ssthresh = (self.cwnd / 2).max(2);
-        self.cwnd = self.ssthresh;
         self.lost_out = 1;
+        if self.has_sacked() {
+            out.count(Counter::TcpExtTCPSackRecovery);
+            self.cwnd = self.in_flight() + 1;
+        } else {
+            self.cwnd = self.ssthresh;
+        }
     }
 
     /// The retransmission timer fired: all that is in flight is taken for lost (`tcp_enter_loss`).
@@ -100,41 +114,79 @@ impl Endpoint {
         if self.ca_state != CaState::Loss || self.retransmits == 0 {
             self.ssthresh = (self.cwnd / 2).max(2);
         }
+        self.frto = !self.recovering() || self.retransmits > 0;
         self.ca_state = CaState::Loss;
         self.tlp_pending = false;
         self.cwnd = 1;
         self.cwnd_cnt = 0;
-        self.sacked_out = 0;
+        self.sacked_out = (self.sacked_segments() as u16).min(self.flight.packets());
         self.lost_out = self.flight.packets();
         self.high_seq = self.snd_nxt;
         self.retransmit_high = self.snd_una;
     }
 
-    /// An ACK during recovery: the end of it, or a partial one (RFC 6582 §3.2, `tcp_process_loss`,
-    /// `tcp_try_undo_partial`). Answers whether lost segments are to be sent again.
-    fn go_on_recovering(&mut self, effect: &AckEffect) -> bool {
+    /// An ACK after the timer fired: the end of recovery, or more to send again (`tcp_process_loss`). Answers whether lost segments are to be sent
+    /// again. At first new data are sent, if there are any (RFC 5682 §3.1, 2b): what comes of them tells a loss from a delay.
+    fn go_on_after_timeout(&mut self, effect: &AckEffect, duplicate: bool) -> bool {
         if !self.snd_una.before(self.high_seq) {
-            self.cwnd = self.cwnd.max(self.ssthresh.min(INITIAL_WINDOW));
-            self.leave_recovery();
+            self.recovered();
             return false;
         }
-        if !effect.advanced {
+        if effect.advanced {
+            self.skip_acknowledged();
+            self.grow_window(u32::from(effect.acked.packets), u32::from(effect.in_flight));
+        }
+        if self.frto {
+            if self.snd_nxt.after(self.high_seq) {
+                self.frto = !duplicate;
+            } else if effect.advanced {
+                let may_send = self.has_unsent() && self.window_end().after(self.snd_nxt);
+                self.frto = may_send;
+                return !may_send;
+            }
+        }
+        effect.advanced || (duplicate && self.has_sacked())
+    }
+
+    /// An ACK during recovery: the end of it, or a partial one (RFC 6582 §3.2, `tcp_try_undo_partial`). With SACK as much is sent as
+    /// arrives, and one more for each partial ACK, up to the new window (RFC 6937, `tcp_cwnd_reduction`).
+    fn go_on_recovering(&mut self, effect: &AckEffect, newly_sacked: bool) -> bool {
+        if !self.snd_una.before(self.high_seq) {
+            self.recovered();
             return false;
         }
+        if effect.advanced {
+            self.skip_acknowledged();
+        }
+        if self.has_sacked() {
+            let in_flight = self.in_flight();
+            let arrived = u32::from(effect.acked.packets) + u32::from(newly_sacked);
+            let more = arrived + u32::from(effect.advanced);
+            self.cwnd = in_flight + more.min(self.ssthresh.saturating_sub(in_flight));
+            self.cwnd = self.cwnd.max(1);
+            return more > 0;
+        }
+        effect.advanced
+    }
+
+    /// What is acknowledged is not sent again.
+    fn skip_acknowledged(&mut self) {
         if self.retransmit_high.before(self.snd_una) {
             self.retransmit_high = self.snd_una;
         }
-        if self.ca_state == CaState::Loss {
-            self.cwnd += u32::from(effect.acked.packets);
-        }
-        true
+    }
+
+    fn recovered(&mut self) {
+        self.cwnd = self.cwnd.max(self.ssthresh.min(INITIAL_WINDOW));
+        self.leave_recovery();
     }
 
     /// Everything that was in flight when recovery began is acknowledged (`tcp_try_undo_recovery`, `tcp_end_cwnd_reduction`).
     fn leave_recovery(&mut self) {
         self.ca_state = CaState::Open;
-        self.sacked_out = 0;
         self.lost_out = 0;
+        self.frto = false;
+        self.sacked_out = (self.sacked_segments() as u16).min(self.flight.packets());
         self.retrans_stamp = 0;
     }
 }

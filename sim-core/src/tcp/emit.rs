@@ -1,6 +1,6 @@
 //! Sending: new data as far as windows and Nagle allow, ACKs, RSTs, retransmissions (tcp_output.c).
 
-use super::endpoint::{Endpoint, Pending};
+use super::endpoint::{CaState, Endpoint, Pending};
 use super::{Cx, Flags, Out, Segment, SynOptions, TsOption};
 use crate::counter::Counter;
 use crate::seq::Seq;
@@ -124,8 +124,7 @@ impl Endpoint {
         let mut sent = false;
         let mut rearm = false;
         while self.has_unsent() {
-            let in_flight = u32::from(self.flight.packets().saturating_sub(self.sacked_out));
-            if !once && (in_flight >= self.cwnd || self.recovering() && in_flight > self.cwnd) {
+            if !once && self.in_flight() >= self.cwnd {
                 break;
             }
             let mut end = self.next_segment_end();
@@ -200,7 +199,9 @@ impl Endpoint {
         let end = if self.syn_in_flight {
             self.flight.head().end
         } else {
-            self.flight.collapse_head(self.snd_una, u32::from(self.mss), window)
+            // What the peer has is not sent along.
+            let edge = if self.has_sacked() && window.after(self.sacked.0) { self.sacked.0 } else { window };
+            self.flight.collapse_head(self.snd_una, u32::from(self.mss), edge)
         };
         let from = self.snd_una;
         self.flight.head_resent(cx.micros(), true);
@@ -237,22 +238,35 @@ impl Endpoint {
     /// Sends lost segments again as far as the congestion window allows (`tcp_xmit_retransmit_queue`).
     pub(super) fn retransmit_lost(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) {
         let mss = u32::from(self.mss);
-        let mut budget = self.cwnd;
-        while budget > 0 && self.retransmit_high.before(self.high_seq) {
+        let recovery = self.ca_state == CaState::Recovery;
+        // Without SACK one segment is known to be lost, the first.
+        let singly = recovery && !self.has_sacked();
+        let mut budget = if singly { 1 } else { self.cwnd.saturating_sub(self.in_flight()) };
+        let lost_end = self.lost_end();
+        while budget > 0 && self.retransmit_high.before(lost_end) {
             let from = self.retransmit_high;
+            if self.has_sacked() && !from.before(self.sacked.0) && from.before(self.sacked.1) {
+                self.retransmit_high = self.sacked.1;
+                continue;
+            }
             if from == self.snd_una {
                 self.retransmit_high = self.retransmit_head(cx, out);
+                self.arm_transmit(cx, Pending::Retransmit, self.rto_span());
             } else {
-                let limit = from + mss;
-                let end = if limit.after(self.high_seq) { self.high_seq } else { limit };
+                let mut end = from + mss;
+                let hole = self.has_sacked() && from.before(self.sacked.0);
+                for edge in [lost_end, if hole { self.sacked.0 } else { lost_end }] {
+                    end = if end.after(edge) { edge } else { end };
+                }
                 self.flight.distrust_times();
                 self.push_retransmission(cx, from, end, out);
                 self.retransmit_high = end;
             }
-            if self.ca_state == super::endpoint::CaState::Recovery {
-                break;
-            }
-            out.count(Counter::TcpExtTCPSlowStartRetrans);
+            out.count(if recovery {
+                Counter::TcpExtTCPFastRetrans
+            } else {
+                Counter::TcpExtTCPSlowStartRetrans
+            });
             budget -= 1;
         }
     }

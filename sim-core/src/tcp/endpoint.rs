@@ -93,6 +93,8 @@ pub struct Endpoint {
     pub(super) mdev_max: u32,
     pub(super) rttvar: u32,
     pub(super) rtt_seq: Seq,
+    /// Smallest sample of the round-trip time, microseconds; MAX = none.
+    pub(super) min_rtt: u32,
     /// Millisecond of the first retransmission (of the SYN while connecting), plus one; 0 = none.
     pub(super) retrans_stamp: u32,
 
@@ -102,6 +104,8 @@ pub struct Endpoint {
     pub(super) high_seq: Seq,
     pub(super) retransmit_high: Seq,
     pub(super) tlp_high_seq: Seq,
+    /// The lowest stretch beyond SND.UNA that the peer has; equal ends = none.
+    pub(super) sacked: (Seq, Seq),
 
     pub(super) linger2: u32,
     /// TCP_USER_TIMEOUT in milliseconds; 0 = none.
@@ -148,6 +152,8 @@ pub struct Endpoint {
     pub(super) keepalive: bool,
     pub(super) tlp_pending: bool,
     pub(super) tlp_retrans: bool,
+    /// It is not known yet whether the retransmission timer fired for a loss (F-RTO, RFC 5682).
+    pub(super) frto: bool,
     pub(super) undo_syn: bool,
     pub(super) want_space: bool,
     /// Our SYN is the oldest segment in flight.

@@ -55,6 +55,12 @@ impl Flight {
     pub(super) const fn head(&self) -> Sent {
         self.sent[0]
     }
+    /// When the segment that ends at `end` was last sent, and whether more than once.
+    pub(super) fn sent_with(&self, end: Seq) -> (Sent, bool) {
+        let last = usize::from(self.len).saturating_sub(1);
+        let here = self.sent[..last].iter().position(|sent| !sent.end.before(end)).unwrap_or(last);
+        (self.sent[here], self.ever >> here & 1 != 0)
+    }
     /// Adds a segment sent for the first time; `psh`: it carries PSH.
     pub(super) fn push(&mut self, end: Seq, at: u32, psh: bool) {
         self.packets = self.packets.saturating_add(1);

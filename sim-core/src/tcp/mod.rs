@@ -15,7 +15,7 @@
 //! | `input`, `out`, `outbox` | what goes in; where everything goes that comes out; a box that keeps it |
 //! | `look` | what `ss` and a recorder see of an endpoint |
 //! | `notes`, `relative` | what a step says about itself; endpoints without their place in sequence space and time |
-//! | `flight`, `reassembly` | what is in flight, what waits for a hole to be filled |
+//! | `flight`, `scoreboard`, `reassembly` | what is in flight, what of it has arrived, what waits for a hole to be filled |
 
 mod ack;
 mod app;
@@ -40,6 +40,7 @@ mod outbox;
 mod reassembly;
 mod relative;
 mod rtt;
+mod scoreboard;
 mod segment;
 mod state;
 mod timers;

@@ -144,6 +144,10 @@ impl Endpoint {
         for number in [&mut self.rcv_nxt, &mut self.copied_seq, &mut self.rcv_wup, &mut self.snd_wl1] {
             seq(number, by.rcv);
         }
+        if self.has_sacked() {
+            seq(&mut self.sacked.0, by.snd);
+            seq(&mut self.sacked.1, by.snd);
+        }
         if let Some((from, to)) = &mut self.dsack {
             seq(from, by.rcv);
             seq(to, by.rcv);

@@ -29,6 +29,7 @@ impl Endpoint {
     /// One sample in microseconds.
     pub(super) fn rtt_sample(&mut self, cx: &Cx<'_>, micros: u32) {
         let rto_min = cx.cfg.rto_min.as_micros() as u32;
+        self.min_rtt = self.min_rtt.min(micros);
         if self.srtt == 0 {
             self.srtt = (micros << 3).max(1);
             self.mdev = micros << 1;

@@ -23,7 +23,12 @@ const CALL: f64 = 0.000_12;
 /// How long an application takes from the news of its socket to what it does about it.
 const WAKE: &str = "100us";
 /// And how long to accept: who connected runs first, for it heard first, and its request is there by then.
-const WAKE_TO_ACCEPT: &str = "150us";
+const WAKE_TO_ACCEPT: &str = "\"150us\"";
+/// One that accepts now and then does so by its timer, which comes after all that has happened at once: of several listeners that wait for a
+/// descriptor it is the last.
+const LATER: f64 = 0.000_151;
+/// From the last read, or the last write, to the close() that follows it at once: before the other side has run.
+const CLOSE: f64 = 0.000_05;
 /// The wheel and the hash of ports see the jiffies modulo this: 2¹⁸ ticks, the step of all timers up to some hours, times
 /// the 2500 ticks of a port epoch, over their common factor 4.
 const PHASE_MODULUS_NS: u64 = (1 << 18) * 625 * 4_000_000;
@@ -142,13 +147,25 @@ fn listeners(world: &World, pace: Pace) -> String {
     for l in &world.listen {
         let after = if l.accept_after < 0.0 { "never".to_owned() } else { pace.wait(l.accept_after) };
         let every = pace.wait(l.accept_every);
+        let wake =
+            if l.accept_every > 0.0 { wake_to_accept_slowly(world) } else { WAKE_TO_ACCEPT.to_owned() };
         let _ = write!(
             text,
-            "(port: {}, backlog: {}, accept_after: {after}, accept_every: {every}, wake_up: \"{WAKE_TO_ACCEPT}\"), ",
+            "(port: {}, backlog: {}, accept_after: {after}, accept_every: {every}, wake_up: {wake}), ",
             l.port, l.backlog
         );
     }
     text + "], "
+}
+
+/// All processes of a world share one processor: while a client makes the connects of one moment, nobody accepts.
+fn wake_to_accept_slowly(world: &World) -> String {
+    let longest = |at: &[f64]| at.chunk_by(|one, next| next - one < 1e-9).map(<[f64]>::len).max();
+    let bursts = world.traffic.iter().filter_map(|t| match &t.arrivals {
+        Arrivals::At { at } => longest(at),
+        _ => None,
+    });
+    time(LATER + bursts.max().unwrap_or(0) as f64 * CALL)
 }
 
 fn traffic(text: &mut String, t: &Traffic, world: &World, pace: Pace) {
@@ -174,7 +191,7 @@ fn traffic(text: &mut String, t: &Traffic, world: &World, pace: Pace) {
         t.rpc,
         // The recorded workers think between the requests of a connection only.
         pace.wait(if t.rpc > 1 { t.think } else { 0.0 }),
-        if t.hold > 0.0 { pace.wait(t.hold) } else { time(CALL) }
+        if t.hold > 0.0 { pace.wait(t.hold) } else { time(CLOSE) }
     );
     let other = if t.close.other < 0.0 {
         "never".to_owned()
