@@ -203,6 +203,46 @@ fn a_flight_that_lost_its_end_is_sent_again_after_one_timeout() {
     assert_eq!(timeouts, 1);
 }
 
+fn sent_again(pair: &Pair) -> Vec<Seq> {
+    pair.log.iter().filter(|l| l.1 == CLIENT && l.2.rtx).map(|l| l.2.seq).collect()
+}
+
+/// What selective acknowledgments name has arrived: of ten segments the two that were lost are sent again, and no other.
+#[test]
+fn only_what_was_lost_is_sent_again() {
+    let mut pair = established();
+    pair.lose =
+        |side, seg| side == CLIENT && !seg.rtx && [1_448, 4 * 1_448].contains(&seg.seq.diff(Seq(1_001)));
+    pair.call(CLIENT, Input::Send { len: 14_480 }).unwrap();
+    pair.run(Span::from_secs(2));
+    assert_eq!(pair.call(SERVER, Input::Recv { len: 100_000 }), Ok(14_480));
+    assert_eq!(sent_again(&pair), [Seq(1_001 + 1_448), Seq(1_001 + 4 * 1_448)]);
+    assert_eq!(counted(&pair, CLIENT, Counter::TcpExtTCPTimeouts), 0);
+    assert_eq!(counted(&pair, CLIENT, Counter::TcpExtTCPSackRecovery), 1);
+}
+
+/// The timer has fired for the oldest segment: what is sent next, when an ACK has come, are new data if there are any (RFC 5682 §3.1, 2b).
+#[test]
+fn after_a_timeout_new_data_come_before_old_ones() {
+    let cfg = TcpConfig { timers: TimerModel::Exact, tail_loss_probe: false, ..TcpConfig::default() };
+    let mut pair = Pair::new(&cfg);
+    pair.connect();
+    pair.run(Span::from_millis(100));
+    pair.log.clear();
+    pair.delay = Span::from_millis(150);
+    pair.call(CLIENT, Input::Send { len: 14_480 + 5_000 }).unwrap();
+    pair.run(Span::from_secs(3));
+    let sent: Vec<_> = pair.log.iter().filter(|l| l.1 == CLIENT && l.2.len > 0).map(|l| l.2).collect();
+    assert_eq!(counted(&pair, CLIENT, Counter::TcpExtTCPTimeouts), 1);
+    assert_eq!((sent[10].seq, sent[10].rtx), (Seq(1_001), true), "the timer fires");
+    assert_eq!(
+        (sent[11].seq, sent[11].rtx),
+        (Seq(1_001 + 14_480), false),
+        "then comes what was not sent yet"
+    );
+    assert_eq!(pair.call(SERVER, Input::Recv { len: 100_000 }), Ok(14_480 + 5_000));
+}
+
 #[test]
 fn a_loss_probe_carries_new_data_where_the_window_allows() {
     for (written, probe) in
