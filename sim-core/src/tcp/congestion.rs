@@ -32,7 +32,7 @@ impl Endpoint {
         let duplicate =
             !effect.advanced && !effect.data && (sacks || (!effect.window && effect.acked.packets == 0));
         if effect.advanced {
-            self.sacked_out = (self.sacked_segments() as u16).min(self.flight.packets());
+            self.sacked_out = self.known_to_have_arrived();
         }
         if duplicate {
             self.add_duplicate(out);
@@ -119,7 +119,7 @@ impl Endpoint {
         self.tlp_pending = false;
         self.cwnd = 1;
         self.cwnd_cnt = 0;
-        self.sacked_out = (self.sacked_segments() as u16).min(self.flight.packets());
+        self.sacked_out = self.known_to_have_arrived();
         self.lost_out = self.flight.packets();
         self.high_seq = self.snd_nxt;
         self.retransmit_high = self.snd_una;
@@ -186,7 +186,7 @@ impl Endpoint {
         self.ca_state = CaState::Open;
         self.lost_out = 0;
         self.frto = false;
-        self.sacked_out = (self.sacked_segments() as u16).min(self.flight.packets());
+        self.sacked_out = self.known_to_have_arrived();
         self.retrans_stamp = 0;
     }
 }

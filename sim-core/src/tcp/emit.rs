@@ -253,11 +253,9 @@ impl Endpoint {
                 self.retransmit_high = self.retransmit_head(cx, out);
                 self.arm_transmit(cx, Pending::Retransmit, self.rto_span());
             } else {
-                let mut end = from + mss;
-                let hole = self.has_sacked() && from.before(self.sacked.0);
-                for edge in [lost_end, if hole { self.sacked.0 } else { lost_end }] {
-                    end = if end.after(edge) { edge } else { end };
-                }
+                let in_hole = self.has_sacked() && from.before(self.sacked.0);
+                let edge = if in_hole && lost_end.after(self.sacked.0) { self.sacked.0 } else { lost_end };
+                let end = if (from + mss).after(edge) { edge } else { from + mss };
                 self.flight.distrust_times();
                 self.push_retransmission(cx, from, end, out);
                 self.retransmit_high = end;

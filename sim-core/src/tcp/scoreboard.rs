@@ -75,9 +75,10 @@ impl Endpoint {
         if to.after(from) { (to.diff(from) as u32).div_ceil(u32::from(self.mss).max(1)) } else { 0 }
     }
 
-    /// Segments that are known to have arrived beyond the ACK.
-    pub(super) fn sacked_segments(&self) -> u32 {
-        self.segments(self.sacked.0, self.sacked.1)
+    /// Segments in flight that are known to have arrived beyond the ACK.
+    pub(super) fn known_to_have_arrived(&self) -> u16 {
+        let packets = self.flight.packets();
+        self.segments(self.sacked.0, self.sacked.1).min(u32::from(packets)) as u16
     }
 
     /// Where that ends which recovery takes for lost.
