@@ -221,6 +221,38 @@ fn only_what_was_lost_is_sent_again() {
     assert_eq!(counted(&pair, CLIENT, Counter::TcpExtTCPSackRecovery), 1);
 }
 
+/// One that was sent later by more than a quarter of the round-trip time has arrived: the first is lost, and nobody waits for three
+/// duplicates or the timer (RACK, RFC 8985 §6.2).
+#[test]
+fn a_segment_that_was_sent_later_shows_the_loss_of_the_first() {
+    let mut pair = established();
+    pair.lose = |side, seg| side == CLIENT && !seg.rtx && seg.seq == Seq(1_001);
+    pair.call(CLIENT, Input::Send { len: 1_448 }).unwrap();
+    pair.run(Span::from_millis(4));
+    pair.call(CLIENT, Input::Send { len: 1_448 }).unwrap();
+    pair.run(Span::from_millis(10));
+    assert_eq!(sent_again(&pair), [Seq(1_001)], "a round trip after the second");
+    assert_eq!(counted(&pair, CLIENT, Counter::TcpExtTCPFastRetrans), 1);
+}
+
+/// Two segments of ten have arrived, too few to show a loss: after the timeout all others are sent again, and those two are not.
+#[test]
+fn a_timeout_does_not_repeat_what_has_arrived() {
+    let cfg = TcpConfig { timers: TimerModel::Exact, tail_loss_probe: false, ..TcpConfig::default() };
+    let mut pair = Pair::new(&cfg);
+    pair.connect();
+    pair.run(Span::from_millis(100));
+    pair.log.clear();
+    pair.lose =
+        |side, seg| side == CLIENT && !seg.rtx && ![7 * 1_448, 8 * 1_448].contains(&seg.seq.diff(Seq(1_001)));
+    pair.call(CLIENT, Input::Send { len: 14_480 }).unwrap();
+    pair.run(Span::from_secs(2));
+    assert_eq!(counted(&pair, CLIENT, Counter::TcpExtTCPTimeouts), 1);
+    let lost = [0, 1, 2, 3, 4, 5, 6, 9].map(|n| Seq(1_001 + n * 1_448));
+    assert_eq!(sent_again(&pair), lost);
+    assert_eq!(pair.call(SERVER, Input::Recv { len: 100_000 }), Ok(14_480));
+}
+
 /// The timer has fired for the oldest segment: what is sent next, when an ACK has come, are new data if there are any (RFC 5682 §3.1, 2b).
 #[test]
 fn after_a_timeout_new_data_come_before_old_ones() {
