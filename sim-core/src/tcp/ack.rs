@@ -1,9 +1,11 @@
 //! RFC 9293 §3.10.7.4, fifth: the ACK field (`tcp_ack`).
 
+use super::emit::Range;
 use super::endpoint::{CaState, Endpoint, Pending};
 use super::flight::Acked;
 use super::{Cx, Flags, Notice, Out, Segment, State, Why};
 use crate::counter::Counter;
+use crate::seq::Seq;
 use crate::time::Time;
 
 /// What came of the ACK field.
@@ -59,7 +61,9 @@ impl Endpoint {
         };
         if effect.advanced {
             self.retransmits = 0;
-            self.syn_in_flight = false;
+            if core::mem::take(&mut self.syn_in_flight) {
+                self.retrans_stamp = 0;
+            }
         }
         // While its owner sends, the segments for a socket wait, and ACKs among them that follow each other become one
         // (`tcp_add_backlog`). So those of one moment count once.
@@ -75,12 +79,20 @@ impl Endpoint {
         effect.window = self.update_window(seg);
         self.probes_out = 0;
         self.rcv_tstamp = cx.ticks();
+        // A first block below the ACK says what came twice (RFC 2883 §4).
+        let twice = seg.sack.filter(|(from, _)| self.sack_ok && from.before(ack));
+        if let Some(twice) = twice {
+            self.take_dsack(twice, out);
+        }
         if effect.in_flight == 0 {
+            if twice.is_some() {
+                self.undo_by_reports(out);
+            }
             self.ack_opens_window(cx);
-            self.finish_loss_probe(seg, &effect, out);
+            self.finish_loss_probe(ack, twice, &effect, out);
             return AckOutcome::Taken;
         }
-        effect.acked = self.flight.acknowledge(una, ack, u32::from(self.mss));
+        effect.acked = self.flight.acknowledge(una, ack, u32::from(self.mss), self.sacked);
         if effect.acked.packets > 0 {
             if self.state() != State::SynSent {
                 self.uncharge_sending(ack.diff(una) as u32, effect.acked.packets);
@@ -90,7 +102,7 @@ impl Endpoint {
                 out.count(Counter::TcpExtTCPDelivered);
             }
         }
-        self.finish_loss_probe(seg, &effect, out);
+        self.finish_loss_probe(ack, twice, &effect, out);
         let resend = self.control_congestion(cx, seg, &effect, out);
         if effect.acked.packets > 0 {
             self.set_transmit_timer(cx);
@@ -151,13 +163,7 @@ impl Endpoint {
     }
 
     /// An ACK reaches the end of a tail loss probe episode (`tcp_process_tlp_ack`).
-    fn finish_loss_probe(&mut self, seg: &Segment, effect: &AckEffect, out: &mut impl Out) {
-        let ack = seg.ack;
-        // A first block below the ACK says what came twice (RFC 2883 §4, `tcp_check_dsack`).
-        let twice = seg.sack.filter(|(from, _)| self.sack_ok && from.before(ack));
-        if twice.is_some() {
-            out.count(Counter::TcpExtTCPDSACKRecv);
-        }
+    fn finish_loss_probe(&mut self, ack: Seq, twice: Option<Range>, effect: &AckEffect, out: &mut impl Out) {
         if !self.tlp_pending || ack.before(self.tlp_high_seq) {
             return;
         }

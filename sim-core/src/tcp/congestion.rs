@@ -1,7 +1,7 @@
 //! Congestion control: slow start, avoidance, fast retransmit and NewReno recovery (RFC 5681, RFC 6582), simplified.
 //!
 //! Modelled on `tcp_fastretrans_alert` and what it calls (net/ipv4/tcp_input.c), with `tcp_reno_cong_avoid`
-//! (net/ipv4/tcp_cong.c) for the window. The simulator is about lifecycles, so it leaves out CUBIC, pacing, undo, and of RACK and F-RTO all
+//! (net/ipv4/tcp_cong.c) for the window. The simulator is about lifecycles, so it leaves out CUBIC, pacing, and of RACK all
 //! but what decides what is sent next.
 
 use super::ack::AckEffect;
@@ -37,22 +37,28 @@ impl Endpoint {
         if duplicate {
             self.add_duplicate(out);
         }
+        let once = newly.once || effect.acked.once.is_some_and(|from| from.before(self.high_seq));
+        let undone = match self.ca_state {
+            CaState::Loss => self.undo_timeout(effect, once, out),
+            CaState::Recovery => self.undo_recovery(effect, out),
+            CaState::Open | CaState::Disorder => self.undo_by_reports(out),
+        };
         match self.ca_state {
-            CaState::Loss => self.go_on_after_timeout(effect, newly.any || duplicate),
-            CaState::Recovery => self.go_on_recovering(effect, newly.any),
-            CaState::Open | CaState::Disorder => {
-                self.ca_state = if self.sacked_out > 0 { CaState::Disorder } else { CaState::Open };
-                if effect.advanced {
-                    self.grow_window(u32::from(effect.acked.packets), u32::from(effect.in_flight));
-                }
-                let many = self.sacked_out >= u16::from(self.reordering) && self.flight.packets() > 1;
-                if many || newly.head_is_lost {
-                    self.enter_recovery(out);
-                    return true;
-                }
-                false
-            }
+            CaState::Loss if undone => return false,
+            CaState::Loss => return self.go_on_after_timeout(effect, newly.any || duplicate),
+            CaState::Recovery => return self.go_on_recovering(effect, newly.any),
+            CaState::Open | CaState::Disorder => {}
         }
+        self.ca_state = if self.sacked_out > 0 { CaState::Disorder } else { CaState::Open };
+        if effect.advanced {
+            self.grow_window(u32::from(effect.acked.packets), u32::from(effect.in_flight));
+        }
+        let many = self.sacked_out >= u16::from(self.reordering) && self.flight.packets() > 1;
+        if many || newly.head_is_lost {
+            self.enter_recovery(out);
+            return true;
+        }
+        false
     }
 
     /// One more duplicate ACK: one more segment has left the network (`tcp_add_reno_sack`). At least one segment, the
@@ -92,6 +98,7 @@ impl Endpoint {
     /// The third duplicate, or as many as `reordering` asks for, or a segment that was sent later has arrived (`tcp_enter_recovery`). Without SACK
     /// the window is halved at once; with it, it follows what arrives.
     fn enter_recovery(&mut self, out: &mut impl Out) {
+        self.remember_window();
         self.ca_state = CaState::Recovery;
         self.tlp_pending = false;
         self.high_seq = self.snd_nxt;
@@ -111,7 +118,9 @@ impl Endpoint {
         for _ in 0..self.flight.lose_retransmissions() {
             out.count(Counter::TcpExtTCPLostRetransmit);
         }
-        if self.ca_state != CaState::Loss || self.retransmits == 0 {
+        // Not again within one window.
+        if self.ca_state != CaState::Recovery && (self.ca_state != CaState::Loss || self.retransmits == 0) {
+            self.remember_window();
             self.ssthresh = (self.cwnd / 2).max(2);
         }
         self.frto = !self.recovering() || self.retransmits > 0;
@@ -182,7 +191,7 @@ impl Endpoint {
     }
 
     /// Everything that was in flight when recovery began is acknowledged (`tcp_try_undo_recovery`, `tcp_end_cwnd_reduction`).
-    fn leave_recovery(&mut self) {
+    pub(super) fn leave_recovery(&mut self) {
         self.ca_state = CaState::Open;
         self.lost_out = 0;
         self.frto = false;

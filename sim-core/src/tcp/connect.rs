@@ -105,6 +105,7 @@ const BLANK: Endpoint = Endpoint {
     retransmit_high: Seq(0),
     tlp_high_seq: Seq(0),
     sacked: super::scoreboard::NOTHING,
+    undo: super::undo::Undo::NONE,
     linger2: 0,
     user_timeout: 0,
     probes_stamp: 0,
@@ -145,7 +146,6 @@ const BLANK: Endpoint = Endpoint {
     tlp_pending: false,
     tlp_retrans: false,
     frto: false,
-    undo_syn: false,
     want_space: false,
     syn_in_flight: false,
     dsack: None,
@@ -282,6 +282,7 @@ impl Endpoint {
     /// SYN,ACK: established.
     fn finish_connect(&mut self, cx: &mut Cx<'_>, seg: &Segment, out: &mut impl Out) {
         self.snd_wl1 = seg.seq;
+        self.undo_syn_timeout();
         let _ = self.acknowledge(cx, seg, false, out);
         // No ACK of data that comes at the same moment joins a SYN,ACK.
         self.acked_at = self.acked_at.wrapping_sub(1);
@@ -296,7 +297,6 @@ impl Endpoint {
         if self.tstamp_ok {
             self.advmss -= TSTAMP_LEN;
         }
-        self.retrans_stamp = 0;
         self.initialize_rcv_mss();
         self.move_to(State::Established, out);
         self.lrcvtime = cx.ticks();
@@ -334,7 +334,7 @@ impl Endpoint {
     /// Windows and buffer for the data to come (`tcp_init_transfer`).
     pub(super) fn initialize_transfer(&mut self, cx: &Cx<'_>) {
         // RFC 5681 §3.1, relaxed: one lost SYN does not count against the first window.
-        self.cwnd = if self.total_rto > 1 && self.undo_syn { 1 } else { INITIAL_WINDOW };
+        self.cwnd = if self.total_rto > 1 && self.undo.marker.is_some() { 1 } else { INITIAL_WINDOW };
         self.ca_state = CaState::Open;
         if self.srtt == 0 {
             // RFC 6298 §5.7: no sample from the handshake, so it was too slow for 1 s; unless the host knows the peer better
@@ -377,7 +377,7 @@ impl Endpoint {
         sock.mss_clamp = send_mss(cx, req.mss, req.tstamp_ok);
         sock.sync_mss();
         sock.total_rto = req.num_timeout;
-        sock.undo_syn = req.num_timeout > 0;
+        sock.undo.marker = (req.num_timeout > 0).then_some(req.isn);
         sock.initialize_rcv_mss();
         if req.num_retrans == 0 && req.sent_at != Time::NEVER {
             sock.rtt_sample(cx, cx.now.since(req.sent_at).as_micros() as u32);

@@ -205,6 +205,7 @@ impl Endpoint {
         };
         let from = self.snd_una;
         self.flight.head_resent(cx.micros(), true);
+        self.undo.repaired();
         self.push_retransmission(cx, from, end, out);
         if self.retrans_stamp == 0 {
             self.retrans_stamp = cx.retrans_stamp();
@@ -228,6 +229,7 @@ impl Endpoint {
             self.stream_segment(cx, from, end, out)
         };
         seg.rtx = true;
+        self.undo.sent_again();
         out.count(Counter::TcpRetransSegs);
         if seg.flags.has(Flags::SYN) {
             out.count(Counter::TcpExtTCPSynRetrans);
@@ -257,6 +259,7 @@ impl Endpoint {
                 let edge = if in_hole && lost_end.after(self.sacked.0) { self.sacked.0 } else { lost_end };
                 let end = if (from + mss).after(edge) { edge } else { from + mss };
                 self.flight.distrust_times();
+                self.undo.repaired();
                 self.push_retransmission(cx, from, end, out);
                 self.retransmit_high = end;
             }

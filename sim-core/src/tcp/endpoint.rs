@@ -5,6 +5,7 @@ use super::delack::AckState;
 use super::flight::Flight;
 use super::reassembly::OutOfOrder;
 use super::state::CurrentState;
+use super::undo::Undo;
 use super::{Cx, Fate, Input, KeepTimes, Notice, Out, Segment, State, Step, TimeWait, Timestamps};
 use crate::counter::Counter;
 use crate::errno::Errno;
@@ -106,6 +107,7 @@ pub struct Endpoint {
     pub(super) tlp_high_seq: Seq,
     /// The lowest stretch beyond SND.UNA that the peer has; equal ends = none.
     pub(super) sacked: (Seq, Seq),
+    pub(super) undo: Undo,
 
     pub(super) linger2: u32,
     /// TCP_USER_TIMEOUT in milliseconds; 0 = none.
@@ -154,7 +156,6 @@ pub struct Endpoint {
     pub(super) tlp_retrans: bool,
     /// It is not known yet whether the retransmission timer fired for a loss (F-RTO, RFC 5682).
     pub(super) frto: bool,
-    pub(super) undo_syn: bool,
     pub(super) want_space: bool,
     /// Our SYN is the oldest segment in flight.
     pub(super) syn_in_flight: bool,

@@ -4,6 +4,7 @@
 //! probe or a retransmission carries the bytes that were sent together. Beyond them, the last entry stands for several
 //! segments.
 
+use super::emit::Range;
 use crate::seq::Seq;
 
 const EXACT: usize = 4;
@@ -40,6 +41,8 @@ pub(super) struct Acked {
     pub first_at: Option<u32>,
     /// One of them had been retransmitted.
     pub retransmitted: bool,
+    /// Where the first began that was sent but once and not known to have arrived.
+    pub once: Option<Seq>,
 }
 
 impl Flight {
@@ -77,15 +80,19 @@ impl Flight {
     pub(super) fn head_pushes(&self, end: Seq) -> bool {
         self.psh & 1 != 0 && end == self.sent[0].end
     }
-    /// Everything up to `ack` has arrived; `una` is where the queue began, `mss` the size of segments inside a
-    /// merged entry.
-    pub(super) fn acknowledge(&mut self, una: Seq, ack: Seq, mss: u32) -> Acked {
+    /// Everything up to `ack` has arrived, and what is `known` had before; `una` is where the queue began, `mss` the size of
+    /// segments inside a merged entry.
+    pub(super) fn acknowledge(&mut self, una: Seq, ack: Seq, mss: u32, known: Range) -> Acked {
         let mut acked = Acked::default();
         let mut start = una;
         while self.len > 0 && !self.sent[0].end.after(ack) {
             let gone = if self.len == 1 { self.packets } else { self.in_head(start, mss) };
+            let end = self.sent[0].end;
+            if start.before(known.0) || end.after(known.1) {
+                self.note_once(start, &mut acked);
+            }
             self.take_off(gone, &mut acked);
-            start = self.sent[0].end;
+            start = end;
             self.pop();
         }
         // Of a merged entry the first segments may be gone.
@@ -94,6 +101,7 @@ impl Flight {
             let before = if self.len == 1 { self.packets } else { self.in_head(start, mss) };
             let gone = before.saturating_sub(left);
             if gone > 0 {
+                self.note_once(start, &mut acked);
                 self.take_off(gone, &mut acked);
             }
         }
@@ -107,6 +115,11 @@ impl Flight {
         let len = self.sent[0].end.diff(start) as u32;
         let most = self.packets.saturating_sub(u16::from(self.len) - 1);
         (len.saturating_sub(1).div_ceil(mss.max(1)).max(1) as u16).min(most.max(1))
+    }
+    fn note_once(&self, start: Seq, acked: &mut Acked) {
+        if self.ever & 1 == 0 {
+            acked.once = acked.once.or(Some(start));
+        }
     }
     /// So many segments of the head entry are acknowledged.
     fn take_off(&mut self, gone: u16, acked: &mut Acked) {
@@ -173,9 +186,13 @@ impl Flight {
     pub(super) fn distrust_times(&mut self) {
         self.ever = (1 << self.len) - 1;
     }
+    /// Retransmissions that are not known to be lost, as far as they are kept (`retrans_out`).
+    pub(super) fn retransmissions(&self) -> u16 {
+        self.rtx.count_ones() as u16
+    }
     /// Takes all retransmissions for lost (`tcp_timeout_mark_lost`); answers how many there were.
-    pub(super) fn lose_retransmissions(&mut self) -> u32 {
-        let lost = self.rtx.count_ones();
+    pub(super) fn lose_retransmissions(&mut self) -> u16 {
+        let lost = self.retransmissions();
         self.rtx = 0;
         lost
     }
@@ -198,6 +215,8 @@ impl Flight {
 mod tests {
     use super::*;
 
+    use crate::tcp::scoreboard::NOTHING;
+
     const MSS: u32 = 1448;
 
     /// Ten segments, of which the last seven share an entry; each ACK of one makes room for two.
@@ -214,11 +233,11 @@ mod tests {
         send(&mut flight, 10);
         for n in 0..10 {
             let una = Seq(n * MSS);
-            assert_eq!(flight.acknowledge(una, una + MSS, MSS).packets, 1, "ACK {n}");
+            assert_eq!(flight.acknowledge(una, una + MSS, MSS, NOTHING).packets, 1, "ACK {n}");
             send(&mut flight, 2);
             assert_eq!(u32::from(flight.packets()), 11 + n);
         }
-        let acked = flight.acknowledge(Seq(10 * MSS), Seq(30 * MSS), MSS);
+        let acked = flight.acknowledge(Seq(10 * MSS), Seq(30 * MSS), MSS, NOTHING);
         assert_eq!((acked.packets, flight.packets()), (20, 0));
     }
 
@@ -228,7 +247,11 @@ mod tests {
         for n in 1..=6 {
             flight.push(Seq(n * MSS + u32::from(n == 6)), 0, false);
         }
-        assert_eq!(flight.acknowledge(Seq(0), Seq(6 * MSS), MSS).packets, 5, "all but the FIN's segment");
-        assert_eq!(flight.acknowledge(Seq(6 * MSS), Seq(6 * MSS + 1), MSS).packets, 1);
+        assert_eq!(
+            flight.acknowledge(Seq(0), Seq(6 * MSS), MSS, NOTHING).packets,
+            5,
+            "all but the FIN's segment"
+        );
+        assert_eq!(flight.acknowledge(Seq(6 * MSS), Seq(6 * MSS + 1), MSS, NOTHING).packets, 1);
     }
 }

@@ -10,6 +10,7 @@
 //! | `timers` | everything that time does |
 //! | `app` | send, recv, shutdown, close |
 //! | `delack`, `window`, `rtt`, `congestion` | when to acknowledge, what to offer, how long to wait, how much to send |
+//! | `undo` | whether what was sent again had been lost at all |
 //! | `invariants` | what must hold after every step |
 //! | `timewait` | the way into a mini-socket |
 //! | `input`, `out`, `outbox` | what goes in; where everything goes that comes out; a box that keeps it |
@@ -45,6 +46,7 @@ mod segment;
 mod state;
 mod timers;
 mod timewait;
+mod undo;
 mod validate;
 mod window;
 

@@ -148,6 +148,9 @@ impl Endpoint {
             seq(&mut self.sacked.0, by.snd);
             seq(&mut self.sacked.1, by.snd);
         }
+        if let Some(marker) = &mut self.undo.marker {
+            seq(marker, by.snd);
+        }
         if let Some((from, to)) = &mut self.dsack {
             seq(from, by.rcv);
             seq(to, by.rcv);

@@ -17,6 +17,8 @@ pub(super) const NOTHING: Range = (Seq(0), Seq(0));
 pub(super) struct NewlySacked {
     /// Something did.
     pub any: bool,
+    /// Of what was in flight when recovery began, one that was sent but once did (`FLAG_ORIG_SACK_ACKED`).
+    pub once: bool,
     /// A segment was sent so much later than the oldest one in flight that this one is lost.
     pub head_is_lost: bool,
 }
@@ -41,6 +43,7 @@ impl Endpoint {
             }
             newly.any = true;
             newly.head_is_lost |= self.overtakes_head(cx, to);
+            newly.once |= !to.after(self.high_seq) && !self.flight.sent_with(to).1;
             let apart = from.after(self.sacked.1) || to.before(self.sacked.0);
             if !self.has_sacked() || (apart && to.before(self.sacked.0)) {
                 self.sacked = (from, to);

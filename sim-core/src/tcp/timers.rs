@@ -223,7 +223,6 @@ impl Endpoint {
     fn out_of_patience(&mut self, cx: &mut Cx<'_>, out: &mut impl Out) -> bool {
         let cfg = cx.cfg;
         let (mut expired, limit) = if self.connecting() {
-            self.undo_syn = true;
             let linear = if self.state() == State::SynSent { cfg.syn_linear_timeouts } else { 0 };
             let most = u32::from(cfg.syn_retries) + u32::from(linear);
             (u32::from(self.retransmits) >= most, cfg.syn_retries)

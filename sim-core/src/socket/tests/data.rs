@@ -19,7 +19,7 @@ fn data(pair: &Pair, side: usize) -> Vec<(u64, u32)> {
     sent.map(|l| (l.0.since(begin).as_millis(), l.2.len)).collect()
 }
 
-fn counted(pair: &Pair, side: usize, counter: Counter) -> usize {
+pub(super) fn counted(pair: &Pair, side: usize, counter: Counter) -> usize {
     pair.sides[side].out.counters.iter().filter(|c| **c == counter).count()
 }
 
@@ -203,7 +203,7 @@ fn a_flight_that_lost_its_end_is_sent_again_after_one_timeout() {
     assert_eq!(timeouts, 1);
 }
 
-fn sent_again(pair: &Pair) -> Vec<Seq> {
+pub(super) fn sent_again(pair: &Pair) -> Vec<Seq> {
     pair.log.iter().filter(|l| l.1 == CLIENT && l.2.rtx).map(|l| l.2.seq).collect()
 }
 

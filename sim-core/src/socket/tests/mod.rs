@@ -8,6 +8,7 @@ mod fuzz;
 mod lifecycle;
 mod opening;
 mod sizes;
+mod undo;
 
 use super::{Env, Listener, MiniFate, Next, Request, Seat, Slot, SocketMut, receive};
 use crate::errno::Errno;

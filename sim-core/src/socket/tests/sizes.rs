@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_connection_stays_small() {
-    assert!(size_of::<Endpoint>() <= 360, "{}", size_of::<Endpoint>());
+    assert!(size_of::<Endpoint>() <= 376, "{}", size_of::<Endpoint>());
     assert!(size_of::<TimeWait>() <= 64, "{}", size_of::<TimeWait>());
     assert!(size_of::<Request>() <= 96, "{}", size_of::<Request>());
 }
