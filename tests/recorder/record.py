@@ -42,10 +42,14 @@ def setting(name):
     return '/proc/sys/' + name.replace('.', '/')
 
 
-def counters():
+def tables():
+    return [(open('/proc/net/snmp').read(), ('Tcp:',)), (open('/proc/net/netstat').read(), ('TcpExt:',))]
+
+
+def counters(read=None):
     found = {}
-    for path, groups in (('/proc/net/snmp', ('Tcp:',)), ('/proc/net/netstat', ('TcpExt:',))):
-        lines = open(path).read().splitlines()
+    for text, groups in read or tables():
+        lines = text.splitlines()
         for names, values in zip(lines[::2], lines[1::2]):
             if names.split()[0] in groups:
                 prefix = names.split()[0][:-1]
@@ -81,7 +85,9 @@ def watch(world, zero):
             rows.append(look())
             if second % 3 == 1:
                 dumps.append([round(time.monotonic() - zero, 4), states()])
-    after = counters()
+    after = tables()
+    time.sleep(.05)                         # one processor: the others read before anybody reckons
+    after = counters(after)
     series = {'t': times}
     for name in ('tw', 'inuse', 'estab', 'ct'):
         if any(row[name] for row in rows):
@@ -103,8 +109,8 @@ def role(name, world, zero):
     else:
         loop = apps.Server(world, zero) if name == 'server' else apps.Client(world, zero)
         loop.run(end)
+        time.sleep(.5)                      # sockets stay, and nobody reckons, until the counters have been read
         result = loop.result()
-        time.sleep(.5)                      # sockets stay until the counters have been read
     json.dump(result, sys.stdout)
 
 

@@ -10,11 +10,12 @@ use super::{Draw, event, put};
 pub fn small(number: u64) -> String {
     let mut draw = Draw(Stream::new(number, Purpose::Arrivals, Component::SHARED.part(79)));
     let millis = draw.between(300, 6_000);
+    let mut waking = Draw(Stream::new(number, Purpose::Arrivals, Component::SHARED.part(81)));
     let (router, proxy) = (draw.rarely(3), draw.rarely(3));
     let seed = draw.below(1 << 20);
     let mut text = format!("(\n  duration: \"{millis}ms\", seed: {seed}, sample: \"100ms\",\n  hosts: {{\n");
     let mut host = |draw: &mut Draw, name: &str, addresses: &str, listens: bool| {
-        let listen = if listens { listeners(draw) } else { String::new() };
+        let listen = if listens { listeners(draw, &mut waking) } else { String::new() };
         let _ = writeln!(text, "    \"{name}\": (addresses: [{addresses}], {}{listen}),", machine(draw));
     };
     let both = draw.rarely(4);
@@ -161,7 +162,8 @@ fn machine(draw: &mut Draw) -> String {
     text
 }
 
-fn listeners(draw: &mut Draw) -> String {
+/// `waking` says how long those that listen take to wake up: numbers of its own, so that they change nothing else.
+fn listeners(draw: &mut Draw, waking: &mut Draw) -> String {
     let mut text = "listen: [".to_owned();
     for port in [80, 81] {
         let _ = write!(text, "(port: {port}, ");
@@ -171,6 +173,7 @@ fn listeners(draw: &mut Draw) -> String {
         put(&mut text, draw, 4, "connections", &["1", "4"]);
         put(&mut text, draw, 4, "workers", &["1", "3"]);
         put(&mut text, draw, 12, "closed", &["true"]);
+        put(&mut text, waking, 4, "wake_up", &["\"1ms\"", "\"30ms\""]);
         text.push_str("), ");
     }
     text + "], "

@@ -77,12 +77,12 @@ fn a_timeout_that_was_only_a_delay_is_undone() {
         for n in 0..script.sent.len() {
             script.ack(330 + 3 * n as u64, n + 1, script.sent[n].ts, None);
         }
-        let what = format!("timestamps {timestamps}, SACK {sack}, {written} B");
-        assert_eq!(script.counted(Counter::TcpExtTCPTimeouts), 1, "{what}");
-        assert_eq!(sent_again(&script.pair).len(), again, "{what}");
-        assert_eq!(script.counted(Counter::TcpExtTCPLossUndo), undone, "{what}");
-        assert_eq!(script.counted(Counter::TcpExtTCPSpuriousRTOs), spurious, "{what}");
-        assert_eq!(script.window() >= 10, undone > 0, "{what}: {}", script.window());
+        let what = (timestamps, sack, written);
+        assert_eq!(script.counted(Counter::TcpExtTCPTimeouts), 1, "{what:?}");
+        assert_eq!(sent_again(&script.pair).len(), again, "{what:?}");
+        assert_eq!(script.counted(Counter::TcpExtTCPLossUndo), undone, "{what:?}");
+        assert_eq!(script.counted(Counter::TcpExtTCPSpuriousRTOs), spurious, "{what:?}");
+        assert_eq!(script.window() >= 10, undone > 0, "{what:?}: {}", script.window());
     }
 }
 
@@ -132,12 +132,12 @@ fn a_fast_recovery_for_a_late_segment_is_undone() {
         for (n, (segments, block)) in acks.iter().enumerate() {
             script.ack(26 + 3 * n as u64, *segments, echo, *block);
         }
-        let what = format!("timestamps {timestamps}, {acks:?}");
-        assert_eq!(sent_again(&script.pair), [FIRST], "{what}");
+        let what = (timestamps, acks);
+        assert_eq!(sent_again(&script.pair), [FIRST], "{what:?}");
         let undone = [Counter::TcpExtTCPFullUndo, Counter::TcpExtTCPPartialUndo, Counter::TcpExtTCPDSACKUndo];
-        assert_eq!(undone.map(|counter| script.counted(counter)), [full, partial, reported], "{what}");
-        assert_eq!(script.counted(Counter::TcpExtTCPDelivered), delivered, "{what}");
-        assert_eq!(script.window() >= 10, full + partial + reported > 0, "{what}: {}", script.window());
+        assert_eq!(undone.map(|counter| script.counted(counter)), [full, partial, reported], "{what:?}");
+        assert_eq!(script.counted(Counter::TcpExtTCPDelivered), delivered, "{what:?}");
+        assert_eq!(script.window() >= 10, full + partial + reported > 0, "{what:?}: {}", script.window());
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::world::{Arrivals, Kind, Traffic, World};
+use super::world::{Arrivals, Kind, Listen, Traffic, World};
 
 /// What the machine that ran it adds to a world.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ const CALL: f64 = 0.000_12;
 /// How long an application takes from the news of its socket to what it does about it.
 const WAKE: &str = "100us";
 /// And how long to accept: who connected runs first, for it heard first, and its request is there by then.
-const WAKE_TO_ACCEPT: &str = "\"150us\"";
+const WAKE_TO_ACCEPT: f64 = 0.000_15;
 /// One that accepts now and then does so by its timer, which comes after all that has happened at once: of several listeners that wait for a
 /// descriptor it is the last.
 const LATER: f64 = 0.000_151;
@@ -50,7 +50,11 @@ impl Pace {
 
     /// A length of time that an application waits; none at all is none.
     fn wait(self, seconds: f64) -> String {
-        time(if seconds > 0.0 { seconds + self.late } else { seconds })
+        time(self.late(seconds))
+    }
+
+    fn late(self, seconds: f64) -> f64 {
+        if seconds > 0.0 { seconds + self.late } else { seconds }
     }
 }
 
@@ -145,10 +149,10 @@ fn conntrack(settings: &BTreeMap<String, Value>) -> String {
 fn listeners(world: &World, pace: Pace) -> String {
     let mut text = "listen: [".to_owned();
     for l in &world.listen {
-        let after = if l.accept_after < 0.0 { "never".to_owned() } else { pace.wait(l.accept_after) };
+        let after =
+            if l.accept_after < 0.0 { "never".to_owned() } else { time(accepts_from(world, l, pace)) };
         let every = pace.wait(l.accept_every);
-        let wake =
-            if l.accept_every > 0.0 { wake_to_accept_slowly(world) } else { WAKE_TO_ACCEPT.to_owned() };
+        let wake = if l.accept_every > 0.0 { wake_to_accept_slowly(world) } else { time(WAKE_TO_ACCEPT) };
         let _ = write!(
             text,
             "(port: {}, backlog: {}, accept_after: {after}, accept_every: {every}, wake_up: {wake}), ",
@@ -156,6 +160,17 @@ fn listeners(world: &World, pace: Pace) -> String {
         );
     }
     text + "], "
+}
+
+/// When a listener begins to accept: if its queue cannot hold the first connects of all workers, not before these are made.
+fn accepts_from(world: &World, l: &Listen, pace: Pace) -> f64 {
+    let begun = world.traffic.iter().filter_map(|t| match t.arrivals {
+        Arrivals::Workers { n } if n > l.backlog.saturating_add(1) => {
+            Some(pace.late(t.start) + f64::from(n) * CALL + WAKE_TO_ACCEPT)
+        }
+        _ => None,
+    });
+    begun.fold(pace.late(l.accept_after), f64::max)
 }
 
 /// All processes of a world share one processor: while a client makes the connects of one moment, nobody accepts.
