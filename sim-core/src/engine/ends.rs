@@ -370,7 +370,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     fn wait(&mut self, doer: &Doer, machine: &TimeWait) {
         let Doer { whose, dest, owner, .. } = *doer;
         self.record_of(&whose, |whose| Record::Armed(whose, TimerKind::TimeWait, machine.deadline()));
-        let who = NewMini { tuple: whose.tuple, attempt: whose.attempt, dest, owner };
+        let who = NewMini { tuple: whose.tuple, attempt: whose.attempt, dest, owner, spot: None };
         self.begin_mini(whose.host, who, machine);
     }
 

@@ -6,7 +6,7 @@
 
 use super::queue::Queue;
 use super::record::Sink;
-use super::world::World;
+use super::world::{LinkLanes, World};
 use crate::net::Direction;
 use crate::record::Overrun;
 
@@ -52,7 +52,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             return;
         }
         let lanes = (0..).map(Direction).zip(&self.link_lanes);
-        let held = lanes.map(|(direction, lane)| (self.queue.packets_in(*lane), direction));
+        let held = lanes.map(|(direction, LinkLanes { plain, late })| {
+            (self.queue.packets_in(*plain) + self.queue.packets_in(*late), direction)
+        });
         let busiest = held.filter(|(held, _)| *held > 0).max_by_key(|(held, _)| *held);
         self.room.overrun = Some(Overrun {
             at: self.now,

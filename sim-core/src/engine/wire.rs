@@ -117,7 +117,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
     #[inline]
     pub(super) fn put_on_link(&mut self, host: HostId, path: Path, packet: &Packet, carried: Carried) {
         let Path::Link(direction, next) = path else { return };
-        let lane = self.link_lanes[direction.0 as usize];
+        let lanes = self.link_lanes[direction.0 as usize];
         if carried.first.is_none() {
             self.lost += 1;
             self.lose(host, Lost::Link, packet);
@@ -126,7 +126,7 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             let Some(delivery) = delivery else { continue };
             let (arrives, late) = (self.now + delivery.after, !delivery.in_order);
             self.record_carried(host, Carriage { to: next, arrives, copy, late }, packet);
-            let lane = if delivery.in_order { lane } else { LaneId::NONE };
+            let lane = if delivery.in_order { lanes.plain } else { lanes.late };
             self.queue.send(lane, arrives, next, packet);
         }
     }

@@ -13,7 +13,7 @@ use crate::app::{Effects, Memory};
 use crate::host::{Arrived, Attempt, Conversation, Front, Host, Mini, NewMini, Packet, RowId, Timed};
 use crate::ids::{HostId, Key, Slab, TrafficId, Tuple};
 use crate::log::LogLine;
-use crate::net::{Carried, Net};
+use crate::net::{Carried, Direction, Net};
 use crate::order::{Order, Rank, Woken};
 use crate::record::{Digest, HostSummary, LogSummary, Summary, Tally, TrafficSummary};
 use crate::rng::{Component, Purpose, Stream};
@@ -37,6 +37,15 @@ pub(super) struct HostLanes {
     short: LaneId,
     /// Longer ones: the first SYN's.
     long: LaneId,
+}
+
+/// The lanes of one direction of a link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LinkLanes {
+    /// Packets that it only delays.
+    pub(super) plain: LaneId,
+    /// Those that it holds back: each for the same time, so they are in order among themselves.
+    pub(super) late: LaneId,
 }
 
 /// The lanes of a source.
@@ -87,7 +96,7 @@ pub struct World<Q, S> {
     pub(super) host_lanes: Vec<HostLanes>,
     pub(super) source_lanes: Vec<SourceLanes>,
     /// By direction of a link.
-    pub(super) link_lanes: Vec<LaneId>,
+    pub(super) link_lanes: Vec<LinkLanes>,
     pub(super) sampler: Sampler,
     pub(super) digest: Digest,
     pub(super) events: u64,
@@ -135,7 +144,9 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             host_lanes: hosts.iter().map(|host| HostLanes::new(&mut queue, host)).collect(),
             hosts,
             source_lanes: scenario.traffic.iter().map(|_| SourceLanes::new(&mut queue)).collect(),
-            link_lanes: (0..net.directions()).map(|_| queue.packet_lane()).collect(),
+            link_lanes: (0..net.directions())
+                .map(|n| LinkLanes::new(&mut queue, &net, Direction(n)))
+                .collect(),
             queue,
             net,
             sampler: Sampler::new(scenario.sample, scenario.duration),
@@ -589,6 +600,14 @@ impl HostLanes {
         };
         let (requests, orphans, short, long) = (timers(), timers(), timers(), timers());
         HostLanes { loopback: queue.packet_lane(), requests, orphans, short, long }
+    }
+}
+
+impl LinkLanes {
+    fn new(queue: &mut impl Queue, net: &Net, direction: Direction) -> LinkLanes {
+        let plain = queue.packet_lane();
+        let late = if net.holds_back(direction) { queue.packet_lane() } else { LaneId::NONE };
+        LinkLanes { plain, late }
     }
 }
 

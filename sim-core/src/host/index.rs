@@ -1,8 +1,9 @@
 //! From a tuple to what it leads to: the established hash (`inet_hashinfo.ehash`), made for tuples that differ in one port.
 //!
 //! Ephemeral ports are handed out in runs, so tuples come in families that share addresses and one port. Thirty-two
-//! neighbours in the other port share a block: one hash entry finds them all, and the next connection of a run finds its
-//! block in the cache. In a well-used range an entry costs some five bytes.
+//! neighbours of one parity in the other port share a block, and sixteen blocks an entry of the hash table: the next connection of a
+//! run finds both in the cache. In a well-used range an entry costs some five bytes. Who remembers where his tuple stands ([`Spot`])
+//! need not look it up again.
 
 use core::hash::{BuildHasherDefault, Hasher};
 
@@ -63,13 +64,16 @@ impl Place {
     }
 }
 
+/// Neighbours that share a block.
 const BLOCK: usize = 32;
+/// Neighbouring blocks that share an entry of the hash table.
+const BLOCKS: usize = 16;
 
-/// What thirty-two neighbouring tuples share.
+/// What five hundred and twelve neighbouring tuples share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Family {
     addresses: u64,
-    /// The fixed port, the block of the other one, and which of the two is the local one.
+    /// The fixed port, the part of the other one that they share, and which of the two is the local one.
     ports: u32,
 }
 
@@ -97,24 +101,47 @@ impl Hasher for FamilyHasher {
     }
 }
 
-/// The family of a tuple, and its place among the neighbours. The larger port is taken for the ephemeral one: if it is
-/// not, blocks are emptier, nothing else.
+/// The family of a tuple, and its place among the neighbours: even ports come first, for connect() takes those of one parity while
+/// it can. The larger port is taken for the ephemeral one: if it is not, blocks are emptier, nothing else.
 fn family(tuple: Tuple) -> (Family, usize) {
     let (local, remote) = (tuple.local, tuple.remote);
     let ours = local.port >= remote.port;
     let (varying, fixed) = if ours { (local.port, remote.port) } else { (remote.port, local.port) };
-    let block = u32::from(varying) / BLOCK as u32;
+    let (varying, most) = (usize::from(varying), BLOCK * BLOCKS);
+    let part = (varying / most) as u32;
     let family = Family {
         addresses: u64::from(local.addr.0) << 32 | u64::from(remote.addr.0),
-        ports: u32::from(fixed) << 12 | block << 1 | u32::from(ours),
+        ports: u32::from(fixed) << 8 | part << 1 | u32::from(ours),
     };
-    (family, usize::from(varying) % BLOCK)
+    let at = varying % most;
+    (family, at / 2 + at % 2 * (most / 2))
+}
+
+/// Where a tuple stands that leads somewhere: it stays there until it leads nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spot(u32);
+
+impl Spot {
+    /// As a number.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+    /// The spot of a number.
+    pub const fn numbered(number: u32) -> Spot {
+        Spot(number)
+    }
+    const fn block(self) -> usize {
+        self.0 as usize / BLOCK
+    }
+    const fn within(self) -> usize {
+        self.0 as usize % BLOCK
+    }
 }
 
 /// The index of one host.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    families: HashMap<Family, u32, BuildHasherDefault<FamilyHasher>>,
+    families: HashMap<Family, [u32; BLOCKS], BuildHasherDefault<FamilyHasher>>,
     blocks: Vec<[u32; BLOCK]>,
     /// How many tuples of each block are taken.
     taken: Vec<u8>,
@@ -124,9 +151,8 @@ pub struct Index {
 impl Index {
     /// What a tuple leads to.
     pub fn get(&self, tuple: Tuple) -> Option<Place> {
-        let (family, at) = family(tuple);
-        let block = *self.families.get(&family)?;
-        Place::unpack(self.blocks[block as usize][at])
+        let spot = self.spot(tuple)?;
+        Place::unpack(self.blocks[spot.block()][spot.within()])
     }
 
     /// How many tuples lead somewhere.
@@ -139,36 +165,71 @@ impl Index {
         self.len() == 0
     }
 
-    /// Makes a tuple lead to a place, whatever it led to before.
-    pub fn put(&mut self, tuple: Tuple, place: Place) {
+    /// Where a tuple would stand, if its block is there.
+    #[inline]
+    fn spot(&self, tuple: Tuple) -> Option<Spot> {
+        let (family, at) = family(tuple);
+        let block = self.families.get(&family)?[at / BLOCK];
+        (block != NOTHING).then(|| Spot(block * BLOCK as u32 + (at % BLOCK) as u32))
+    }
+
+    /// Makes a tuple lead to a place, whatever it led to before. Answers where it stands.
+    pub fn put(&mut self, tuple: Tuple, place: Place) -> Spot {
         let (family, at) = family(tuple);
         let Index { families, blocks, taken, free } = self;
-        let block = *families.entry(family).or_insert_with(|| {
-            free.pop().unwrap_or_else(|| {
+        let block = &mut families.entry(family).or_insert([NOTHING; BLOCKS])[at / BLOCK];
+        if *block == NOTHING {
+            *block = free.pop().unwrap_or_else(|| {
                 blocks.push([NOTHING; BLOCK]);
                 taken.push(0);
                 blocks.len() as u32 - 1
-            })
-        });
-        let word = &mut blocks[block as usize][at];
-        taken[block as usize] += u8::from(*word == NOTHING);
+            });
+        }
+        let spot = Spot(*block * BLOCK as u32 + (at % BLOCK) as u32);
+        let word = &mut blocks[spot.block()][spot.within()];
+        taken[spot.block()] += u8::from(*word == NOTHING);
+        *word = place.pack();
+        spot
+    }
+
+    /// Makes the tuple that stands there lead to another place.
+    #[inline]
+    pub fn put_at(&mut self, spot: Spot, place: Place) {
+        let word = &mut self.blocks[spot.block()][spot.within()];
+        debug_assert!(*word != NOTHING, "what leads nowhere has no spot");
         *word = place.pack();
     }
 
     /// The tuple leads nowhere any more.
     pub fn remove(&mut self, tuple: Tuple) {
-        let (family, at) = family(tuple);
-        let Some(&block) = self.families.get(&family) else { return };
-        let word = &mut self.blocks[block as usize][at];
+        if let Some(spot) = self.spot(tuple) {
+            self.remove_at(spot, tuple);
+        }
+    }
+
+    /// The tuple, which stands there, leads nowhere any more.
+    #[inline]
+    pub fn remove_at(&mut self, spot: Spot, tuple: Tuple) {
+        debug_assert_eq!(self.spot(tuple), Some(spot));
+        let word = &mut self.blocks[spot.block()][spot.within()];
         if *word == NOTHING {
             return;
         }
         *word = NOTHING;
-        let taken = &mut self.taken[block as usize];
+        let taken = &mut self.taken[spot.block()];
         *taken -= 1;
         if *taken == 0 {
+            self.give_back(tuple);
+        }
+    }
+
+    /// The block of a tuple is empty.
+    fn give_back(&mut self, tuple: Tuple) {
+        let (family, at) = family(tuple);
+        let Some(blocks) = self.families.get_mut(&family) else { return };
+        self.free.push(core::mem::replace(&mut blocks[at / BLOCK], NOTHING));
+        if blocks.iter().all(|&block| block == NOTHING) {
             self.families.remove(&family);
-            self.free.push(block);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Mini-sockets on a host: how they come to be, make room, and end.
 
 use super::Host;
-use super::index::Place;
+use super::index::{Place, Spot};
 use super::packet::Attempt;
 use super::ports::{DestId, Owner};
 use super::tables::Orphan;
@@ -33,6 +33,8 @@ pub struct NewMini {
     pub dest: DestId,
     /// How it got its port.
     pub owner: Owner,
+    /// Where its tuple stands in the index, if that is known.
+    pub spot: Option<Spot>,
 }
 
 impl Host {
@@ -45,12 +47,15 @@ impl Host {
     }
 
     fn place_mini(&mut self, now: Time, pushed: u64, who: NewMini, machine: &TimeWait) -> Mini {
-        let NewMini { tuple, attempt, dest, owner } = who;
+        let NewMini { tuple, attempt, dest, owner, spot } = who;
         let mini = if machine.state() == State::TimeWait {
             let waiter =
                 Waiter { tuple, attempt, auto_port: owner == Owner::Auto, outgoing: dest != DestId::NONE };
             let row = self.tables.waiting.push(now, pushed, waiter, machine);
-            self.tables.index.put(tuple, Waiting::place(row));
+            let index = &mut self.tables.index;
+            let spot = spot.inspect(|&spot| index.put_at(spot, Waiting::place(row)));
+            let spot = spot.unwrap_or_else(|| index.put(tuple, Waiting::place(row)));
+            self.tables.waiting.stands(spot);
             Mini::Row(row)
         } else {
             let (machine, wake) = (machine.clone(), Wake::default());
@@ -109,7 +114,10 @@ impl Host {
     /// Takes a mini-socket out of the tables, its port with it. Whose it was, if it was there.
     pub fn remove_mini(&mut self, mini: Mini) -> Option<NewMini> {
         let who = self.take_mini(mini)?;
-        self.tables.index.remove(who.tuple);
+        match who.spot {
+            Some(spot) => self.tables.index.remove_at(spot, who.tuple),
+            None => self.tables.index.remove(who.tuple),
+        }
         self.ports.release(who.tuple.local.port, who.owner, who.dest);
         Some(who)
     }
@@ -119,14 +127,15 @@ impl Host {
         match mini {
             Mini::Orphan(key) => {
                 let Orphan { tuple, attempt, dest, owner, .. } = self.tables.orphans.remove(key)?;
-                Some(NewMini { tuple, attempt, dest, owner })
+                Some(NewMini { tuple, attempt, dest, owner, spot: None })
             }
             Mini::Row(row) => {
-                let Waiter { tuple, attempt, auto_port, outgoing } = self.tables.waiting.remove(row)?;
+                let (Waiter { tuple, attempt, auto_port, outgoing }, spot) =
+                    self.tables.waiting.remove(row)?;
                 let dest =
                     if outgoing { self.ports.dest(tuple.local.addr, tuple.remote) } else { DestId::NONE };
                 let owner = if auto_port { Owner::Auto } else { Owner::Explicit };
-                Some(NewMini { tuple, attempt, dest, owner })
+                Some(NewMini { tuple, attempt, dest, owner, spot: Some(spot) })
             }
         }
     }

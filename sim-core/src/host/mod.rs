@@ -35,7 +35,7 @@ mod waiting;
 use std::collections::VecDeque;
 
 pub use calls::{Opened, PortRequest};
-pub use index::Place;
+pub use index::{Place, Spot};
 pub use input::{Arrived, Timed};
 pub use minis::{Mini, NewMini};
 pub use packet::{Attempt, Hint, Packet};

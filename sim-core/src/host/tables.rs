@@ -1,6 +1,6 @@
 //! The tables of a host: sockets of every size, and the tuples that lead to them.
 
-use super::index::Index;
+use super::index::{Index, Spot};
 use super::packet::{Attempt, Hint};
 use super::ports::{DestId, Owner};
 use super::waiting::Waiting;
@@ -187,6 +187,8 @@ pub struct Conversation {
     pub served: Span,
     /// Where a tracker on its way keeps its entry ([`crate::conntrack::Conntrack::packet_hinted`]).
     pub hint: u32,
+    /// Where its tuple stands in the index of its client.
+    pub spot: Spot,
 }
 
 impl Conversation {

@@ -2,11 +2,11 @@
 //!
 //! Every TIME_WAIT of a host lasts equally long, so the order in which they begin is the order in which they end: one
 //! queue of rows replaces an event for each. A row holds what [`TimeWait`] needs and nothing that can be computed: it is
-//! 52 bytes. A restart (the peer repeats its FIN) writes the row again at the end; the old place is skipped.
+//! 56 bytes. A restart (the peer repeats its FIN) writes the row again at the end; the old place is skipped.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::index::Place;
+use super::index::{Place, Spot};
 use super::packet::Attempt;
 use crate::ids::{Addr, SockAddr, TrafficId, Tuple};
 use crate::seq::Seq;
@@ -42,6 +42,8 @@ struct Row {
     armed: [u32; 2],
     /// Number of the push, less that of the chunk's first row.
     pushed: u32,
+    /// Where its tuple stands in the index.
+    spot: u32,
     attempt: u32,
     traffic: u16,
     scale: u8,
@@ -162,6 +164,13 @@ impl Waiting {
         Place::Row((row.0 & u64::from(Place::ROW_BITS)) as u32)
     }
 
+    /// Notes where the tuple of the row stands that was added last.
+    pub fn stands(&mut self, spot: Spot) {
+        if let Some(row) = self.chunks.back_mut().and_then(|chunk| chunk.rows.last_mut()) {
+            row.spot = spot.number();
+        }
+    }
+
     /// Adds a TIME_WAIT that begins, or begins anew, at `armed`. `pushed` never decreases.
     pub fn push(&mut self, armed: Time, pushed: u64, who: Waiter, tw: &TimeWait) -> RowId {
         let id = self.tail();
@@ -180,6 +189,7 @@ impl Waiting {
             ts_recent_stamp: tw.ts_recent_stamp,
             armed: [(armed.0 >> 32) as u32, armed.0 as u32],
             pushed: (pushed - chunk.first_push) as u32,
+            spot: 0,
             attempt: who.attempt.number,
             traffic: who.attempt.traffic.0,
             scale: tw.rcv_wscale,
@@ -259,10 +269,10 @@ impl Waiting {
         }
     }
 
-    /// Takes a row out. Who waited in it, if anybody did.
-    pub fn remove(&mut self, id: RowId) -> Option<Waiter> {
+    /// Takes a row out. Who waited in it, if anybody did, and where his tuple stands.
+    pub fn remove(&mut self, id: RowId) -> Option<(Waiter, Spot)> {
         let row = self.row_mut(id.0).filter(|row| row.is(Row::LIVE))?;
-        let (who, noted) = (row.waiter(), row.is(Row::NOTED));
+        let (who, noted) = ((row.waiter(), Spot::numbered(row.spot)), row.is(Row::NOTED));
         row.bits = 0;
         if noted {
             self.notes.remove(&id.0);

@@ -183,6 +183,11 @@ impl Net {
         self.links.len() as u16 * 2
     }
 
+    /// Whether a link, as the scenario has it, may hold back what is sent in that direction.
+    pub fn holds_back(&self, direction: Direction) -> bool {
+        self.links[direction.link()].reorder.num > 0
+    }
+
     /// From which host a direction leads to which.
     pub fn ends(&self, direction: Direction) -> (HostId, HostId) {
         let link = &self.links[direction.link()];

@@ -8,7 +8,7 @@ use crate::conntrack::NO_HINT;
 use crate::engine::queue::Queue;
 use crate::engine::record::{DoneBy, Sink};
 use crate::engine::world::World;
-use crate::host::{Attempt, Conversation, Job, Numbers, Opened, Place};
+use crate::host::{Attempt, Conversation, Job, Numbers, Opened, Place, Spot};
 use crate::ids::{Addr, HostId, Key, Slab, SockAddr};
 use crate::tcp::State;
 use crate::time::Span;
@@ -54,8 +54,12 @@ impl<Q: Queue, S: Sink> World<Q, S> {
             left: false,
             served: Span::ZERO,
             hint: NO_HINT,
+            spot: Spot::default(),
         });
-        here.tables.index.put(opened.tuple, Place::Conversation(key.slot() as u32));
+        let spot = here.tables.index.put(opened.tuple, Place::Conversation(key.slot() as u32));
+        if let Some(talk) = talks.get_mut(key) {
+            talk.spot = spot;
+        }
         scripts.followed += 1;
         self.act(key, 0);
         true

@@ -302,7 +302,7 @@ impl<Q: Queue> Parts<'_, Q> {
             Exit::Stays => {}
             Exit::Free => {
                 if side == CLIENT {
-                    here.tables.index.remove(tuple);
+                    here.tables.index.remove_at(talk.spot, tuple);
                     here.ports.release(tuple.local.port, owner, dest);
                     here.account(now);
                 }
@@ -313,7 +313,8 @@ impl<Q: Queue> Parts<'_, Q> {
                     here.ports.take(now, tuple.local.port, owner, dest);
                 }
                 let pushed = queue.ticket();
-                let who = NewMini { tuple, attempt: talk.attempt, dest, owner };
+                let spot = (side == CLIENT).then_some(talk.spot);
+                let who = NewMini { tuple, attempt: talk.attempt, dest, owner, spot };
                 // Where the oldest has to make room, nobody follows a script.
                 if let Mini::Row(row) = here.begin_mini(now, pushed, who, &machine) {
                     queue_row(&mut **queue, here, row);

@@ -18,34 +18,13 @@ pub(super) enum Queued {
     Packet(HostId, Packet),
 }
 
-/// A cause with its key.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    order: Order,
-    cause: Queued,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.order == other.order
-    }
-}
-impl Eq for Entry {}
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
-        self.order.cmp(&other.order)
-    }
-}
-
-/// Everything in one heap.
+/// Everything in one heap: the keys, and each with the place of its cause, so that what moves in the heap is small.
 #[derive(Clone, Debug, Default)]
 pub struct Heap {
-    entries: BinaryHeap<Reverse<Entry>>,
+    keys: BinaryHeap<Reverse<(Order, u32)>>,
+    causes: Vec<Queued>,
+    /// Places that are free.
+    free: Vec<u32>,
     arriving: Option<(HostId, Packet)>,
     pushed: u64,
     packets: u64,
@@ -54,12 +33,17 @@ pub struct Heap {
 impl Heap {
     pub(super) fn add(&mut self, order: Order, cause: Queued) {
         self.packets += u64::from(matches!(cause, Queued::Packet(..)));
-        self.entries.push(Reverse(Entry { order, cause }));
+        let place = self.free.pop().unwrap_or(self.causes.len() as u32);
+        match self.causes.get_mut(place as usize) {
+            Some(free) => *free = cause,
+            None => self.causes.push(cause),
+        }
+        self.keys.push(Reverse((order, place)));
     }
 
     /// The key of the next cause.
     pub(super) fn first(&self) -> Order {
-        self.entries.peek().map_or(Order::NEVER, |entry| entry.0.order)
+        self.keys.peek().map_or(Order::NEVER, |Reverse((order, _))| *order)
     }
 }
 
@@ -107,14 +91,15 @@ impl Queue for Heap {
             Queued::Row(host, row) => Due::Row(host, row),
             Queued::Packet(..) => Due::Packet(LaneId::NONE),
         };
-        self.entries.iter().map(|Reverse(entry)| (entry.order, due(entry.cause))).collect()
+        self.keys.iter().map(|&Reverse((order, place))| (order, due(self.causes[place as usize]))).collect()
     }
     fn first(&self) -> Order {
         Heap::first(self)
     }
     fn pop(&mut self) -> Option<(Order, Due)> {
-        let Reverse(Entry { order, cause }) = self.entries.pop()?;
-        let due = match cause {
+        let Reverse((order, place)) = self.keys.pop()?;
+        self.free.push(place);
+        let due = match self.causes[place as usize] {
             Queued::Event(event) => Due::Event(event),
             Queued::Row(host, row) => Due::Row(host, row),
             Queued::Packet(to, packet) => {
