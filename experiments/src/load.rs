@@ -127,6 +127,14 @@ mod tests {
         Run::bundled(*scenarios::bundled(name).expect("it is bundled"))
     }
 
+    /// Whatever is multiplied on the way, the text says it in the smallest numbers.
+    #[test]
+    fn a_scaled_rate_is_written_in_lowest_terms() {
+        let rate = Rate { count: 600, per: Span::from_secs(60) };
+        assert_eq!(scaled(rate, OWN), "1/100000000ns");
+        assert_eq!(scaled(rate, 1500), "3/200000000ns");
+    }
+
     #[test]
     fn a_load_is_scaled_exactly() {
         for (name, own, twice) in [

@@ -305,6 +305,32 @@ fn column(summary: &Summary, metric: Metric) -> Vec<u64> {
     summary.series.get(metric).map(<[u64]>::to_vec).unwrap_or_default()
 }
 
+/// TIME_WAITs towards one destination are not held against another that has ports of its own.
+#[test]
+fn who_holds_the_ports_is_told_for_each_destination() {
+    let mut s = scenario(20, 15);
+    let other = SockAddr { port: 81, ..WEB };
+    s.hosts[1].listen.push(Listen::new(other.port));
+    s.traffic[0].to.push(other);
+    ports(&mut s, 100);
+    let summary = run(&s);
+    for to in [WEB, other] {
+        let limit = Limit::Ports { host: HostId(0), from: CLIENT, to };
+        let found = summary.limits.iter().find(|used| used.limit == limit);
+        assert_eq!(found.expect("it is used up").held_by, [(State::TimeWait, 100)], "{to:?}");
+    }
+}
+
+#[test]
+fn threads_have_a_row_where_there_is_a_thread_for_each_connection() {
+    let mut s = scenario(100, 5);
+    s.traffic[0].service_time = Span::from_secs(1).into();
+    let threads = Metric::Used(Limit::Threads(HostId(1), 80));
+    assert_eq!(column(&run(&s), threads), [], "as many as there are connections");
+    s.hosts[1].listen[0].connections = 4;
+    assert_eq!(column(&run(&s), threads).into_iter().max(), Some(4));
+}
+
 #[test]
 fn a_phase_given_moves_the_wheel_and_one_left_open_is_the_same_for_all() {
     let wheel = |phases: [Option<Span>; 2]| {

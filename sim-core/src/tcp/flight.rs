@@ -254,4 +254,35 @@ mod tests {
         );
         assert_eq!(flight.acknowledge(Seq(6 * MSS), Seq(6 * MSS + 1), MSS, NOTHING).packets, 1);
     }
+
+    /// What is known of a segment moves to the head with it, and what was known of the one before is gone.
+    #[test]
+    fn marks_move_up_with_their_segments() {
+        let mut flight = Flight::EMPTY;
+        for n in 1..=3 {
+            flight.push(Seq(n * MSS), n, n == 2);
+        }
+        flight.head_resent(9, true);
+        assert!(flight.acknowledge(Seq(0), Seq(MSS), MSS, NOTHING).retransmitted);
+        assert!(flight.head_pushes(Seq(2 * MSS)));
+        let second = flight.acknowledge(Seq(MSS), Seq(2 * MSS), MSS, NOTHING);
+        assert_eq!((second.retransmitted, second.first_at), (false, Some(2)));
+        assert!(!flight.head_pushes(Seq(3 * MSS)));
+        assert_eq!(flight.lose_retransmissions(), 0);
+    }
+
+    /// A tail loss probe repeats the last segment: with the FIN that rides on it, and no more than what its entry holds.
+    #[test]
+    fn the_last_segment_begins_where_the_one_before_ends() {
+        let mut flight = Flight::EMPTY;
+        flight.push(Seq(MSS + 1), 0, false);
+        assert_eq!(flight.last_start(Seq(0), MSS), Seq(0), "a full segment and the FIN on it");
+        let mut merged = Flight::EMPTY;
+        for n in 1..=6 {
+            merged.push(Seq(n * MSS), 0, false);
+        }
+        assert_eq!(merged.last_start(Seq(0), MSS), Seq(5 * MSS), "all are full");
+        merged.push(Seq(6 * MSS + 100), 0, false);
+        assert_eq!(merged.last_start(Seq(0), MSS), Seq(6 * MSS), "the last is not");
+    }
 }

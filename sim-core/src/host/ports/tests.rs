@@ -283,6 +283,23 @@ fn bind_to_port_zero_begins_with_the_other_parity_and_is_uniform() {
     assert!(far.count() > 30, "steps of more than 16 are most: {:?}", &got[..60]);
 }
 
+/// The figure behind the time that a search takes: where all is free, the first port that is looked at is the one that is taken.
+#[test]
+fn one_port_is_looked_at_where_all_are_free() {
+    for choice in [PortChoice::Random, PortChoice::LinuxDoubleHash { perturb: 256 }] {
+        let mut p = ports(20_000, 20_399);
+        p.config.choice = choice;
+        let dest = p.dest(Addr(1), TO);
+        p.choose(Time::ZERO, dest, None, false, |_| false).expect("all are free");
+        assert_eq!(p.probes_towards(dest), 1, "connect(), {choice:?}");
+    }
+    let mut p = ports(20_050, 20_449);
+    for n in 1..=3 {
+        p.find_open(Addr(1), PortOptions::default()).expect("all are free");
+        assert_eq!(p.probes(), n, "bind()");
+    }
+}
+
 #[test]
 fn bind_to_port_zero_asks_for_its_own_address_alone_and_for_all_destinations() {
     let mut p = ports(20_000, 20_003);
