@@ -242,6 +242,27 @@ mod tests {
     use crate::ids::{Addr, SockAddr};
     use crate::rng::{Component, Purpose, Stream};
 
+    /// A spot is good for as long as its tuple leads somewhere, whoever comes and goes beside it.
+    #[test]
+    fn a_spot_stays_with_its_tuple() {
+        let from = |port| Tuple {
+            local: SockAddr { addr: Addr(1), port },
+            remote: SockAddr { addr: Addr(2), port: 80 },
+        };
+        let mut index = Index::default();
+        let spot = index.put(from(40_001), Place::Request(7));
+        let others = || (39_000..42_000).filter(|&port| port != 40_001).map(from);
+        others().for_each(|tuple| {
+            index.put(tuple, Place::Full(1));
+        });
+        index.put_at(spot, Place::Row(9));
+        assert_eq!(index.get(from(40_001)), Some(Place::Row(9)));
+        assert_eq!(index.len(), 3_000);
+        others().for_each(|tuple| index.remove(tuple));
+        index.remove_at(spot, from(40_001));
+        assert!(index.is_empty() && index.families.is_empty());
+    }
+
     /// Against an ordered map, with few enough tuples that they collide, and with ports on either side of each other.
     #[test]
     fn it_is_a_map() {

@@ -53,9 +53,11 @@ impl Host {
                 Waiter { tuple, attempt, auto_port: owner == Owner::Auto, outgoing: dest != DestId::NONE };
             let row = self.tables.waiting.push(now, pushed, waiter, machine);
             let index = &mut self.tables.index;
-            let spot = spot.inspect(|&spot| index.put_at(spot, Waiting::place(row)));
-            let spot = spot.unwrap_or_else(|| index.put(tuple, Waiting::place(row)));
-            self.tables.waiting.stands(spot);
+            let place = Waiting::place(row);
+            if let Some(spot) = spot {
+                index.put_at(spot, place);
+            }
+            self.tables.waiting.stands(spot.unwrap_or_else(|| index.put(tuple, place)));
             Mini::Row(row)
         } else {
             let (machine, wake) = (machine.clone(), Wake::default());
